@@ -1,0 +1,1 @@
+"""Makegood: the refund desk inside your tickets. Decisions, use cases, adapters and web."""
