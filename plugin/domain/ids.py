@@ -1,0 +1,38 @@
+"""Names for identifiers, so that one cannot be passed for another."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NewType
+
+TenantId = NewType("TenantId", str)
+InstallationId = NewType("InstallationId", str)
+CustomerKey = NewType("CustomerKey", str)
+"""A customer of one tenant: the canonical e-mail address (see `customer_key`)."""
+AgentId = NewType("AgentId", str)
+TicketId = NewType("TicketId", str)
+DeliveryId = NewType("DeliveryId", str)
+RequestId = NewType("RequestId", str)
+PlanId = NewType("PlanId", str)
+RefundId = NewType("RefundId", str)
+"""One payment's part of a refund: hash of (plan, payment)."""
+EffectKey = NewType("EffectKey", str)
+RunId = NewType("RunId", str)
+FactId = NewType("FactId", str)
+
+
+def customer_key(email: str) -> CustomerKey:
+    """The e-mail as we compare it: trimmed and lower-cased.
+
+    Never fuzzy: dots and plus signs count.
+    """
+    return CustomerKey(email.strip().lower())
+
+
+def digest(*parts: str) -> str:
+    """A 32-character name for `parts`.
+
+    Lengths are hashed too, so ("ab","c") differs from ("a","bc").
+    """
+    joined = b"".join(b"%d:%s," % (len(raw), raw) for raw in (p.encode() for p in parts))
+    return hashlib.sha256(joined).hexdigest()[:32]

@@ -1,0 +1,309 @@
+"""The life of a refund: one payment's part of one intent, moved by one table of legal moves.
+
+`unknown` is neither success nor failure; it is left by evidence only. An attempt grows after a
+definitive refusal, never after silence. What may have moved counts as moved until proven otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from plugin.domain.ids import PlanId, RefundId, digest
+from plugin.domain.money import Money, total
+from plugin.domain.orders import Order, OrderRef, Payment, PaymentRef
+
+
+class RefundState(StrEnum):
+    """How far one payment's part of a refund is."""
+
+    RESERVED = "reserved"
+    WITHDRAWN = "withdrawn"
+    SUBMITTING = "submitting"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    MANUAL = "manual"
+    NEEDS_PERSON = "needs_person"
+    FAILED_LATER = "failed_later"
+
+
+_S = RefundState
+
+MOVES: Mapping[RefundState, frozenset[RefundState]] = {
+    _S.RESERVED: frozenset({_S.WITHDRAWN, _S.SUBMITTING}),
+    _S.SUBMITTING: frozenset(
+        {_S.PENDING, _S.SUCCEEDED, _S.REFUSED, _S.UNKNOWN, _S.MANUAL, _S.RESERVED}
+    ),
+    _S.PENDING: frozenset({_S.SUCCEEDED, _S.REFUSED, _S.NEEDS_PERSON}),
+    _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.PENDING, _S.REFUSED, _S.RESERVED, _S.NEEDS_PERSON}),
+    _S.MANUAL: frozenset({_S.SUCCEEDED, _S.WITHDRAWN}),
+    _S.NEEDS_PERSON: frozenset({_S.SUCCEEDED, _S.WITHDRAWN, _S.UNKNOWN}),
+    _S.SUCCEEDED: frozenset({_S.FAILED_LATER}),
+    _S.WITHDRAWN: frozenset(),
+    _S.REFUSED: frozenset(),
+    _S.FAILED_LATER: frozenset(),
+}
+"""Every legal move. `submitting -> reserved` only when it is certain that nothing was sent."""
+
+START = frozenset({_S.RESERVED, _S.MANUAL})
+IN_FLIGHT = frozenset(
+    {_S.RESERVED, _S.SUBMITTING, _S.PENDING, _S.UNKNOWN, _S.MANUAL, _S.NEEDS_PERSON}
+)
+OVER = frozenset({_S.WITHDRAWN, _S.REFUSED, _S.SUCCEEDED, _S.FAILED_LATER})
+UNDO_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """One payment's part of an intent, as stored.
+
+    `wake_at` is when the worker must look at it next, `wakes` how often it did; `looks` counts
+    look-ups since the last call. `gateway_ref` is the gateway's id once known.
+    """
+
+    id: RefundId
+    plan: PlanId
+    order: OrderRef
+    payment: PaymentRef
+    label: str
+    amount: Money
+    state: RefundState
+    attempt: int
+    send_at: datetime
+    wake_at: datetime | None
+    wakes: int = 0
+    looks: int = 0
+    gateway_ref: str | None = None
+    reason: str = ""
+    changed_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """What the gateway gets as idempotency key and keeps as our reference."""
+        return f"mg-{self.id}-a{self.attempt}"
+
+
+def refund_id(plan: PlanId, payment: PaymentRef) -> RefundId:
+    """One per plan and payment: deciding the same plan twice makes the same rows."""
+    return RefundId(digest("refund", plan, payment.installation, payment.ref))
+
+
+def may_move(before: RefundState, after: RefundState) -> bool:
+    """Whether the table knows this move."""
+    return after in MOVES[before]
+
+
+# --- what a gateway answers -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The money is on its way for good.
+
+    `trace` is a bank reference for the customer, where there is one.
+    """
+
+    gateway_ref: str
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The gateway took it and has not finished."""
+
+    gateway_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A definitive no.
+
+    No money moved. `code` is the gateway's reason; `by_hand` where a person still can.
+    """
+
+    code: str
+    by_hand: bool = False
+
+
+RefundAnswer = Succeeded | Pending | Declined
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No usable answer: it may have moved or not."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certainly nothing left us: the gateway was not reached, or asked us to wait."""
+
+    code: str
+    after_seconds: int | None = None
+
+
+# --- what a look-up finds -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Exactly one refund carries our reference."""
+
+    answer: RefundAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The gateway answered, and has no refund of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """More than one refund could be ours: a person decides."""
+
+    count: int
+
+
+LookUp = Found | NotFound | Ambiguous
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRules:
+    """From the manifest: whether a repeated key is the same refund, for how long, and when to look.
+
+    `looks` are seconds after the call at which to look up; `key_lives` seconds that a key protects.
+    """
+
+    honours_key: bool
+    key_lives: int
+    looks: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if not self.looks or list(self.looks) != sorted(set(self.looks)) or self.looks[0] < 1:
+            raise ValueError("say when to look up: seconds after the call, ascending")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a refund goes next. `wake_at` is None when nothing is left for the worker to do."""
+
+    to: RefundState
+    wake_at: datetime | None = None
+    gateway_ref: str | None = None
+    reason: str = ""
+    again: bool = False
+
+
+PENDING_POLL = timedelta(hours=1)
+PENDING_LIMIT = timedelta(days=30)
+RESEND_LIMIT = timedelta(days=1)
+"""Without keys, how long after the decision it may still be sent again; then a person decides."""
+
+
+def after_call(
+    answer: RefundAnswer | Silence | NotSent, now: datetime, rules: GatewayRules
+) -> Move:
+    """The move that a gateway's answer to a refund call asks for."""
+    match answer:
+        case Succeeded(gateway_ref, trace):
+            return Move(_S.SUCCEEDED, None, gateway_ref, trace or "")
+        case Pending(gateway_ref):
+            return Move(_S.PENDING, now + PENDING_POLL, gateway_ref)
+        case Declined(code, by_hand):
+            return Move(_S.MANUAL if by_hand else _S.REFUSED, None, None, code)
+        case Silence(code):
+            return Move(_S.UNKNOWN, now + timedelta(seconds=rules.looks[0]), None, code)
+        case NotSent(code, after):
+            wait = timedelta(seconds=min(max(after or 0, 1), 3600))
+            return Move(_S.RESERVED, now + wait, None, code)
+        case _:
+            assert_never(answer)
+
+
+def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: GatewayRules) -> Move:
+    """The move that a look-up asks for.
+
+    `found` is None when the gateway did not answer the look-up.
+
+    A refund that was never found is sent again only with the same key where the gateway honours it
+    and the key still lives; where it has no keys, only after the whole schedule of looks, else a
+    person decides.
+    """
+    match found:
+        case Found(answer):
+            return _as_found(refund, answer, now)
+        case Ambiguous():
+            return Move(_S.NEEDS_PERSON, None, None, "several_refunds_match")
+        case NotFound() if refund.state is _S.PENDING:
+            return Move(_S.NEEDS_PERSON, None, refund.gateway_ref, "refund_disappeared")
+        case NotFound() if _may_send_again(refund, now, rules):
+            return Move(_S.RESERVED, now, None, "not_found_there", again=True)
+        case NotFound() | None:
+            return _look_again(refund, now, rules)
+        case _:
+            assert_never(found)
+
+
+def _as_found(refund: Refund, answer: RefundAnswer, now: datetime) -> Move:
+    match answer:
+        case Succeeded(gateway_ref, trace):
+            return Move(_S.SUCCEEDED, None, gateway_ref, trace or "")
+        case Pending(gateway_ref):
+            return _still_pending(refund, gateway_ref, now)
+        case Declined(code):
+            return Move(_S.REFUSED, None, refund.gateway_ref, code)
+        case _:
+            assert_never(answer)
+
+
+def _may_send_again(refund: Refund, now: datetime, rules: GatewayRules) -> bool:
+    if rules.honours_key:
+        return (now - refund.send_at).total_seconds() < rules.key_lives
+    all_looked = refund.looks + 1 >= len(rules.looks)
+    return all_looked and now - refund.send_at < RESEND_LIMIT
+
+
+def _look_again(refund: Refund, now: datetime, rules: GatewayRules) -> Move:
+    done = refund.looks + 1
+    if refund.state is _S.PENDING:
+        return _still_pending(refund, refund.gateway_ref, now)
+    if done >= len(rules.looks) and (now - refund.send_at).total_seconds() >= rules.key_lives:
+        return Move(_S.NEEDS_PERSON, None, None, "never_answered")
+    looks = rules.looks
+    wait = looks[-1] if done >= len(looks) else looks[done] - looks[done - 1]
+    return Move(_S.UNKNOWN, now + timedelta(seconds=wait), None, refund.reason)
+
+
+def _still_pending(refund: Refund, gateway_ref: str | None, now: datetime) -> Move:
+    if now - refund.send_at > PENDING_LIMIT:
+        return Move(_S.NEEDS_PERSON, None, gateway_ref, "pending_too_long")
+    return Move(_S.PENDING, now + PENDING_POLL, gateway_ref)
+
+
+# --- how much may still go back -------------------------------------------------------------------
+
+
+def refundable(payment: Payment, ours: Iterable[Refund]) -> Money:
+    """Captured - refunded - in flight - disputed, of one payment; never below zero.
+
+    What the store says and what we know is done are not added up: the larger one counts, since a
+    store may not show yet what we have just done.
+    """
+    of_it = [refund for refund in ours if refund.payment == payment.ref]
+    currency = payment.captured.currency
+    done = total((r.amount for r in of_it if r.state is _S.SUCCEEDED), currency)
+    flying = total((r.amount for r in of_it if r.state in IN_FLIGHT), currency)
+    refunded = max(payment.refunded, done)
+    left = payment.captured - refunded - flying - payment.disputed
+    return left.clamp(payment.captured)
+
+
+def order_refundable(order: Order, ours: Sequence[Refund]) -> Money:
+    """What may still go back of all payments of an order."""
+    return total((refundable(payment, ours) for payment in order.payments), order.currency)

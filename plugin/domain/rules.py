@@ -1,0 +1,131 @@
+"""The default rules: what follows from a changed ledger, always in the same order.
+
+Cancel, access, tags, keep, verify, tell. The rules are a function of (ledger, what we took before);
+they never look at which event came in, so any history that ends in the same facts ends in the same
+effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from plugin.domain.effects import (
+    AddTicketNote,
+    CancelSubscription,
+    Effect,
+    PlannedEffect,
+    RemoveTag,
+    RestoreAccess,
+    RestoreTag,
+    RevokeAccess,
+    TellCustomer,
+    TellOwner,
+    VerifyAccess,
+    access_key,
+    run_key,
+)
+from plugin.domain.ids import CustomerKey, RunId
+from plugin.domain.ledger import Ledger
+from plugin.domain.orders import Resource, ResourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Our changes to one resource of one customer: how many, and whether the last took it away."""
+
+    count: int
+    taken: bool
+
+
+Turns = Mapping[Resource, Turn]
+Tell = AddTicketNote | TellCustomer | TellOwner
+_NO_TURN = Turn(0, taken=False)
+
+
+def rule_effects(
+    customer: CustomerKey,
+    run: RunId,
+    ledger: Ledger,
+    turns: Turns,
+    cancels: Sequence[CancelSubscription] = (),
+) -> tuple[PlannedEffect, ...]:
+    """All that must be done for the ledger to hold, in order. Empty when nothing changes."""
+    changes = list(_access_changes(customer, ledger, turns))
+    first = [
+        PlannedEffect(run_key(run, f"cancel/{c.installation}/{c.subscription}"), 0, c)
+        for c in cancels
+    ]
+    keeps = list(_keeps(run, ledger, turns)) if _takes(changes) else []
+    return _in_order([*first, *changes, *keeps, *_verifications(run, [*changes, *keeps])])
+
+
+def with_tells(
+    run: RunId, effects: Iterable[PlannedEffect], tells: Iterable[tuple[str, Tell]]
+) -> tuple[PlannedEffect, ...]:
+    """`effects`, and after them the people to tell, each by a name: it is told once per run."""
+    told = [PlannedEffect(run_key(run, name), 0, tell) for name, tell in tells]
+    return _in_order([*effects, *told])
+
+
+def _access_changes(customer: CustomerKey, ledger: Ledger, turns: Turns) -> Iterator[PlannedEffect]:
+    """Access before tags: a tag that goes last is still there to see, should access not close."""
+    for resource in sorted(ledger.holdings, key=lambda r: (r.kind is ResourceKind.TAG, r)):
+        if resource.kind is ResourceKind.BUNDLE and resource not in ledger.unknown_bundles:
+            continue  # its courses are closed one by one; closing the bundle too would say it twice
+        holding = ledger.holdings[resource]
+        turn = turns.get(resource, _NO_TURN)
+        key = access_key(customer, resource, turn.count + 1)
+        is_tag = resource.kind is ResourceKind.TAG
+        if not holding.owed and not turn.taken and resource not in ledger.tags_gone:
+            take: Effect = RemoveTag(resource) if is_tag else RevokeAccess(resource)
+            yield PlannedEffect(key, 0, take, tuple(reason for reason, _ in holding.ended))
+        elif holding.owed and turn.taken:
+            give: Effect = RestoreTag(resource) if is_tag else RestoreAccess(resource)
+            yield PlannedEffect(key, 0, give, holding.living)
+
+
+def _takes(changes: Iterable[PlannedEffect]) -> bool:
+    return any(isinstance(change.effect, RevokeAccess | RemoveTag) for change in changes)
+
+
+def _keeps(run: RunId, ledger: Ledger, turns: Turns) -> Iterator[PlannedEffect]:
+    """Make sure of what stays: a store may itself take what another sale still gives."""
+    for resource in sorted(ledger.holdings):
+        holding = ledger.holdings[resource]
+        if not holding.owed or not holding.ended:
+            continue
+        if turns.get(resource, _NO_TURN).taken:
+            continue  # it is given back already
+        if resource.kind in (ResourceKind.TAG, ResourceKind.BUNDLE):
+            continue
+        key = run_key(run, f"keep/{resource.installation}/{resource.kind}/{resource.ref}")
+        yield PlannedEffect(key, 0, RestoreAccess(resource), holding.living)
+
+
+def _verifications(run: RunId, changes: Iterable[PlannedEffect]) -> Iterator[PlannedEffect]:
+    gone: dict[str, list[Resource]] = {}
+    kept: dict[str, list[Resource]] = {}
+    for change in changes:
+        match change.effect:
+            case RevokeAccess(resource) | RemoveTag(resource):
+                gone.setdefault(resource.installation, []).append(resource)
+            case RestoreAccess(resource) | RestoreTag(resource):
+                kept.setdefault(resource.installation, []).append(resource)
+            case _:
+                pass
+    for installation in sorted({*gone, *kept}):
+        all_of_it = (*gone.get(installation, ()), *kept.get(installation, ()))
+        yield PlannedEffect(
+            run_key(run, f"verify/{installation}"),
+            0,
+            VerifyAccess(
+                all_of_it[0].installation,
+                tuple(gone.get(installation, ())),
+                tuple(kept.get(installation, ())),
+            ),
+        )
+
+
+def _in_order(effects: Iterable[PlannedEffect]) -> tuple[PlannedEffect, ...]:
+    return tuple(replace(effect, position=place) for place, effect in enumerate(effects))

@@ -1,0 +1,134 @@
+"""Hypothesis strategies for histories: facts of one customer, in any order, told any number of times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from hypothesis import strategies as st
+
+from plugin.domain.access_map import AccessMap
+from plugin.domain.facts import (
+    Bought,
+    DisputeClosed,
+    DisputeOpened,
+    Fact,
+    Given,
+    PaidUntil,
+    Refunded,
+    RefundFailed,
+    TagAdded,
+    TagRemoved,
+)
+from plugin.domain.orders import LineRef, OrderRef, Resource
+from tests.factories import (
+    CUSTOMER,
+    NOW,
+    STORE,
+    a_bundle,
+    a_course,
+    a_tag,
+    ago,
+    eur,
+)
+
+COURSES = (a_course("c1"), a_course("c2"), a_course("c3"))
+TAGS = (a_tag("t1"), a_tag("t2"))
+KNOWN_BUNDLE, UNTOLD_BUNDLE = a_bundle("b1"), a_bundle("b2")
+THINGS: tuple[Resource, ...] = (*COURSES, *TAGS, KNOWN_BUNDLE, UNTOLD_BUNDLE)
+MAPPED = "in-the-map"
+ACCESS = AccessMap(
+    products={(STORE, MAPPED): (COURSES[2], TAGS[1])},
+    bundles={KNOWN_BUNDLE: (COURSES[0], COURSES[1])},
+    tags={TAGS[0]: (COURSES[1],), TAGS[1]: (COURSES[2], KNOWN_BUNDLE)},
+)
+ORDERS = (OrderRef(STORE, "o1"), OrderRef(STORE, "o2"), OrderRef(STORE, "o3"))
+LINES = tuple(LineRef(order, ref) for order in ORDERS for ref in ("1", "2"))
+
+# Minutes apart and days apart: inside and outside of the window in which a tag is a sale's echo.
+MOMENTS: st.SearchStrategy[datetime] = st.builds(
+    lambda days, minutes: ago(days=30) + timedelta(days=days, minutes=minutes),
+    st.integers(0, 3),
+    st.integers(0, 40),
+)
+ENDS = st.lists(st.sampled_from(LINES), unique=True, max_size=2).map(tuple)
+GIVES = st.lists(st.sampled_from(THINGS), max_size=3).map(tuple)
+
+
+@st.composite
+def sales(draw: st.DrawFn) -> list[Fact]:
+    """Lines with what was told of each: at once, later and richer, or never."""
+    facts: list[Fact] = []
+    for line in draw(st.lists(st.sampled_from(LINES), unique=True, max_size=5)):
+        at = draw(MOMENTS)
+        told, richer = draw(GIVES), draw(GIVES)
+        how = draw(st.sampled_from(["told", "richer", "later", "mapped", "never"]))
+        product = MAPPED if how == "mapped" else f"product-{line.ref}"
+
+        def bought(
+            gives: tuple[Resource, ...] | None,
+            line: LineRef = line,
+            product: str = product,
+            at: datetime = at,
+        ) -> Bought:
+            return Bought(CUSTOMER, line, product, f"Line {line.ref}", eur(1000), at, gives)
+
+        if how in ("mapped", "never", "later"):
+            facts.append(bought(None))
+        if how in ("told", "later", "richer"):
+            facts.append(bought(told))
+        if how == "richer":
+            facts.append(bought((*told, *richer)))
+    return facts
+
+
+_REFUNDS = st.sampled_from(["r1", "r2", "r3"])
+_DISPUTES = st.sampled_from(["d1", "d2"])
+_ORDERS = st.sampled_from(ORDERS)
+_TAGS = st.sampled_from(TAGS)
+_PARTS = st.lists(
+    st.tuples(st.sampled_from(LINES), st.sampled_from([eur(0), eur(400), eur(600), eur(1000)])),
+    max_size=2,
+).map(tuple)
+CHANGES: st.SearchStrategy[Fact] = st.one_of(
+    st.builds(
+        Refunded,
+        customer=st.just(CUSTOMER),
+        order=_ORDERS,
+        refund=_REFUNDS,
+        at=st.just(ago(days=1)),
+        amount=st.just(eur(1000)),
+        amounts=_PARTS,
+        ends=ENDS,
+        whole=st.booleans(),
+    ),
+    st.builds(RefundFailed, st.just(CUSTOMER), _ORDERS, _REFUNDS, st.just(NOW)),
+    st.builds(
+        PaidUntil,
+        st.just(CUSTOMER),
+        st.sampled_from(LINES),
+        st.sampled_from([ago(days=1), NOW, NOW + timedelta(days=1)]),
+        st.just(ago(days=2)),
+    ),
+    st.builds(DisputeOpened, st.just(CUSTOMER), _ORDERS, _DISPUTES, st.just(eur(1)), st.just(NOW)),
+    st.builds(DisputeClosed, st.just(CUSTOMER), _ORDERS, _DISPUTES, st.booleans(), st.just(NOW)),
+    st.builds(TagAdded, st.just(CUSTOMER), _TAGS, MOMENTS),
+    st.builds(TagRemoved, st.just(CUSTOMER), _TAGS, MOMENTS),
+    st.builds(
+        Given,
+        st.just(CUSTOMER),
+        st.sampled_from(THINGS),
+        st.just("team"),
+        st.just(ago(days=29)),
+    ),
+)
+HISTORIES: st.SearchStrategy[list[Fact]] = st.builds(
+    lambda sold, changes: [*sold, *changes], sales(), st.lists(CHANGES, max_size=8)
+)
+
+
+@st.composite
+def retellings(draw: st.DrawFn, facts: Sequence[Fact]) -> list[Fact]:
+    """The same facts in another order, some of them told again."""
+    again = draw(st.lists(st.sampled_from(facts), max_size=4)) if facts else []
+    return draw(st.permutations([*facts, *again]))
