@@ -1,0 +1,45 @@
+"""How the use cases reach platforms: by connection and capability, never by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from plugin.domain.refunds import GatewayRules
+from plugin.ports import Connection
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class WorksheetStep:
+    """One numbered step of a refund by hand, in the platform's own words. `link` only on the first."""
+
+    text: str
+    hint: str = ""
+    link: str | None = None
+
+
+class Platforms(Protocol):
+    """Adapters and what their manifests declare."""
+
+    def able(self, connection: Connection, port: type[P]) -> P | None:
+        """The adapter as `port`, or None when the manifest does not declare the ability."""
+
+    def can(self, connection: Connection, capability: str) -> bool:
+        """Whether the manifest declares this capability as ours to do by program."""
+
+    def title(self, connection: Connection) -> str:
+        """The platform's name as people write it."""
+
+    def gateway_rules(self, connection: Connection) -> GatewayRules: ...
+    def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]: ...
+
+
+class Gather(Protocol):
+    """Calls several outside reads side by side."""
+
+    def __call__(self, calls: Sequence[Callable[[], R]]) -> Sequence[R | Exception]:
+        """Each call's answer in order, or the exception it raised. Never raises itself."""

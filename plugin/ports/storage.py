@@ -1,0 +1,400 @@
+"""What the use cases need kept: one transaction of one tenant, and its tables by capability.
+
+Nothing here can be called without a tenant, but for the few reads that find the tenant: an installation by
+its random id, and the work that is due. What is not committed never happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from plugin.domain.access_map import AccessMap
+from plugin.domain.effects import EffectState, PlannedEffect
+from plugin.domain.facts import Fact
+from plugin.domain.ids import (
+    CustomerKey,
+    DeliveryId,
+    EffectKey,
+    InstallationId,
+    PlanId,
+    RefundId,
+    RequestId,
+    RunId,
+    TenantId,
+    TicketId,
+)
+from plugin.domain.orders import Order, OrderRef, PaymentRef
+from plugin.domain.plan import Plan
+from plugin.domain.policy import Policy, PolicyVersion
+from plugin.domain.refunds import Refund
+from plugin.domain.requests import RefundRequest
+from plugin.domain.rules import Turns
+from plugin.ports import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One business. `owners` are the addresses that are told; `simulated` is practice."""
+
+    id: TenantId
+    name: str
+    owners: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    locale: str = "en"
+    simulated: bool = False
+
+
+class InstallationStatus(StrEnum):
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    NEEDS_ATTENTION = "needs_attention"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestLine:
+    """One line of an installation's self-test. `state`: waiting, ok, failed, skipped."""
+
+    name: str
+    state: str
+    details: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A stored connection with its state. Secrets sit inside `connection`, decrypted, out of every repr."""
+
+    connection: Connection
+    status: InstallationStatus
+    created_at: datetime
+    self_test: tuple[SelfTestLine, ...] = ()
+
+
+class DeliveryState(StrEnum):
+    """`waiting` for another answer first, `failed` after all attempts: shown, replayable."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    UNREADABLE = "unreadable"
+    UNRECOGNISED = "unrecognised"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One webhook as it came. `body` is the raw bytes; `name` is the vendor's id of the delivery."""
+
+    id: DeliveryId
+    tenant: TenantId
+    installation: InstallationId
+    name: str
+    topic: str
+    received_at: datetime
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    state: DeliveryState
+    reason: str = ""
+    attempts: int = 0
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan with the request that it answers, and who decided it, when."""
+
+    plan: Plan
+    request: RequestId
+    decided_at: datetime | None = None
+    decided_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundMove:
+    """One appended fact of a refund's life."""
+
+    refund: RefundId
+    before: str
+    after: str
+    at: datetime
+    actor: str
+    reason: str = ""
+    evidence: str = ""
+
+
+class RunState(StrEnum):
+    WAITING = "waiting"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A rule run: the effects of one cause, done in order. `cause` names a plan, a delivery or a moment.
+
+    A run with cause `moment` re-reads the ledger when its time comes: access that ends with a paid period.
+    """
+
+    id: RunId
+    customer: CustomerKey
+    cause: str
+    state: RunState
+    wake_at: datetime | None
+    wakes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEffect:
+    """One effect and how far it is. `outcome` is a short word for people; never a body."""
+
+    planned: PlannedEffect
+    run: RunId
+    customer: CustomerKey
+    state: EffectState
+    attempts: int = 0
+    wake_at: datetime | None = None
+    outcome: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to what, when, chained by hash to the entry before it."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    details: Mapping[str, str]
+    previous: str
+    hash: str
+
+
+class SignInPurpose(StrEnum):
+    """What the holder of a token may do: open one session, or act as the admin."""
+
+    LINK = "link"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSignIn:
+    """A one-time link or a session. `id` is the hash of its token, which is kept nowhere."""
+
+    tenant: TenantId
+    id: str
+    purpose: SignInPurpose
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+class SignIns(Protocol):
+    """Links and sessions of the tenant's admin."""
+
+    def add(self, sign_in: StoredSignIn) -> None:
+        """Keep it; those that expired long ago go."""
+
+    def use(self, sign_in: str, at: datetime) -> bool:
+        """Spend a link, or end a session. False when somebody else did before, or it has expired."""
+
+
+class Installations(Protocol):
+    def add(self, installation: Installation) -> None: ...
+    def get(self, installation: InstallationId) -> Installation | None: ...
+    def all(self) -> Sequence[Installation]:
+        """All of the tenant that are not removed, oldest first."""
+
+    def save(self, installation: Installation) -> None:
+        """Replace settings, secrets, status, label and self-test."""
+
+
+class Settings(Protocol):
+    """A tenant's own: policy versions and access maps."""
+
+    def tenant(self) -> Tenant: ...
+    def policy(self) -> Policy | None: ...
+    def add_policy(self, version: PolicyVersion) -> None: ...
+    def access_map(self) -> AccessMap: ...
+    def save_access_map(
+        self, installation: InstallationId, access: AccessMap, at: datetime
+    ) -> None:
+        """The part of one store account; the tenant's map is the union of its parts."""
+
+
+class Deliveries(Protocol):
+    def add(self, delivery: StoredDelivery) -> bool:
+        """False when this installation already has a delivery of that name: nothing is stored twice."""
+
+    def get(self, delivery: DeliveryId) -> StoredDelivery | None: ...
+    def settle(
+        self,
+        delivery: DeliveryId,
+        state: DeliveryState,
+        *,
+        reason: str = "",
+        wake_at: datetime | None = None,
+    ) -> None:
+        """Set the state and count an attempt."""
+
+    def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
+        """Newest first; all states when `states` is empty."""
+
+
+class Facts(Protocol):
+    def append(self, fact: Fact, source: str, at: datetime) -> bool:
+        """False when the fact is known already."""
+
+    def of_customer(self, customer: CustomerKey) -> Sequence[Fact]: ...
+
+
+class Orders(Protocol):
+    def save(self, order: Order) -> None:
+        """Keep the latest snapshot; lines that a store told one by one are merged by their ref."""
+
+    def get(self, order: OrderRef) -> Order | None: ...
+    def of_customer(self, customer: CustomerKey) -> Sequence[Order]: ...
+    def by_number(self, number: str) -> Sequence[Order]: ...
+
+
+class Requests(Protocol):
+    def save(self, request: RefundRequest) -> None: ...
+    def get(self, request: RequestId) -> RefundRequest | None: ...
+    def for_ticket(
+        self, desk: InstallationId, ticket: TicketId, order: OrderRef
+    ) -> RefundRequest | None:
+        """The request that a ticket already made about an order."""
+
+
+class Plans(Protocol):
+    def add(self, plan: Plan, request: RequestId) -> None: ...
+    def get(self, plan: PlanId) -> StoredPlan | None: ...
+    def decide(self, plan: PlanId, by: str, at: datetime) -> bool:
+        """False when it was decided before: the caller then shows what there is."""
+
+    def latest_decided(self, request: RequestId) -> StoredPlan | None: ...
+
+
+class Refunds(Protocol):
+    def add(self, refund: Refund, actor: str, at: datetime) -> bool: ...
+    def get(self, refund: RefundId) -> Refund | None: ...
+    def of_plan(self, plan: PlanId) -> Sequence[Refund]: ...
+    def of_order(self, order: OrderRef) -> Sequence[Refund]: ...
+    def of_payment(self, payment: PaymentRef) -> Sequence[Refund]: ...
+    def move(self, before: Refund, after: Refund, move: RefundMove) -> bool:
+        """Compare-and-set on state and wakes. False when somebody else moved it first.
+
+        Equal states only wake it again and write no move.
+        """
+
+    def wake(self, refund: Refund, at: datetime) -> None:
+        """Have it looked at from `at` on instead of later. Changes nothing else."""
+
+    def moves(self, plan: PlanId) -> Sequence[RefundMove]: ...
+    def newest(self, limit: int) -> Sequence[Refund]:
+        """Newest first."""
+
+
+class Effects(Protocol):
+    def add_run(self, run: Run, effects: Sequence[PlannedEffect], at: datetime) -> bool:
+        """False when the run exists. Effects whose key exists already are left as they are."""
+
+    def add_effects(self, run: Run, effects: Sequence[PlannedEffect], at: datetime) -> None:
+        """Put effects into a run that exists. A key that is there already stays as it is."""
+
+    def run(self, run: RunId) -> Run | None: ...
+    def wake_run(self, run: Run, *, wake_at: datetime | None, state: RunState) -> None: ...
+    def of_run(self, run: RunId) -> Sequence[StoredEffect]: ...
+    def get(self, key: EffectKey) -> StoredEffect | None: ...
+    def set_state(self, key: EffectKey, before: EffectState, effect: StoredEffect) -> bool:
+        """Compare-and-set."""
+
+    def turns(self, customer: CustomerKey) -> Turns: ...
+    def is_own_tag_change(
+        self, customer: CustomerKey, installation: str, tag: str, *, added: bool, since: datetime
+    ) -> bool:
+        """Whether we ourselves added or removed this tag, or are about to: its news is our echo."""
+
+    def open(self, limit: int) -> Sequence[StoredEffect]:
+        """Effects that a person must see: needs_person and unknown."""
+
+
+class Audit(Protocol):
+    def write(
+        self, at: datetime, actor: str, action: str, subject: str, details: Mapping[str, str]
+    ) -> None: ...
+
+    def entries(self, after: int, limit: int) -> Sequence[AuditEntry]: ...
+    def verify(self) -> tuple[int, int | None]:
+        """How many entries there are, and the number of the first that does not fit, or None."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction of one tenant. Leaving it without `commit` undoes all of it."""
+
+    @property
+    def installations(self) -> Installations: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def orders(self) -> Orders: ...
+    @property
+    def requests(self) -> Requests: ...
+    @property
+    def plans(self) -> Plans: ...
+    @property
+    def refunds(self) -> Refunds: ...
+    @property
+    def effects(self) -> Effects: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def sign_ins(self) -> SignIns: ...
+
+    @property
+    def tenant_id(self) -> TenantId: ...
+    def commit(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """Something whose time has come. `name` is the workflow's id: the row and how often it was woken."""
+
+    kind: str  # "delivery", "refund" or "run"
+    tenant: TenantId
+    ref: str
+    wakes: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.ref}:{self.wakes}"
+
+
+class Storage(Protocol):
+    def begin(self, tenant: TenantId) -> AbstractContextManager[UnitOfWork]:
+        """A transaction that may write; writers of one tenant queue up. Raises KeyError for no such tenant."""
+
+    def read(self, tenant: TenantId) -> AbstractContextManager[UnitOfWork]:
+        """A transaction that only reads."""
+
+    def find_installation(self, installation: InstallationId) -> Installation | None: ...
+    def find_sign_in(self, sign_in: str) -> StoredSignIn | None:
+        """A link or session by the hash of its token, whoever's it is: the token proves the tenant."""
+
+    def tenants(self) -> Sequence[Tenant]: ...
+    def add_tenant(self, tenant: Tenant, at: datetime) -> None: ...
+    def due(self, now: datetime, limit: int) -> Sequence[DueWork]:
+        """Work of all tenants whose time has come, oldest first."""

@@ -1,0 +1,4 @@
+"""Where everything is kept: SQLite by default, PostgreSQL when grown.
+
+SQLAlchemy Core, never an ORM.
+"""

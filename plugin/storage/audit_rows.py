@@ -1,0 +1,92 @@
+"""The audit trail: appended, each entry chained by hash to the one before, per tenant.
+
+What was written cannot be changed quietly: `verify` recomputes every link from the very text that
+is stored, and the tenant's row says where the trail ends. Never holds addresses, texts or secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import rfc8785
+from sqlalchemy import Row, String, select, type_coerce, update
+
+from plugin.ports.storage import AuditEntry
+from plugin.storage import tables as t
+from plugin.storage.rows import TenantRows
+
+_a = t.audit
+FIRST = "0" * 64
+"""What the first entry is chained to."""
+
+
+class AuditRows(TenantRows):
+    """Implements `plugin.ports.storage.Audit`."""
+
+    def write(
+        self, at: datetime, actor: str, action: str, subject: str, details: Mapping[str, str]
+    ) -> None:
+        count, previous = self._end()
+        written = rfc8785.dumps(dict(details)).decode()
+        name = link(
+            previous, self._tenant, count + 1, t.utc_text(at), actor, action, subject, written
+        )
+        self._insert(
+            _a,
+            seq=count + 1,
+            at=at,
+            actor=actor,
+            action=action,
+            subject=subject,
+            details=written,
+            previous=previous,
+            hash=name,
+        )
+        self._db.execute(
+            update(t.tenants)
+            .where(t.tenants.c.id == self._tenant)
+            .values(audit_count=count + 1, audit_head=name)
+        )
+
+    def entries(self, after: int, limit: int) -> Sequence[AuditEntry]:
+        rows = self._db.execute(
+            select(_a).where(self._mine(_a), _a.c.seq > after).order_by(_a.c.seq).limit(limit)
+        )
+        return [_entry(row) for row in rows]
+
+    def verify(self) -> tuple[int, int | None]:
+        """How many entries there are, and the number of the first that does not fit, or None."""
+        previous, count = FIRST, 0
+        as_text = type_coerce(_a.c.at, String).label("at_text")
+        rows = select(_a, as_text).where(self._mine(_a)).order_by(_a.c.seq)
+        for row in self._db.execute(rows):
+            own = (row.at_text, row.actor, row.action, row.subject, row.details)
+            expected = link(previous, self._tenant, count + 1, *own)
+            if (row.seq, row.previous, row.hash) != (count + 1, previous, expected):
+                return count, row.seq
+            previous, count = row.hash, count + 1
+        end = self._end()
+        return count, None if end == (count, previous) else min(count, end[0]) + 1
+
+    def _end(self) -> tuple[int, str]:
+        row = self._db.execute(
+            select(t.tenants.c.audit_count, t.tenants.c.audit_head).where(
+                t.tenants.c.id == self._tenant
+            )
+        ).one()
+        return row.audit_count, row.audit_head
+
+
+def link(previous: str, tenant: str, seq: int, *columns: str) -> str:
+    """SHA-256 of an entry's columns as they are stored (RFC 8785) with the hash before it."""
+    return hashlib.sha256(rfc8785.dumps([previous, tenant, seq, *columns])).hexdigest()
+
+
+def _entry(row: Row[tuple[object, ...]]) -> AuditEntry:
+    details = json.loads(row.details)
+    return AuditEntry(
+        row.seq, row.at, row.actor, row.action, row.subject, details, row.previous, row.hash
+    )

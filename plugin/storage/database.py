@@ -1,0 +1,112 @@
+"""Opening the database safely: which SQLite, which settings, one write lock.
+
+Never runs on a SQLite that can lose committed data: WAL mode has a reset bug before 3.51.3 (and the
+3.50.7 and 3.44.6 lines), see https://sqlite.org/wal.html. Never lowers `synchronous`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+from types import ModuleType
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from plugin.domain.errors import NeedsHuman
+
+BUSY_MS = 10_000
+READ_ONLY = "makegood_read"
+
+
+def is_free_of_wal_bug(version: tuple[int, int, int]) -> bool:
+    """Whether this SQLite cannot lose commits when a WAL is reset beside a second process."""
+    return (
+        version >= (3, 51, 3)
+        or (3, 50, 7) <= version < (3, 51, 0)
+        or (3, 44, 6) <= version < (3, 45, 0)
+    )
+
+
+def choose_sqlite() -> ModuleType:
+    """The first of the standard library's SQLite and pysqlite3 that is safe.
+
+    Raises NeedsHuman, which says what to install, when neither is.
+    """
+    seen = []
+    for name in ("sqlite3", "pysqlite3"):
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        if is_free_of_wal_bug(module.sqlite_version_info):
+            return module
+        seen.append(f"{name} has {module.sqlite_version}")
+    raise NeedsHuman(
+        "unsafe_sqlite",
+        f"{', '.join(seen)}; install pysqlite3, a Python with SQLite 3.51.3 or later, or set "
+        "MAKEGOOD_DATABASE_URL to PostgreSQL",
+    )
+
+
+def open_database(url: str) -> Engine:
+    """An engine for `url` (`sqlite:///...` or `postgresql+psycopg://...`).
+
+    Opens no connection yet.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(
+            url, module=choose_sqlite(), connect_args={"timeout": BUSY_MS / 1000}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    del record
+    connection.isolation_level = None  # sqlite3's own: we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def connect_to_read(engine: Engine) -> Connection:
+    """A connection whose transactions cannot write, and see one moment of the database each."""
+    connection = engine.connect()
+    if engine.dialect.name == "sqlite":
+        return connection.execution_options(**{READ_ONLY: True})
+    return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later can find the database changed under
+    # it and fail with "locked" whatever the time-out; taking the lock at once makes writers queue.
+    read = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql(f"PRAGMA query_only={int(read)}")
+    connection.exec_driver_sql("BEGIN" if read else "BEGIN IMMEDIATE")
+
+
+def sqlite_facts(engine: Engine) -> dict[str, str]:
+    """What `makegood check` shows of the database: version, module and the settings in force."""
+    if engine.dialect.name != "sqlite":
+        with connect_to_read(engine) as connection:
+            version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+        return {"database": f"PostgreSQL {version}"}
+    module = choose_sqlite()
+    with connect_to_read(engine) as connection:
+        settings = {
+            name: str(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    safe = "from the standard library" if module is sqlite3 else f"from {module.__name__}"
+    return {"database": f"SQLite {module.sqlite_version} {safe}", **settings}

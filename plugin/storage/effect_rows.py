@@ -1,0 +1,196 @@
+"""Rule runs and their effects: what must be done outside, in which order, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, func, select, update
+
+from plugin.domain.effects import (
+    EffectState,
+    PlannedEffect,
+    RemoveTag,
+    RestoreAccess,
+    RestoreTag,
+    RevokeAccess,
+    access_key,
+)
+from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, RunId
+from plugin.domain.orders import Resource, ResourceKind
+from plugin.domain.rules import Turn, Turns
+from plugin.ports.storage import Run, RunState, StoredEffect
+from plugin.storage import tables as t
+from plugin.storage.codec import dump, load
+from plugin.storage.rows import TenantRows
+
+_u = t.runs
+_e = t.effects
+_TAKES = (RevokeAccess.__name__, RemoveTag.__name__)
+
+
+class EffectRows(TenantRows):
+    """Implements `plugin.ports.storage.Effects`."""
+
+    def add_run(self, run: Run, effects: Sequence[PlannedEffect], at: datetime) -> bool:
+        is_new = self._insert_new(
+            _u,
+            id=run.id,
+            customer=run.customer,
+            cause=run.cause,
+            state=run.state,
+            wake_at=run.wake_at,
+            wakes=run.wakes,
+            created_at=at,
+        )
+        if not is_new:
+            return False
+        self.add_effects(run, effects, at)
+        return True
+
+    def add_effects(self, run: Run, effects: Sequence[PlannedEffect], at: datetime) -> None:
+        """Put effects into a run that exists. A key that is there already stays as it is."""
+        turns = self.turns(run.customer)
+        for planned in effects:
+            resource = _resource_of(planned)
+            self._insert_new(
+                _e,
+                key=planned.key,
+                run_id=run.id,
+                position=planned.position,
+                customer=run.customer,
+                kind=type(planned.effect).__name__,
+                resource_installation=resource.installation if resource else None,
+                resource_kind=resource.kind if resource else None,
+                resource_ref=resource.ref if resource else None,
+                turn=_turn_of(planned, run.customer, resource, turns),
+                document=dump(planned),
+                state=EffectState.WAITING,
+                attempts=0,
+                wake_at=None,
+                outcome="",
+                created_at=at,
+                changed_at=at,
+            )
+
+    def run(self, run: RunId) -> Run | None:
+        row = self._db.execute(select(_u).where(self._mine(_u), _u.c.id == run)).first()
+        return None if row is None else _run(row)
+
+    def wake_run(self, run: Run, *, wake_at: datetime | None, state: RunState) -> None:
+        self._db.execute(
+            update(_u)
+            .where(self._mine(_u), _u.c.id == run.id)
+            .values(state=state, wake_at=wake_at, wakes=_u.c.wakes + 1)
+        )
+
+    def of_run(self, run: RunId) -> Sequence[StoredEffect]:
+        rows = self._db.execute(
+            select(_e).where(self._mine(_e), _e.c.run_id == run).order_by(_e.c.position, _e.c.key)
+        )
+        return [_effect(row) for row in rows]
+
+    def get(self, key: EffectKey) -> StoredEffect | None:
+        row = self._db.execute(select(_e).where(self._mine(_e), _e.c.key == key)).first()
+        return None if row is None else _effect(row)
+
+    def set_state(self, key: EffectKey, before: EffectState, effect: StoredEffect) -> bool:
+        moved = self._db.execute(
+            update(_e)
+            .where(self._mine(_e), _e.c.key == key, _e.c.state == before)
+            .values(
+                state=effect.state,
+                attempts=effect.attempts,
+                wake_at=effect.wake_at,
+                outcome=effect.outcome[:255],
+                changed_at=effect.changed_at,
+            )
+            .returning(_e.c.key)
+        )
+        return moved.first() is not None
+
+    def turns(self, customer: CustomerKey) -> Turns:
+        """Per resource how often we changed it, and whether the last change took it away."""
+        rows = self._db.execute(
+            select(_e)
+            .where(self._mine(_e), _e.c.customer == customer, _e.c.turn.is_not(None))
+            .order_by(_e.c.turn)
+        )
+        return {
+            Resource(
+                InstallationId(row.resource_installation),
+                ResourceKind(row.resource_kind),
+                row.resource_ref,
+            ): Turn(row.turn, row.kind in _TAKES)
+            for row in rows
+        }
+
+    def is_own_tag_change(
+        self, customer: CustomerKey, installation: str, tag: str, *, added: bool, since: datetime
+    ) -> bool:
+        kind = RestoreTag.__name__ if added else RemoveTag.__name__
+        found = self._db.execute(
+            select(func.count()).where(
+                self._mine(_e),
+                _e.c.customer == customer,
+                _e.c.kind == kind,
+                _e.c.resource_installation == installation,
+                _e.c.resource_ref == tag,
+                _e.c.state.in_((EffectState.SENDING, EffectState.DONE, EffectState.ALREADY)),
+                _e.c.changed_at >= since,
+            )
+        ).scalar_one()
+        return found > 0
+
+    def open(self, limit: int) -> Sequence[StoredEffect]:
+        rows = self._db.execute(
+            select(_e)
+            .where(self._mine(_e), _e.c.state.in_((EffectState.NEEDS_PERSON, EffectState.UNKNOWN)))
+            .order_by(_e.c.changed_at.desc())
+            .limit(limit)
+        )
+        return [_effect(row) for row in rows]
+
+
+def _resource_of(planned: PlannedEffect) -> Resource | None:
+    match planned.effect:
+        case RevokeAccess(resource) | RestoreAccess(resource):
+            return resource
+        case RemoveTag(tag) | RestoreTag(tag):
+            return tag
+        case _:
+            return None
+
+
+def _turn_of(
+    planned: PlannedEffect, customer: CustomerKey, resource: Resource | None, turns: Turns
+) -> int | None:
+    """The number of this change, where it is one; None for making sure of what stays."""
+    if resource is None:
+        return None
+    turn = turns[resource].count + 1 if resource in turns else 1
+    return turn if planned.key == access_key(customer, resource, turn) else None
+
+
+def _run(row: Row[tuple[object, ...]]) -> Run:
+    return Run(
+        RunId(row.id),
+        CustomerKey(row.customer),
+        row.cause,
+        RunState(row.state),
+        row.wake_at,
+        row.wakes,
+    )
+
+
+def _effect(row: Row[tuple[object, ...]]) -> StoredEffect:
+    return StoredEffect(
+        planned=load(PlannedEffect, row.document),
+        run=RunId(row.run_id),
+        customer=CustomerKey(row.customer),
+        state=EffectState(row.state),
+        attempts=row.attempts,
+        wake_at=row.wake_at,
+        outcome=row.outcome,
+        changed_at=row.changed_at,
+    )

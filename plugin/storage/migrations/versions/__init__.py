@@ -1,0 +1,1 @@
+"""The schema's history (Alembic), each step up and down."""

@@ -1,0 +1,81 @@
+"""A tenant's own settings: policy versions and access maps."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import select
+
+from plugin.domain.access_map import AccessMap
+from plugin.domain.ids import InstallationId
+from plugin.domain.orders import Resource
+from plugin.domain.policy import Policy, PolicyVersion
+from plugin.domain.policy_document import policy_version_from, to_document
+from plugin.ports.storage import Tenant
+from plugin.storage import tables as t
+from plugin.storage.codec import from_doc, to_doc
+from plugin.storage.rows import TenantRows
+from plugin.storage.tenant_row import tenant_from
+
+
+class SettingRows(TenantRows):
+    """Implements `plugin.ports.storage.Settings`."""
+
+    def tenant(self) -> Tenant:
+        row = self._db.execute(select(t.tenants).where(t.tenants.c.id == self._tenant)).one()
+        return tenant_from(row)
+
+    def policy(self) -> Policy | None:
+        rows = self._db.execute(
+            select(t.policies.c.document)
+            .where(self._mine(t.policies))
+            .order_by(t.policies.c.number)
+        )
+        versions = tuple(policy_version_from(json.loads(row.document)) for row in rows)
+        return Policy(versions) if versions else None
+
+    def add_policy(self, version: PolicyVersion) -> None:
+        self._insert(t.policies, number=version.number, document=json.dumps(to_document(version)))
+
+    def access_map(self) -> AccessMap:
+        """The union of what was said of each store account."""
+        products: dict[tuple[str, str], tuple[Resource, ...]] = {}
+        bundles: dict[Resource, tuple[Resource, ...]] = {}
+        tags: dict[Resource, tuple[Resource, ...]] = {}
+        for row in self._db.execute(
+            select(t.access_maps.c.document).where(self._mine(t.access_maps))
+        ):
+            document = json.loads(row.document)
+            for installation, product, gives in document["products"]:
+                products[installation, product] = _resources(gives)
+            for opener, opened in document["bundles"]:
+                bundles[_resource(opener)] = _resources(opened)
+            for opener, opened in document["tags"]:
+                tags[_resource(opener)] = _resources(opened)
+        return AccessMap(products, bundles, tags)
+
+    def save_access_map(
+        self, installation: InstallationId, access: AccessMap, at: datetime
+    ) -> None:
+        document = {
+            "products": [[*key, to_doc(gives)] for key, gives in sorted(access.products.items())],
+            "bundles": [[to_doc(a), to_doc(b)] for a, b in sorted(access.bundles.items())],
+            "tags": [[to_doc(a), to_doc(b)] for a, b in sorted(access.tags.items())],
+        }
+        self._replace(
+            t.access_maps,
+            ("installation_id",),
+            installation_id=installation,
+            document=json.dumps(document, ensure_ascii=False),
+            changed_at=at,
+        )
+
+
+def _resource(document: object) -> Resource:
+    return cast("Resource", from_doc(Resource, document))
+
+
+def _resources(documents: object) -> tuple[Resource, ...]:
+    return cast("tuple[Resource, ...]", from_doc(tuple[Resource, ...], documents))

