@@ -1,0 +1,119 @@
+"""Adapters by connection: built from the registry, each with its own HTTP client, allow-list and budget.
+
+Implements `plugin.ports.platforms.Platforms`. Gives out an ability only when the manifest declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from plugin.domain.refunds import GatewayRules
+from plugin.platforms.http_client import AllowedHosts, HttpClient
+from plugin.platforms.manifest import (
+    Idempotency,
+    Kind,
+    Outgoing,
+    PlatformManifest,
+    StoreManifest,
+)
+from plugin.platforms.registry import Registry
+from plugin.platforms.token_bucket import Budget, Rate
+from plugin.ports import (
+    CancelsSubscriptions,
+    Clock,
+    Connection,
+    FindsOrders,
+    HoldsAccess,
+    HoldsTags,
+    RefundsMoney,
+    ServesPanel,
+    WritesTickets,
+)
+from plugin.ports.platforms import P, WorksheetStep
+
+_NEEDS: Mapping[type, tuple[str, ...]] = {
+    FindsOrders: ("find_orders",),
+    RefundsMoney: ("refund_full", "refund_partial"),
+    HoldsAccess: ("revoke", "restore"),
+    HoldsTags: ("tags",),
+    CancelsSubscriptions: ("cancel_subscription",),
+    ServesPanel: ("context",),
+    WritesTickets: ("note",),
+}
+"""Ports that a capability must be declared for: any of the words will do. Other ports need none."""
+
+BudgetFor = Callable[[str, Rate], Budget]
+DEFAULT_LOOKS = (2, 5, 15, 60, 300, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """All platforms' adapters, made on demand. Safe to share between threads."""
+
+    registry: Registry
+    clock: Clock
+    budget_for: BudgetFor
+    allow_private: frozenset[str] = field(default_factory=frozenset)
+
+    def able(self, connection: Connection, port: type[P]) -> P | None:
+        """The connection's adapter as `port`, or None where the manifest does not declare it."""
+        manifest = self._manifest(connection)
+        needs = _NEEDS.get(port, ())
+        if needs and not any(self.can(connection, capability) for capability in needs):
+            return None
+        adapter = self.registry.adapter_class(manifest.kind, manifest.stem)(
+            connection, self.http_for(connection), self.clock
+        )
+        return adapter if isinstance(adapter, port) else None
+
+    def can(self, connection: Connection, capability: str) -> bool:
+        return self._manifest(connection).level(capability).is_coded
+
+    def title(self, connection: Connection) -> str:
+        return self._manifest(connection).name
+
+    def gateway_rules(self, connection: Connection) -> GatewayRules:
+        refunds = self._store(connection).refunds
+        return GatewayRules(
+            honours_key=refunds.idempotency is Idempotency.KEY,
+            key_lives=refunds.key_lives_seconds or 0,
+            looks=refunds.look_up_after_seconds or DEFAULT_LOOKS,
+        )
+
+    def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
+        manual = self._store(connection).refunds.manual
+        if manual is None:
+            return ()
+        link = manual.link_for(connection.settings)
+        return tuple(
+            WorksheetStep(step, "", link if place == 0 else None)
+            for place, step in enumerate(manual.steps)
+        )
+
+    def http_for(self, connection: Connection) -> HttpClient | None:
+        """A client that reaches this account's hosts only; None for a platform without any."""
+        manifest = self._manifest(connection)
+        if manifest.outgoing is None:
+            return None
+        development = connection.settings.get("base_url")
+        address = (
+            Outgoing.development_address(development, self.allow_private)
+            if development
+            else manifest.outgoing.address(connection.settings)
+        )
+        limit = manifest.outgoing.rate_limit
+        rate = Rate(limit.requests, limit.per_seconds, limit.burst)
+        return HttpClient(
+            allowed=AllowedHosts(address.hosts),
+            clock=self.clock,
+            budget=self.budget_for(connection.installation, rate),
+            timeouts=manifest.outgoing.timeouts,
+            allow_private=self.allow_private,
+        )
+
+    def _manifest(self, connection: Connection) -> PlatformManifest:
+        return self.registry.manifest(Kind(connection.kind), connection.platform)
+
+    def _store(self, connection: Connection) -> StoreManifest:
+        return self.registry.store(connection.platform)

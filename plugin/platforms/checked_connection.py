@@ -1,0 +1,202 @@
+"""Connections that check the address they connect to, and that end when the time is over.
+
+One connection per call: a kept-alive one may be dead already, and would turn a write that never
+left into one whose outcome is unknown. Knows nothing of methods, statuses or errors of ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import create_connection
+
+from plugin.platforms.addresses import AddressRefused, Resolver, public_addresses
+from plugin.platforms.url_templates import place_of
+
+# At DEBUG this logger writes whole addresses, and queries carry keys and customers.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+
+class CutOff:
+    """Cuts the connection when `seconds` are over, whatever it is doing then.
+
+    A read time-out alone begins anew with each byte, so a peer that drips could hold a worker for
+    hours. Use as a context manager; `passed` says that the time was over.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._handle: socket.socket | None = None
+        self._passed = False
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    @property
+    def passed(self) -> bool:
+        """True from the moment of the cut on."""
+        return self._passed
+
+    def remaining(self) -> float:
+        """Seconds left, at the least 0."""
+        return max(0.0, self._ends - time.monotonic())
+
+    def watch(self, connection: socket.socket) -> None:
+        """Cut `connection` when the time is over, in place of the one watched before."""
+        # A second handle on the same connection: TLS takes the first one away.
+        handle = connection.dup()
+        with self._lock:
+            self._close_handle()
+            self._handle = handle
+            if self._passed:
+                self._shut()
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._close_handle()
+
+    def _cut(self) -> None:
+        with self._lock:
+            self._passed = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._handle is not None:
+            try:
+                self._handle.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # The other side has closed it already: that is all a cut can wish for.
+                return
+
+    def _close_handle(self) -> None:
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+
+class Line:
+    """One call's way to one place, and whether a byte of the request may have left on it.
+
+    `place` is the `host:port` that was agreed on; `is_private` lifts the address check for it.
+    """
+
+    def __init__(
+        self, *, place: str, is_private: bool, resolver: Resolver, cut_off: CutOff
+    ) -> None:
+        self._place = place
+        self._is_private = is_private
+        self._resolver = resolver
+        self._cut_off = cut_off
+        self._dialled = False
+        self._sent = False
+        self.address_refused = False
+
+    @property
+    def surely_unsent(self) -> bool:
+        """True when we tried to connect and no byte of the request can have left. Else unknown."""
+        return self._dialled and not self._sent
+
+    def note_sending(self) -> None:
+        """From here on the request may have arrived, whatever happens."""
+        self._sent = True
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Return a connection to a checked address. Raises AddressRefused or OSError."""
+        self._dialled = True
+        addresses = self._addresses(host.strip("[]"), port)
+        failure = OSError("the name has no address")
+        for address in addresses:
+            seconds = min(timeout, self._cut_off.remaining())
+            if seconds <= 0:
+                raise TimeoutError
+            try:
+                connection = create_connection(
+                    (address, port), seconds, socket_options=HTTPConnection.default_socket_options
+                )
+            except OSError as error:
+                failure = error
+            else:
+                self._cut_off.watch(connection)
+                return connection
+        raise failure
+
+    def _addresses(self, host: str, port: int) -> tuple[str, ...]:
+        # The last wall: whatever other code made of the URL, only the agreed place is reached.
+        if place_of(host, port) != self._place:
+            raise AddressRefused
+        if self._is_private:
+            return tuple(self._resolver(host, port))
+        return public_addresses(host, port, self._resolver)
+
+
+class _CheckedHTTPConnection(HTTPConnection):
+    """Connects by its line, in place of asking the resolver a second time."""
+
+    def __init__(self, *args: Any, line: Line, **options: Any) -> None:  # noqa: ANN401 - urllib3's
+        super().__init__(*args, **options)
+        self._line = line
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            return self._line.connect(self._dns_host, self.port, float(self.timeout or 0))
+        except AddressRefused:
+            self._line.address_refused = True
+            raise NewConnectionError(self, "this address is not allowed") from None
+        except TimeoutError:
+            raise ConnectTimeoutError(self, "no connection in time") from None
+        except OSError:
+            raise NewConnectionError(self, "no connection") from None
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
+        # A TLS handshake is over by now and carried nothing of the request: until here a failure
+        # means that nothing was sent.
+        if self.sock is None:
+            self.connect()
+        self._line.note_sending()
+        super().send(data)
+
+
+class _CheckedHTTPSConnection(_CheckedHTTPConnection, HTTPSConnection):
+    """The same under TLS; the certificate is checked for the name, not for the address."""
+
+
+class CheckedAdapter(HTTPAdapter):
+    """The transport of `requests` over checked connections. Made for one call, closed after it."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        self._line = line
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,  # noqa: FBT001 - the signature of requests
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002 - never through a proxy
+        cert: tuple[str, str] | str | None = None,
+    ) -> Any:  # noqa: ANN401 - the stubs of requests name another class than urllib3
+        """Return a pool that makes checked connections, whatever proxies the environment names."""
+        pool: Any = super().get_connection_with_tls_context(request, verify, None, cert)
+        secure = pool.scheme == "https"
+        pool.ConnectionCls = _CheckedHTTPSConnection if secure else _CheckedHTTPConnection
+        pool.conn_kw["line"] = self._line
+        return pool

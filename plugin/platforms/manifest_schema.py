@@ -1,0 +1,231 @@
+"""Reads `platform.json`: bytes in, a frozen manifest out, or every fault at once.
+
+A fault names its place and what to do. Rules over several parts of a manifest live here, the parts
+in `manifest_parts.py`. Reads no file and loads no code of a platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
+
+from plugin.platforms.manifest import (
+    CAPABILITIES,
+    LINK_PLACEHOLDERS,
+    AuthKind,
+    FieldForm,
+    HelpdeskManifest,
+    Kind,
+    Level,
+    ManualRefund,
+    Outgoing,
+    PlatformManifest,
+    SelfTest,
+    StoreManifest,
+)
+from plugin.platforms.manifest_parts import (
+    CapabilityWordsSchema,
+    Flag,
+    InstallFieldSchema,
+    MoneySchema,
+    OutgoingSchema,
+    PanelSchema,
+    Part,
+    QualityRuleSchema,
+    RefundsSchema,
+    SelfTestLineSchema,
+    WebhooksSchema,
+    frozen,
+    https,
+    text,
+    word,
+)
+from plugin.platforms.strict_json import Unreadable, read_json
+from plugin.platforms.url_templates import DNS_LABEL, placeholders, unplaced
+
+
+class InvalidManifest(Exception):
+    """A manifest that cannot be used. `faults` are all of them, each as `place: what to do`."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+def read_manifest(raw: bytes) -> PlatformManifest:
+    """The manifest in the bytes of a `platform.json`. Raises InvalidManifest with every fault."""
+    try:
+        document = read_json(raw)
+    except Unreadable as error:
+        raise InvalidManifest([error.reason]) from None
+    if not isinstance(document, dict) or document.get("kind") not in list(Kind):
+        raise InvalidManifest([f"kind: choose one of {', '.join(Kind)}"])
+    try:
+        manifest: PlatformManifest = MANIFEST_SCHEMAS[Kind(str(document["kind"]))]().load(document)
+    except ValidationError as error:
+        raise InvalidManifest(_flat(error.messages_dict)) from None
+    return manifest
+
+
+def _flat(messages: Any, place: str = "") -> Iterator[str]:  # noqa: ANN401 - marshmallow nests freely
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            # `_schema` is where marshmallow puts what concerns several fields of one object.
+            step = place if key == "_schema" else f"{place}.{key}" if place else str(key)
+            yield from _flat(inner, step)
+    else:
+        for message in messages:
+            yield f"{place}: {message}" if place else str(message)
+
+
+class _PlatformSchema(Part):
+    """What stores and desks declare alike."""
+
+    kind_of: ClassVar[Kind]
+
+    schema_address = fields.String(data_key="$schema", load_only=True)
+    name = text(required=True)
+    stem = word(required=True)
+    kind = fields.Enum(Kind, by_value=True, required=True)
+    docs = https(required=True)
+    api_version = text(allow_none=True)
+    auth = fields.Enum(AuthKind, by_value=True, required=True)
+    scopes = fields.List(text())
+    install_fields = fields.List(fields.Nested(InstallFieldSchema))
+    self_test = fields.List(fields.Nested(SelfTestLineSchema))
+    outgoing = fields.Nested(OutgoingSchema, allow_none=True)
+    webhooks = fields.Nested(WebhooksSchema, allow_none=True)
+    capability_words = fields.List(
+        fields.Nested(CapabilityWordsSchema), required=True, validate=validate.Length(min=1)
+    )
+    quality = fields.List(fields.Nested(QualityRuleSchema))
+    simulated = Flag()
+
+    @validates_schema
+    def _check_words_are_unique(self, data: dict[str, Any], **_: object) -> None:
+        for name, key in (("install_fields", "name"), ("self_test", "check"), ("quality", "rule")):
+            words = [getattr(item, key) for item in data.get(name, ())]
+            if len(words) != len(set(words)):
+                raise ValidationError(f"each {key} stands once", name)
+
+    @validates_schema
+    def _check_reach(self, data: dict[str, Any], **_: object) -> None:
+        if not data.get("simulated"):
+            if data.get("outgoing") is None:
+                raise ValidationError("say where calls go, unless simulated", "outgoing")
+            lines = {line.check for line in data.get("self_test", ())}
+            if SelfTest.KEY_WORKS not in lines:
+                raise ValidationError("give the key_works line, unless simulated", "self_test")
+        outgoing: Outgoing | None = data.get("outgoing")
+        if outgoing is not None:
+            self._check_host_fields(data, "outgoing", (outgoing.base_url, *outgoing.hosts))
+
+    def _check_host_fields(
+        self, data: Mapping[str, Any], place: str, templates: Iterable[str]
+    ) -> None:
+        safe = {
+            line.name
+            for line in data.get("install_fields", ())
+            if line.required and (line.form is not FieldForm.TEXT or _all_labels(line.choices))
+        }
+        unsafe = sorted(_names_in(templates) - safe)
+        if unsafe:
+            advice = "must be a required install field of a host form, or with host choices"
+            raise ValidationError([f"{{{name}}} {advice}" for name in unsafe], place)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: object) -> Any:  # noqa: ANN401 - the dataclass of `makes`
+        data.pop("schema_address", None)
+        return self.makes(**{name: frozen(value) for name, value in data.items()})
+
+
+def _all_labels(choices: Iterable[str]) -> bool:
+    listed = list(choices)
+    return bool(listed) and all(
+        all(DNS_LABEL.fullmatch(label) for label in choice.split(".")) for choice in listed
+    )
+
+
+def _names_in(templates: Iterable[str]) -> frozenset[str]:
+    return frozenset[str]().union(*(placeholders(template) for template in templates))
+
+
+def _capabilities_of(kind: Kind) -> fields.Nested:
+    levels = {word: fields.Enum(Level, by_value=True, required=True) for word in CAPABILITIES[kind]}
+    return fields.Nested(
+        type(f"_{kind.value.title()}CapabilitiesSchema", (_CapabilitiesSchema,), dict(levels)),
+        required=True,
+    )
+
+
+class _CapabilitiesSchema(Schema):
+    """Every capability stands with its level: what is not said would be guessed."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class StoreManifestSchema(_PlatformSchema):
+    """The `platform.json` of a store."""
+
+    makes = StoreManifest
+    kind_of = Kind.STORE
+    capabilities = _capabilities_of(Kind.STORE)
+    refunds = fields.Nested(RefundsSchema, required=True)
+    money = fields.Nested(MoneySchema, required=True)
+
+    @validates_schema
+    def _check_refunds(self, data: dict[str, Any], **_: object) -> None:
+        levels, refunds = data["capabilities"], data["refunds"]
+        ways = {levels["refund_full"], levels["refund_partial"]}
+        if Level.MANUAL in ways and refunds.manual is None:
+            raise ValidationError("a refund by hand needs its worksheet", "refunds.manual")
+        if any(way.is_coded for way in ways):
+            if levels["lookup"] is Level.NONE:
+                # Silence after a refund could never be settled.
+                raise ValidationError("a refund by API needs a look-up", "capabilities.lookup")
+            if levels["lookup"].is_coded and not refunds.look_up_after_seconds:
+                raise ValidationError("say when to look up", "refunds.look_up_after_seconds")
+
+    @validates_schema
+    def _check_link(self, data: dict[str, Any], **_: object) -> None:
+        manual: ManualRefund | None = data["refunds"].manual
+        if manual is None or manual.link is None:
+            return
+        host, path = manual.link.removeprefix("https://").partition("/")[::2]
+        self._check_host_fields(data, "refunds.manual.link", [host])
+        open_fields = {line.name for line in data.get("install_fields", ()) if not line.secret}
+        odd = sorted(placeholders(path) - LINK_PLACEHOLDERS - open_fields)
+        if odd or "{" in unplaced(manual.link) or "}" in unplaced(manual.link):
+            known = ", ".join(sorted(LINK_PLACEHOLDERS))
+            advice = f"links may carry {known} and form fields that are not secret"
+            raise ValidationError(advice, "refunds.manual.link")
+
+
+class HelpdeskManifestSchema(_PlatformSchema):
+    """The `platform.json` of a helpdesk."""
+
+    makes = HelpdeskManifest
+    kind_of = Kind.HELPDESK
+    capabilities = _capabilities_of(Kind.HELPDESK)
+    panel = fields.Nested(PanelSchema, required=True)
+
+    @validates_schema
+    def _check_ancestors(self, data: dict[str, Any], **_: object) -> None:
+        self._check_host_fields(data, "panel.frame_ancestors", data["panel"].frame_ancestors)
+
+
+MANIFEST_SCHEMAS: Mapping[Kind, type[_PlatformSchema]] = MappingProxyType(
+    {Kind.STORE: StoreManifestSchema, Kind.HELPDESK: HelpdeskManifestSchema}
+)
