@@ -1,0 +1,1 @@
+"""What platforms send us: taken in, checked, kept, and only then understood."""

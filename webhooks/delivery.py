@@ -1,0 +1,119 @@
+"""One delivery as it came over the wire: raw bytes, headers, and when we received it.
+
+It interprets nothing: the bytes stay as they were signed, so that they can be checked, kept and
+replayed. It never logs and never parses the body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Self
+
+from plugin.domain.errors import MakegoodError
+
+# Headers that proxies and tracers rightly repeat (list fields, RFC 9110 section 5.3). All others
+# must come once: of two signatures, the one checked and the one used could differ.
+_REPEATABLE = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "baggage",
+        "cache-control",
+        "connection",
+        "cookie",
+        "forwarded",
+        "pragma",
+        "tracestate",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+    },
+)
+_DELIVERY_ID = re.compile(r"[!-~]{1,200}")
+
+
+class DuplicateHeader(MakegoodError):
+    """A header came twice that may come once. Carries its name, never its values."""
+
+    def __init__(self, name: str) -> None:
+        """Take the header's name as it was folded."""
+        super().__init__("duplicate_header", f"{name} came more than once")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`body` as sent, `headers` by lower-case name with dashes, `received_at` in UTC.
+
+    Raises `ValueError` for a time without the UTC offset and for header names in capitals: both
+    are mistakes of ours, not of the sender.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+
+    def __post_init__(self) -> None:
+        """Check our side of the bargain, and close the headers against change."""
+        if self.received_at.utcoffset() != timedelta(0):
+            message = "received_at must be in UTC"
+            raise ValueError(message)
+        if any(name != _folded(name) for name in self.headers):
+            message = "header names must be in lower case with dashes: use Delivery.from_headers"
+            raise ValueError(message)
+        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+
+    @classmethod
+    def from_headers(
+        cls,
+        pairs: Iterable[tuple[str, str]],
+        body: bytes,
+        received_at: datetime,
+    ) -> Self:
+        """Build a delivery from header pairs as the server gives them.
+
+        Names are compared without case and with `_` read as `-`, as WSGI servers do. Repeated
+        list headers of proxies are joined with commas; raises `DuplicateHeader` for any other.
+        """
+        headers: dict[str, str] = {}
+        for name, value in pairs:
+            key = _folded(name)
+            if key not in headers:
+                headers[key] = value
+            elif key in _REPEATABLE:
+                headers[key] = f"{headers[key]}, {value}"
+            else:
+                raise DuplicateHeader(key)
+        return cls(body, headers, received_at)
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, or None; the name in any case."""
+        return self.headers.get(_folded(name))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the body, 64 lower-case hex digits."""
+        return sha256(self.body).hexdigest()
+
+    def delivery_id(self, header_name: str | None) -> str:
+        """Return what tells a repeated delivery from a new one.
+
+        That is the declared header's value, or `sha256:<digest>` where the platform declares none,
+        it is absent, or it is not 1 to 200 visible ASCII characters (no store could keep it as a
+        key). The header is not signed on most platforms: the effect must be deduplicated as well.
+        """
+        value = self.header(header_name) if header_name else None
+        if value is not None and _DELIVERY_ID.fullmatch(value):
+            return value
+        return f"sha256:{self.digest()}"
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "-")
