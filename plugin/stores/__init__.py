@@ -1,0 +1,1 @@
+"""What each store can do for us: one adapter per store, found by name through the registry."""
