@@ -1,0 +1,1 @@
+"""One module or package per helpdesk, found by its name. Adapters never import one another."""
