@@ -1,0 +1,102 @@
+"""Whom to tell of a store's news, and in which words: the owner by mail, and the customer's open tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from plugin.domain.effects import (
+    AddTicketNote,
+    PlannedEffect,
+    RemoveTag,
+    RestoreAccess,
+    RevokeAccess,
+    TellOwner,
+)
+from plugin.domain.ledger import Ledger
+from plugin.domain.messages import MessageId, compose
+from plugin.domain.money import Money
+from plugin.domain.orders import Order, Resource
+from plugin.domain.rules import Tell
+from plugin.ports.storage import UnitOfWork
+from plugin.services.run_rules import Tellers
+from plugin.services.wording import because_words, day_words, money_words, resource_words
+
+ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """News of an order. `money` is a sentence where no amount is known to have gone back."""
+
+    owner: MessageId
+    note: MessageId
+    order: Order
+    store: str
+    amount: Money | None
+    money: str
+    until: datetime | None = None
+    needs_person: bool = False
+
+
+def announce(uow: UnitOfWork, news: Announcement) -> Tellers:
+    """Tellers for `run_rules`: they see what the rules decided, and put it into words."""
+    tenant = uow.settings.tenant()
+
+    def tellers(ledger: Ledger, effects: Sequence[PlannedEffect]) -> Sequence[tuple[str, Tell]]:
+        order = news.order
+        facts = {
+            "store": news.store,
+            "order": order.number,
+            "product": order.title,
+            "customer": order.name or order.email,
+            "amount": money_words(news.amount, ENGLISH) if news.amount is not None else "",
+            "money": news.money,
+            "goes": _goes(effects),
+            "stays": _stays(ledger, effects, tenant.time_zone),
+            "unknown": _unknown(ledger, order),
+            "next": _next(news, tenant.time_zone),
+        }
+        owner = compose(news.owner, ENGLISH, facts)
+        note = compose(news.note, ENGLISH, facts)
+        return [
+            ("note", AddTicketNote(None, None, note.body)),
+            ("owner", TellOwner(owner.subject, owner.body)),
+        ]
+
+    return tellers
+
+
+def _goes(effects: Sequence[PlannedEffect]) -> str:
+    gone: list[Resource] = []
+    for planned in effects:
+        match planned.effect:
+            case RevokeAccess(resource) | RemoveTag(resource):
+                gone.append(resource)
+            case _:
+                pass
+    return "\n".join(f"- {resource_words(resource)}" for resource in gone)
+
+
+def _stays(ledger: Ledger, effects: Sequence[PlannedEffect], time_zone: str) -> str:
+    kept = [e.effect.resource for e in effects if isinstance(e.effect, RestoreAccess)]
+    return "\n".join(
+        f"- {resource_words(resource)}, "
+        f"{because_words(ledger.holdings[resource].living, time_zone, ENGLISH)}"
+        for resource in kept
+    )
+
+
+def _unknown(ledger: Ledger, order: Order) -> str:
+    told = [f"- what {line.title} opened: nobody told" for line in order.lines if line.gives is None]
+    bundles = [f"- what the bundle {b.name or b.ref} holds" for b in ledger.unknown_bundles]
+    return "\n".join((*told, *bundles))
+
+
+def _next(news: Announcement, time_zone: str) -> str:
+    if news.needs_person:
+        return "The store does not tell until when it is paid. Decide what ends, and when."
+    if news.until is not None:
+        return f"Access ends with the paid period, on {day_words(news.until, time_zone, ENGLISH)}."
+    return ""

@@ -1,0 +1,283 @@
+"""Make the plan of a refund from what the stores say now, stored to be decided by its hash.
+
+Reads the order, what the customer holds at each store, the policy and the ledger. Moves nothing and
+promises nothing: the plan lives five minutes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from plugin.domain.effects import AddTicketNote, TellCustomer
+from plugin.domain.errors import MakegoodError, NeedsHuman
+from plugin.domain.ids import InstallationId, PlanId, RequestId, TenantId, TicketId, digest
+from plugin.domain.ledger import Ledger, read_ledger
+from plugin.domain.messages import MessageId, compose
+from plugin.domain.money import Money
+from plugin.domain.orders import LineRef, Order, PaymentRef, Resource
+from plugin.domain.plan import (
+    Allowed,
+    Blocked,
+    BlockedBy,
+    Choice,
+    Plan,
+    PlanInputs,
+    draft_plan,
+    seal_plan,
+)
+from plugin.domain.refunds import IN_FLIGHT, Refund, RefundState
+from plugin.domain.requests import RefundRequest
+from plugin.domain.rules import Tell
+from plugin.domain.texts import bullets, one_line
+from plugin.domain.verdict import OrderVerdict, judge_order
+from plugin.ports import Contact, HoldsAccess
+from plugin.ports.platforms import Gather, Platforms
+from plugin.ports.storage import Installation, Storage, Tenant, UnitOfWork
+from plugin.services.find_orders import FoundOrder, is_strong
+from plugin.services.record_sale import known_sales
+from plugin.services.wording import (
+    items_words,
+    money_words,
+    parts_words,
+    stays_words,
+)
+
+MAX_AGE = timedelta(minutes=10)
+REFUNDED_TAG = "refunded"
+Has = Mapping[InstallationId, frozenset[Resource] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who will read: the customer's locale, and where to write to her."""
+
+    locale: str
+    desk: InstallationId | None
+    ticket: TicketId | None
+    can_reply: bool
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What planning came to: the verdict, and a stored plan or why there is none."""
+
+    verdict: OrderVerdict
+    outcome: Plan | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRefund:
+    """The use case, with its ports."""
+
+    storage: Storage
+    platforms: Platforms
+    gather: Gather
+
+    def __call__(
+        self,
+        tenant: TenantId,
+        found: FoundOrder,
+        request: RefundRequest,
+        choice: Choice,
+        reader: Reader,
+        plan_id: PlanId,
+        now: datetime,
+    ) -> Preview:
+        """Plan refunding `choice` of `found`, and store the plan under `plan_id`."""
+        order = found.order
+        has = self.read_holdings(tenant, order)
+        with self.storage.begin(tenant) as uow:
+            preview = draft(uow, found, choice, reader, has, plan_id, now)
+            if isinstance(preview.outcome, Plan):
+                uow.requests.save(request)
+                uow.plans.add(preview.outcome, request.id)
+            uow.commit()
+        return preview
+
+    def read_holdings(self, tenant: TenantId, order: Order) -> Has:
+        """What each store says the customer holds; None for one that does not answer."""
+        with self.storage.read(tenant) as uow:
+            holders = [
+                (installation, port)
+                for installation in uow.installations.all()
+                if (port := self._holder(installation)) is not None
+            ]
+        contact = Contact(order.email)
+        answers = self.gather([partial(port.read_access, contact) for _, port in holders])
+        has: dict[InstallationId, frozenset[Resource] | None] = {}
+        for (installation, _), answer in zip(holders, answers, strict=True):
+            if isinstance(answer, Exception) and not isinstance(answer, MakegoodError):
+                raise answer
+            has[installation.connection.installation] = (
+                None if isinstance(answer, Exception) else frozenset(answer)
+            )
+        return has
+
+    def _holder(self, installation: Installation) -> HoldsAccess | None:
+        if installation.connection.kind != "store":
+            return None
+        return self.platforms.able(installation.connection, HoldsAccess)
+
+
+def draft(
+    uow: UnitOfWork,
+    found: FoundOrder,
+    choice: Choice,
+    reader: Reader,
+    has: Has,
+    plan_id: PlanId,
+    now: datetime,
+) -> Preview:
+    """A sealed plan, or why there is none, from what is read and what is kept."""
+    tenant = uow.settings.tenant()
+    order = found.order
+    verdict = judge(uow, order, now)
+    if found.silent:
+        return Preview(verdict, Blocked(BlockedBy.VERDICT_UNKNOWN))
+    ours = [r for payment in order.payments for r in uow.refunds.of_payment(payment.ref)]
+    inputs = PlanInputs(
+        order=order,
+        allowed=allowed_lines(judge(uow, _less_ours(uow, order, ours), now)),
+        ours=ours,
+        facts=[*uow.facts.of_customer(order.customer), *known_sales(uow, order)],
+        access=uow.settings.access_map(),
+        turns=uow.effects.turns(order.customer),
+        has=has,
+    )
+    outcome = draft_plan(inputs, choice, plan_id, now)
+    if isinstance(outcome, Plan):
+        outcome = seal_plan(outcome, _tells(outcome, order, verdict, tenant, reader))
+    elif outcome.by in _GONE and _is_under_way(ours, choice, verdict):
+        outcome = Blocked(BlockedBy.IN_PROGRESS)
+    return Preview(verdict, outcome)
+
+
+_GONE = (BlockedBy.NOT_ELIGIBLE, BlockedBy.NOTHING_LEFT)
+
+
+def _is_under_way(ours: Sequence[Refund], choice: Choice, verdict: OrderVerdict) -> bool:
+    """Whether what was chosen would be due, were it not on its way already."""
+    due = any(judged.amount for ref, judged in verdict.lines if ref in choice.lines)
+    return due and any(refund.state in IN_FLIGHT for refund in ours)
+
+
+def _less_ours(uow: UnitOfWork, order: Order, ours: Sequence[Refund]) -> Order:
+    """`order` as if all that we promised had gone back: a line is due once, whoever asks again.
+
+    What a store shows and what we know is done are not added up: the larger one counts.
+    """
+    done: dict[LineRef | PaymentRef, Money] = defaultdict(order.nothing)
+    flying: dict[LineRef | PaymentRef, Money] = defaultdict(order.nothing)
+    by_plan: dict[tuple[PlanId, bool], Money] = defaultdict(order.nothing)
+    for refund in ours:
+        is_done = refund.state is RefundState.SUCCEEDED
+        if is_done or refund.state in IN_FLIGHT:
+            (done if is_done else flying)[refund.payment] += refund.amount
+            by_plan[refund.plan, is_done] += refund.amount
+    for (plan_id, is_done), amount in by_plan.items():
+        for line, share in _shares(uow, plan_id, amount):
+            (done if is_done else flying)[line] += share
+    return replace(
+        order,
+        lines=tuple(
+            replace(line, refunded=max(line.refunded, done[line.ref]) + flying[line.ref])
+            for line in order.lines
+        ),
+        payments=tuple(
+            replace(paid, refunded=max(paid.refunded, done[paid.ref]) + flying[paid.ref])
+            for paid in order.payments
+        ),
+    )
+
+
+def _shares(uow: UnitOfWork, plan_id: PlanId, amount: Money) -> Sequence[tuple[LineRef, Money]]:
+    """`amount` of a plan, over the lines that the plan gives back."""
+    stored = uow.plans.get(plan_id)
+    if stored is None:
+        raise KeyError(plan_id)
+    lines = stored.plan.fact.amounts
+    shares = amount.split([money.minor for _, money in lines])
+    return [(line, share) for (line, _), share in zip(lines, shares, strict=True)]
+
+
+def judge(uow: UnitOfWork, order: Order, now: datetime) -> OrderVerdict:
+    """The verdict on an order by the tenant's policy in force at purchase."""
+    policy = uow.settings.policy()
+    if policy is None:
+        raise NeedsHuman("no_policy", "pick a refund policy on the install screen")
+    return judge_order(order, policy, now, MAX_AGE)
+
+
+def allowed_lines(verdict: OrderVerdict) -> tuple[Allowed, ...]:
+    """What may go back per line; where a person decides, what goes back once she says yes."""
+    return tuple(
+        Allowed(
+            line=ref,
+            amount=ref_verdict.amount,
+            verdict=ref_verdict.kind,
+            clause=ref_verdict.clause.id if ref_verdict.clause else "",
+            policy_version=ref_verdict.policy_version,
+            prorated=ref_verdict.prorata is not None,
+        )
+        for ref, ref_verdict in verdict.lines
+    )
+
+
+def _tells(
+    plan: Plan, order: Order, verdict: OrderVerdict, tenant: Tenant, reader: Reader
+) -> Sequence[tuple[str, Tell]]:
+    clause = verdict.leading.clause
+    facts = {
+        "agent": reader.agent,
+        "amount": money_words(plan.amount, reader.locale),
+        "customer": one_line(order.name),
+        "order": one_line(order.number),
+        "product": one_line(order.title),
+        "payments": parts_words(plan.parts, reader.locale),
+        "shop": tenant.name,
+        "goes": items_words(plan.goes),
+        "stays": stays_words(plan.stays, tenant.time_zone, reader.locale),
+        "unknown": bullets(item.title for item in plan.unknown),
+        "clause": clause.id if clause else "",
+        "clause_text": clause.text if clause else "",
+    }
+    text = compose(MessageId.SENT, reader.locale, facts)
+    desk = reader.desk if reader.can_reply else None
+    ticket = reader.ticket if reader.can_reply else None
+    tells: list[tuple[str, Tell]] = [
+        (
+            "customer",
+            TellCustomer(desk, ticket, order.email, text.subject, text.body, text.locale),
+        )
+    ]
+    if reader.ticket is not None:
+        note = compose(MessageId.NOTE_DONE, "en", {**facts, "unknown": ""})
+        tells.insert(
+            0,
+            (
+                "note",
+                AddTicketNote(reader.desk, reader.ticket, note.body, (REFUNDED_TAG,)),
+            ),
+        )
+    return tells
+
+
+def may_move_money(found: FoundOrder) -> bool:
+    """The wrong-person guard: a weak match shows, and pays nothing."""
+    return is_strong(found.evidence)
+
+
+def ledger_of(uow: UnitOfWork, order: Order, now: datetime) -> Ledger:
+    """What the customer of `order` holds and why."""
+    facts = [*uow.facts.of_customer(order.customer), *known_sales(uow, order)]
+    return read_ledger(facts, uow.settings.access_map(), now)
+
+
+def request_id_for(desk: InstallationId, ticket: str, order: Order) -> RequestId:
+    """One request per ticket and order."""
+    return RequestId(digest("request", desk, ticket, order.ref.installation, order.ref.ref))

@@ -1,0 +1,49 @@
+"""What a sale says about access, as facts: one per line. Reads what stores told; asks nobody."""
+
+from __future__ import annotations
+
+from plugin.domain.facts import Bought
+from plugin.domain.ledger import gives_of
+from plugin.domain.orders import Order, SubscriptionStatus
+from plugin.ports.storage import UnitOfWork
+
+
+def sale_facts(order: Order) -> tuple[Bought, ...]:
+    """The facts that an order's lines are. A line that told nothing leaves it to the access map."""
+    return tuple(
+        Bought(
+            customer=order.customer,
+            line=line.ref,
+            product=line.product,
+            title=line.title,
+            paid=line.paid,
+            at=order.bought_at,
+            gives=line.gives,
+        )
+        for line in order.lines
+    )
+
+
+def known_sales(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
+    """The facts of `order`, and of all else that this customer bought and still has paid.
+
+    A store that sends no events tells of the other purchases only when it is asked; without them a
+    course that was bought twice would go with the first refund. Lines of other orders count where
+    somebody told what they give.
+    """
+    access = uow.settings.access_map()
+    others = (
+        bought
+        for other in uow.orders.of_customer(order.customer)
+        if other.ref != order.ref and _is_still_paid(other)
+        for bought in sale_facts(other)
+        if gives_of(bought, access) is not None
+    )
+    return (*sale_facts(order), *others)
+
+
+def _is_still_paid(order: Order) -> bool:
+    subscription = order.subscription
+    if subscription is not None and subscription.status is SubscriptionStatus.ENDED:
+        return False
+    return order.refunded < order.paid

@@ -1,0 +1,26 @@
+"""The webhook secrets among an installation's credentials: several at once, so that they rotate without a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_PREFIX = "webhook_secret_"
+KEPT = 2
+
+
+def webhook_secrets(secrets: Mapping[str, str]) -> Sequence[str]:
+    """All webhook secrets that may sign, newest first."""
+    numbered = [
+        (int(name.removeprefix(_PREFIX)), secret)
+        for name, secret in secrets.items()
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).isdecimal()
+    ]
+    return [secret for _, secret in sorted(numbered, reverse=True)]
+
+
+def with_webhook_secret(secrets: Mapping[str, str], secret: str) -> dict[str, str]:
+    """The credentials with a new current webhook secret; the one before it stays readable, older ones go."""
+    kept = list(webhook_secrets(secrets))[: KEPT - 1]
+    rest = {name: value for name, value in secrets.items() if not name.startswith(_PREFIX)}
+    newest_last = [*reversed(kept), secret]
+    return rest | {f"{_PREFIX}{n}": value for n, value in enumerate(newest_last, start=1)}
