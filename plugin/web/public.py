@@ -1,0 +1,41 @@
+"""What anybody may have: the built styles and scripts, and whether the process is alive."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, send_from_directory
+from werkzeug.wrappers import Response as BaseResponse
+
+from plugin.platforms.data_files import DataFiles
+from plugin.web.auth import Access, open_to
+from plugin.web.context import WebContext
+from plugin.web.problems import NotHere
+
+ONE_YEAR = 31536000
+
+
+def public_blueprint(context: WebContext, files: DataFiles) -> Blueprint:
+    """Routes `/`, `/healthz` and `/assets/...`."""
+    blueprint = Blueprint("public", __name__)
+    folder = files.front_end()
+    named = frozenset(context.assets.values())
+
+    @blueprint.get("/")
+    @open_to(Access.PUBLIC)
+    def home() -> BaseResponse:
+        return redirect("/admin", 303)
+
+    @blueprint.get("/healthz")
+    @open_to(Access.PUBLIC)
+    def healthz() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    @blueprint.get("/assets/<path:name>")
+    @open_to(Access.PUBLIC)
+    def asset(name: str) -> Response:
+        if name not in named:
+            raise NotHere("not_here")
+        response = send_from_directory(folder, name, max_age=ONE_YEAR)
+        response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR}, immutable"
+        return response
+
+    return blueprint

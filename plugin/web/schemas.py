@@ -1,0 +1,110 @@
+"""The forms of the install and admin pages, field by field: what is not here is refused.
+
+A field's limits keep rows and pages small; what a value means is checked by the use case it goes
+to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
+from plugin.domain.texts import is_one_line
+from plugin.platforms.manifest import PlatformManifest
+from plugin.web.strict_forms import Form
+
+VALUE: Final = "value."
+"""What stands before the name of a manifest's field, so that it cannot be one of ours."""
+
+_ID: Final = 128
+_TEXT: Final = 400
+_SECRET: Final = 4096
+
+
+def one_line(longest: int = _TEXT, *, required: bool = False) -> fields.String:
+    """A line of text of at most `longest` characters, without controls."""
+    if required:
+        length = validate.Length(min=1, max=longest)
+        return fields.String(required=True, validate=[length, _check_one_line])
+    length = validate.Length(max=longest)
+    return fields.String(load_default="", validate=[length, _check_one_line])
+
+
+def one_of(words: Iterable[str], *, default: str | None = None) -> fields.String:
+    """One of our own words; needed unless there is a default."""
+    check = validate.OneOf(list(words))
+    if default is None:
+        return fields.String(required=True, validate=check)
+    return fields.String(load_default=default, validate=check)
+
+
+def _check_one_line(text: str) -> None:
+    if not is_one_line(text):
+        raise ValidationError("contains characters that cannot be seen: type it again")
+
+
+class AdminForm(Form):
+    """Every form of a signed-in admin. The guard has checked `form_token` before the view runs."""
+
+    form_token = fields.String(required=True, validate=validate.Length(max=_ID))
+
+    @post_load
+    def _drop_token(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
+        data.pop("form_token")
+        return data
+
+
+class SpendLink(Form):
+    """The press on the sign-in page."""
+
+    link = one_line(200, required=True)
+
+
+class LinkQuery(Form):
+    """The address of the sign-in page."""
+
+    link = one_line(200)
+
+
+class StartPolicyForm(AdminForm):
+    """The policy chosen to start from."""
+
+    start = one_line(64, required=True)
+
+
+class MapEntry(AdminForm):
+    """What one thing of a store opens. `gives` are `kind:ref` of the catalogue."""
+
+    part = one_of(("products", "bundles", "tags"))
+    ref = one_line(255, required=True)
+    gives = fields.List(one_line(300), load_default=list)
+    forget = one_of(("", "yes"), default="")
+
+
+class MapQuery(Form):
+    """Which entry of the access map is open for change."""
+
+    part = one_of(("", "products", "bundles", "tags"), default="")
+    ref = one_line(255)
+
+
+def connect_form(manifest: PlatformManifest, *, development: bool) -> Schema:
+    """The install form that a manifest declares. `development` allows an address of one's own."""
+    declared: dict[str, fields.Field[Any]] = {
+        f"{VALUE}{line.name}": fields.String(
+            load_default="",
+            validate=[
+                validate.Length(max=_SECRET if line.secret else _TEXT),
+                _check_one_line,
+            ],
+        )
+        for line in manifest.install_fields
+    }
+    if development:
+        declared[f"{VALUE}base_url"] = one_line()
+    declared["installation"] = one_line(_ID)
+    declared["another"] = one_of(("", "yes"), default="")
+    form: type[Schema] = AdminForm.from_dict(declared, name="ConnectForm")
+    return form()

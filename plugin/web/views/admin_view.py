@@ -1,0 +1,267 @@
+"""What the admin's pages show: connections and their health, what waits, what happened.
+
+Display-ready content only, made by pure functions from rows. A state is shown as a word, never by
+colour alone; no body, no secret and no customer's address is shown in the lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+
+from plugin.domain.effects import EffectState
+from plugin.domain.refunds import Refund, RefundState
+from plugin.ports.storage import (
+    AuditEntry,
+    DeliveryState,
+    Installation,
+    StoredDelivery,
+    StoredEffect,
+    Tenant,
+)
+from plugin.services.run_self_test import FAILED
+from plugin.services.wording import locale_of, money_words
+from plugin.web.views.install_view import STATUS_LOOK
+
+Look = tuple[str, str, str]
+"""Tone, drawing, word."""
+
+REFUND_LOOK: Final[Mapping[RefundState, Look]] = {
+    RefundState.RESERVED: ("", "clock", "Ten seconds to undo"),
+    RefundState.WITHDRAWN: ("", "undo", "Undone, nothing was sent"),
+    RefundState.SUBMITTING: ("", "clock", "Being sent"),
+    RefundState.PENDING: ("", "clock", "Sent, the bank has it"),
+    RefundState.SUCCEEDED: ("good", "yes", "Paid back"),
+    RefundState.REFUSED: ("bad", "no", "Refused by the gateway"),
+    RefundState.UNKNOWN: ("unk", "unk", "Unknown, being looked up"),
+    RefundState.MANUAL: ("warn", "hand", "To be done by hand"),
+    RefundState.NEEDS_PERSON: ("warn", "look", "A person must look"),
+    RefundState.FAILED_LATER: ("bad", "warn", "Came back later: not paid"),
+}
+
+DELIVERY_LOOK: Final[Mapping[DeliveryState, Look]] = {
+    DeliveryState.RECEIVED: ("", "clock", "Waiting to be read"),
+    DeliveryState.WAITING: ("", "clock", "Waiting for another answer"),
+    DeliveryState.APPLIED: ("good", "yes", "Applied"),
+    DeliveryState.IGNORED: ("", "stop", "Not our concern"),
+    DeliveryState.UNREADABLE: ("warn", "look", "Could not be read"),
+    DeliveryState.UNRECOGNISED: ("warn", "look", "Of a kind we do not know"),
+    DeliveryState.FAILED: ("bad", "warn", "Failed, kept"),
+}
+
+WAITS_FOR_PERSON: Final = (
+    RefundState.MANUAL,
+    RefundState.NEEDS_PERSON,
+    RefundState.UNKNOWN,
+    RefundState.FAILED_LATER,
+)
+BAD_DELIVERIES: Final = (
+    DeliveryState.FAILED,
+    DeliveryState.UNREADABLE,
+    DeliveryState.UNRECOGNISED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRow:
+    """One connection: its state, its self-test in a sentence, and when it was last heard."""
+
+    id: str
+    platform: str
+    label: str
+    tone: str
+    icon: str
+    state: str
+    words: str
+    heard: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    """One payment's part of a refund."""
+
+    amount: str
+    label: str
+    order: str
+    tone: str
+    icon: str
+    state: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One webhook delivery."""
+
+    id: str
+    topic: str
+    source: str
+    tone: str
+    icon: str
+    state: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One thing that no rule decides: what it is, and what to do."""
+
+    what: str
+    advice: str
+    tone: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One entry of the trail. `hash` is its beginning, enough to compare by eye."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    details: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Times in the tenant's zone and language."""
+
+    tenant: Tenant
+
+    def __call__(self, at: datetime | None) -> str:
+        """`22 Nov, 14:05`, or nothing for no time."""
+        if at is None:
+            return ""
+        zone = ZoneInfo(self.tenant.time_zone)
+        words: str = format_datetime(
+            at, "d MMM, HH:mm", tzinfo=zone, locale=locale_of(self.tenant.locale)
+        )
+        return words
+
+
+def health(
+    installations: Sequence[Installation],
+    titles: Mapping[str, str],
+    deliveries: Sequence[StoredDelivery],
+    when: When,
+) -> tuple[HealthRow, ...]:
+    """A row per connection. `titles` are by installation, `deliveries` newest first."""
+    rows = []
+    for one in installations:
+        ref = one.connection.installation
+        tone, icon, state = STATUS_LOOK[one.status]
+        heard = next((d.received_at for d in deliveries if d.installation == ref), None)
+        failed = next((line for line in one.self_test if line.state == FAILED), None)
+        done = sum(line.state != "waiting" for line in one.self_test)
+        words = failed.details if failed else f"Self-test: {done} of {len(one.self_test)} done"
+        rows.append(
+            HealthRow(ref, titles[ref], one.connection.label, tone, icon, state, words, when(heard))
+        )
+    return tuple(rows)
+
+
+def refund_row(refund: Refund, when: When) -> RefundRow:
+    """A refund's part in words."""
+    tone, icon, state = REFUND_LOOK[refund.state]
+    return RefundRow(
+        amount=money_words(refund.amount, when.tenant.locale),
+        label=refund.label,
+        order=refund.order.ref,
+        tone=tone,
+        icon=icon,
+        state=state,
+        reason=refund.reason,
+        at=when(refund.changed_at),
+    )
+
+
+def delivery_row(delivery: StoredDelivery, titles: Mapping[str, str], when: When) -> DeliveryRow:
+    """A delivery in words."""
+    tone, icon, state = DELIVERY_LOOK[delivery.state]
+    return DeliveryRow(
+        id=delivery.id,
+        topic=delivery.topic or "without a topic",
+        source=titles.get(delivery.installation, "a removed connection"),
+        tone=tone,
+        icon=icon,
+        state=state,
+        reason=delivery.reason,
+        at=when(delivery.received_at),
+    )
+
+
+def waiting(
+    refunds: Sequence[Refund],
+    effects: Sequence[StoredEffect],
+    deliveries: Sequence[StoredDelivery],
+    when: When,
+) -> tuple[PersonRow, ...]:
+    """All that waits for a person, money first."""
+    rows = [
+        PersonRow(
+            f"Refund of {money_words(one.amount, when.tenant.locale)} to {one.label}",
+            _REFUND_ADVICE[one.state],
+            *REFUND_LOOK[one.state][:2],
+        )
+        for one in refunds
+        if one.state in WAITS_FOR_PERSON
+    ]
+    rows += [
+        PersonRow(
+            f"{_words(type(one.planned.effect).__name__)} for a customer",
+            one.outcome or _EFFECT_ADVICE,
+            "unk" if one.state is EffectState.UNKNOWN else "warn",
+            "unk" if one.state is EffectState.UNKNOWN else "look",
+        )
+        for one in effects
+    ]
+    bad = [one for one in deliveries if one.state in BAD_DELIVERIES]
+    rows += [
+        PersonRow(
+            f"Delivery {one.topic or one.id} of {when(one.received_at)}",
+            f"{one.reason or DELIVERY_LOOK[one.state][2]}. Kept; after mending: makegood "
+            f"deliveries replay {one.id}",
+            *DELIVERY_LOOK[one.state][:2],
+        )
+        for one in bad
+    ]
+    return tuple(rows)
+
+
+_REFUND_ADVICE: Final[Mapping[RefundState, str]] = {
+    RefundState.MANUAL: "Open its ticket: the panel shows the steps and closes it.",
+    RefundState.NEEDS_PERSON: "Look it up at the gateway, then say in the panel what is so.",
+    RefundState.UNKNOWN: "Makegood looks it up by itself. Do not send it again by hand.",
+    RefundState.FAILED_LATER: "The money came back to you. Ask the customer for another way.",
+}
+_EFFECT_ADVICE: Final = "Look at the customer's access at the platform, then mend it there."
+
+
+def _words(name: str) -> str:
+    """`RevokeAccess` as `Revoke access`."""
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return spaced.strip().capitalize()
+
+
+def audit_row(entry: AuditEntry, when: When) -> AuditRow:
+    """An entry in words."""
+    details = ", ".join(f"{name} {value}" for name, value in entry.details.items())
+    return AuditRow(
+        entry.seq,
+        when(entry.at),
+        entry.actor,
+        entry.action,
+        entry.subject,
+        details,
+        entry.hash[:12],
+    )

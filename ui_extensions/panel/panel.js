@@ -1,0 +1,260 @@
+// The panel's one script. Everything works without it, as plain forms; it makes the same forms swap in
+// place, counts the ten seconds down, copies texts, and tells the desk how tall the panel is.
+//
+// It holds no words (they come with the page), stores nothing in the browser, and evaluates no text as
+// code. A desk's bridge stands before it and may set window.makegood = { onResize: (height) => {} };
+// afterwards it may call window.makegood.theme("dark") and window.makegood.accent("#1f4d45", "#ffffff").
+
+import htmx from "htmx.org";
+import { Idiomorph } from "idiomorph";
+
+const makegood = (window.makegood ??= {});
+const byId = (id) => document.getElementById(id);
+const words = document.querySelector("main").dataset;
+const panel = () => byId("panel");
+
+// ---- htmx: no eval, no styles of its own (CSP), our own answers only --------------------------------
+
+Object.assign(htmx.config, {
+  allowEval: false,
+  allowScriptTags: false,
+  includeIndicatorStyles: false,
+  selfRequestsOnly: true,
+  historyEnabled: false,
+  historyCacheSize: 0, // no customer's panel in the browser's storage
+  timeout: 60_000,
+  responseHandling: [
+    { code: "204", swap: false },
+    { code: "2..", swap: true },
+    { code: "409|422", swap: true }, // a page that says what changed, or what to write instead
+    { code: "...", swap: false, error: true },
+  ],
+});
+
+// htmx notes the page's address while it loads, query and all; a desk's query may carry a token.
+try {
+  sessionStorage.removeItem("htmx-current-path-for-history");
+} catch {
+  // A frame without storage keeps nothing anyway.
+}
+
+// What the agent opened stays open; what is being typed is not taken away.
+const MORPH = {
+  morphStyle: "outerHTML",
+  ignoreActiveValue: true,
+  callbacks: {
+    beforeAttributeUpdated: (name, element) => !(name === "open" && element.localName === "details"),
+  },
+};
+
+htmx.defineExtension("morph", {
+  isInlineSwap: (style) => style === "morph",
+  handleSwap: (style, target, fragment) =>
+    style === "morph" && Idiomorph.morph(target, fragment.children, MORPH),
+});
+
+// ---- who asks: a bearer token, in memory of this page only ------------------------------------------
+
+const session = document.querySelector('meta[name="session"]');
+
+function renewSession(token) {
+  if (!token) return;
+  session.content = token;
+  for (const field of document.querySelectorAll('input[name="session"]')) field.value = token;
+}
+
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  detail.headers.Authorization = `Bearer ${session.content}`;
+  detail.parameters.session = session.content;
+});
+
+document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+  renewSession(detail.xhr.getResponseHeader("X-Makegood-Session"));
+});
+
+// ---- before and after an answer ---------------------------------------------------------------------
+
+function say(sentence) {
+  byId("status").textContent = sentence;
+}
+
+function trouble(sentence) {
+  const box = byId("trouble");
+  box.querySelector("p").textContent = sentence ?? "";
+  box.hidden = !sentence;
+}
+
+// Money moves once: the panel takes no other press until this one is answered.
+let pressed = null;
+
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!panel().inert) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  { capture: true },
+);
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (!detail.elt.matches("[data-once]")) return;
+  pressed = document.activeElement;
+  panel().inert = true;
+});
+
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.elt.matches("[data-once]")) return;
+  panel().inert = false;
+  if (detail.failed) pressed?.focus();
+});
+
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  const { status } = detail.xhr;
+  const box = byId("trouble").dataset;
+  trouble(status === 401 ? box.ended : status < 500 ? box.refused : box.offline);
+});
+
+for (const lost of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(lost, () => trouble(byId("trouble").dataset.offline));
+}
+
+let said = panel().dataset.say;
+
+document.addEventListener("htmx:afterSwap", () => {
+  trouble();
+  // A click the browser remembers must not hide what the answer says is chosen.
+  for (const input of panel().querySelectorAll('input:is([type="checkbox"], [type="radio"])')) {
+    input.checked = input.defaultChecked;
+  }
+  countDown();
+  if (panel().dataset.say !== said) {
+    said = panel().dataset.say;
+    say(said);
+  }
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  panel().inert = false;
+  // The pressed button is gone: go on reading where the new content starts, not at the top.
+  if (document.activeElement === document.body) {
+    panel().querySelector("[data-focus]")?.focus({ preventScroll: false });
+  }
+});
+
+// ---- choosing: the button waits until the plan fits what is chosen ----------------------------------
+
+for (const kind of ["input", "change"]) {
+  document.addEventListener(
+    kind,
+    ({ target }) => {
+      if (!target.closest("[data-plan]")) return;
+      if (target.id === "free") byId("amount-free").checked = true;
+      const pay = byId("pay");
+      if (pay && !(target.name === "reason")) pay.disabled = true;
+    },
+    { capture: true },
+  );
+}
+
+// ---- ten seconds ------------------------------------------------------------------------------------
+
+let ticking = 0;
+
+function countDown() {
+  clearInterval(ticking);
+  const box = panel().querySelector("[data-seconds-left]");
+  if (!box) return;
+  // Counted from our own clock's start: a wrong clock here can neither shorten nor lengthen it.
+  const end = performance.now() + Number(box.dataset.secondsLeft) * 1000;
+  const tick = () => {
+    const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+    box.querySelector(".secs").textContent = left;
+    box.querySelector("progress").value = left;
+    if (left === 0) clearInterval(ticking);
+  };
+  ticking = setInterval(tick, 250);
+  tick();
+}
+
+// ---- copying ----------------------------------------------------------------------------------------
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Desks' frames often forbid the clipboard interface; a selected field still works.
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "vh";
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    return copied;
+  }
+}
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  const copied = await copy(button.dataset.copy);
+  button.focus();
+  button.classList.toggle("copied", copied);
+  setTimeout(() => button.classList.remove("copied"), 2_000);
+  say(copied ? words.copied : words.copyFailed);
+  if (!copied) trouble(words.copyFailed);
+});
+
+// ---- at home in each desk ---------------------------------------------------------------------------
+
+const root = document.documentElement;
+let wished = [];
+
+function luminance([red, green, blue]) {
+  const [r, g, b] = [red, green, blue].map((part) =>
+    part <= 10 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4,
+  );
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+function contrast(one, other) {
+  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+const fromHex = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+const ground = () => getComputedStyle(document.querySelector("main")).backgroundColor.match(/\d+/g).map(Number);
+
+// The accent is left out, and our own blue stays, where its text would be under 4.5:1 or where it could
+// not be told from the ground (3:1), as a dark accent in a dark desk.
+function setAccent() {
+  const hex = wished.every((colour) => /^#[0-9a-f]{6}$/i.test(colour)) ? wished.map(fromHex) : [];
+  const [accent, onAccent] = hex;
+  const fits = hex.length === 2 && contrast(accent, onAccent) >= 4.5 && contrast(accent, ground()) >= 3;
+  const set = (name, value) =>
+    fits ? root.style.setProperty(name, value) : root.style.removeProperty(name);
+  set("--host-accent", wished[0]);
+  set("--host-on-accent", wished[1]);
+  return fits;
+}
+
+makegood.accent = (accent, onAccent) => {
+  wished = [accent, onAccent];
+  return setAccent();
+};
+
+makegood.theme = (theme) => {
+  root.dataset.theme = theme;
+  setAccent();
+};
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setAccent);
+if (root.dataset.accent) makegood.accent(root.dataset.accent, root.dataset.onAccent);
+
+new ResizeObserver(([entry]) => {
+  makegood.onResize?.(Math.ceil(entry.borderBoxSize[0].blockSize));
+}).observe(document.body);
+
+countDown();
