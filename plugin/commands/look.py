@@ -1,0 +1,156 @@
+"""`makegood deliveries | refunds | audit`: what happened, in lines. Shows ids and states, never content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from plugin.domain.errors import InvalidInput
+from plugin.domain.ids import DeliveryId, PlanId, RefundId, RunId
+from plugin.ports.storage import DeliveryState, StoredDelivery, Tenant, UnitOfWork
+from webhooks.dispatch import Dispatch
+
+if TYPE_CHECKING:
+    from plugin.app import Parts
+
+Say = Callable[[str], None]
+Row = dict[str, object]
+
+
+def list_deliveries(parts: Parts, states: Sequence[str], limit: int, say: Say) -> list[Row]:
+    """The newest deliveries of all tenants, at most `limit` each."""
+    try:
+        wanted = [DeliveryState(state) for state in states]
+    except ValueError:
+        known = ", ".join(DeliveryState)
+        raise InvalidInput("--state", f"choose among {known}") from None
+    rows = []
+    for tenant, uow in _tenants(parts):
+        for stored in uow.deliveries.newest(wanted, limit):
+            row = _delivery_row(tenant, stored)
+            rows.append(row)
+            say(f"{row['received_at']}  {stored.state:12} {stored.topic:24} {stored.id}")
+    return rows
+
+
+def show_delivery(parts: Parts, delivery: str, say: Say) -> Row:
+    """One delivery. Raises InvalidInput where there is none."""
+    tenant, stored = _find_delivery(parts, delivery)
+    row = _delivery_row(tenant, stored)
+    row |= {"headers": sorted(stored.headers), "bytes": len(stored.body)}
+    for name, value in row.items():
+        say(f"{name:12} {value}")
+    return row
+
+
+def replay_delivery(parts: Parts, delivery: str) -> None:
+    """Put it back in line. Raises InvalidInput where there is none."""
+    tenant, stored = _find_delivery(parts, delivery)
+    dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
+    dispatch.replay(tenant.id, stored.id)
+
+
+def _find_delivery(parts: Parts, delivery: str) -> tuple[Tenant, StoredDelivery]:
+    for tenant, uow in _tenants(parts):
+        stored = uow.deliveries.get(DeliveryId(delivery))
+        if stored is not None:
+            return tenant, stored
+    raise InvalidInput("delivery", "there is none of this id; see `makegood deliveries list`")
+
+
+def _delivery_row(tenant: Tenant, stored: StoredDelivery) -> Row:
+    return {
+        "id": stored.id,
+        "tenant": tenant.id,
+        "installation": stored.installation,
+        "name": stored.name,
+        "topic": stored.topic,
+        "state": stored.state,
+        "reason": stored.reason,
+        "attempts": stored.attempts,
+        "received_at": stored.received_at.isoformat(timespec="seconds"),
+    }
+
+
+def list_refunds(parts: Parts, limit: int, say: Say) -> list[Row]:
+    """The newest refunds of all tenants, at most `limit` each."""
+    rows = []
+    for tenant, uow in _tenants(parts):
+        for refund in uow.refunds.newest(limit):
+            amount = f"{refund.amount.decimal()} {refund.amount.currency}"
+            say(f"{refund.state:12} {amount:>16}  {refund.label:20} {refund.id}")
+            rows.append(
+                {
+                    "id": refund.id,
+                    "tenant": tenant.id,
+                    "plan": refund.plan,
+                    "state": refund.state,
+                    "amount_minor": refund.amount.minor,
+                    "currency": refund.amount.currency,
+                    "simulated": tenant.simulated,
+                }
+            )
+    return rows
+
+
+def show_refund(parts: Parts, refund_id: str, say: Say) -> Row:
+    """One refund with its moves and effects. Raises InvalidInput where there is none."""
+    for tenant, uow in _tenants(parts):
+        refund = uow.refunds.get(RefundId(refund_id))
+        if refund is None:
+            continue
+        moves = [
+            {
+                "before": move.before,
+                "after": move.after,
+                "at": move.at.isoformat(timespec="seconds"),
+                "actor": move.actor,
+                "reason": move.reason,
+                "evidence": move.evidence,
+            }
+            for move in uow.refunds.moves(PlanId(refund.plan))
+            if move.refund == refund.id
+        ]
+        effects = [
+            {
+                "kind": type(stored.planned.effect).__name__,
+                "state": stored.state,
+                "attempts": stored.attempts,
+                "outcome": stored.outcome,
+            }
+            for stored in uow.effects.of_run(RunId(refund.plan))
+        ]
+        say(f"{refund.id}  {refund.state}  {refund.amount.decimal()} {refund.amount.currency}")
+        for move in moves:
+            say(f"  {move['at']}  {move['before']} -> {move['after']}  {move['actor']}")
+        for effect in effects:
+            say(f"  {effect['kind']:20} {effect['state']}")
+        return {
+            "id": refund.id,
+            "tenant": tenant.id,
+            "state": refund.state,
+            "attempt": refund.attempt,
+            "moves": moves,
+            "effects": effects,
+        }
+    raise InvalidInput("refund", "there is none of this id; see `makegood refunds list`")
+
+
+def verify_audit(parts: Parts, say: Say) -> tuple[dict[str, int], int]:
+    """Per tenant the first entry that does not fit, and how many entries there are in all."""
+    broken, entries = {}, 0
+    for tenant, uow in _tenants(parts):
+        count, wrong = uow.audit.verify()
+        entries += count
+        if wrong is None:
+            say(f"{tenant.id}  {count} entries, unbroken")
+        else:
+            broken[str(tenant.id)] = wrong
+            say(f"{tenant.id}  broken at entry {wrong}")
+    return broken, entries
+
+
+def _tenants(parts: Parts) -> Iterator[tuple[Tenant, UnitOfWork]]:
+    for tenant in parts.house.storage.tenants():
+        with parts.house.storage.read(tenant.id) as uow:
+            yield tenant, uow

@@ -1,0 +1,109 @@
+"""The first start: folder, keys, schema, the first tenant, and practice where it is wanted.
+
+Safe to run at every start: what is there stays as it is. Never prints a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine
+
+from plugin.domain.errors import NeedsHuman
+from plugin.domain.ids import TenantId
+from plugin.domain.starting_policies import starting_policy
+from plugin.ports import Clock, Mint
+from plugin.ports.storage import Storage, Tenant
+from plugin.settings import Settings
+from plugin.storage.database import open_database
+from plugin.storage.keyring import Keyring
+from plugin.storage.schema import migrate
+from plugin.storage.unit_of_work import SqlStorage
+
+DEFAULT_POLICY = "thirty_days_then_months"
+BEFORE_ANY_SALE = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The opened data: database, storage, and the keys that sign sessions and links, newest first."""
+
+    engine: Engine
+    storage: SqlStorage
+    signing_keys: tuple[str, ...] = field(repr=False)
+
+
+def open_house(settings: Settings) -> House:
+    """Open what is there. Raises NeedsHuman when keys are missing or the database is not safe to use."""
+    keys = settings.secret_keys or _kept_keys(settings)
+    engine = open_database(settings.database_url)
+    return House(engine, SqlStorage(engine, Keyring(keys)), tuple(_signing(key) for key in keys))
+
+
+def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
+    """Make what is missing, bring the schema up, and open the house."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not settings.secret_keys:
+        if not settings.is_sqlite:
+            raise NeedsHuman(
+                "no_secret_keys", "on PostgreSQL give MAKEGOOD_SECRET_KEYS, the same to every process"
+            )
+        _make_keys(settings)
+    house = open_house(settings)
+    migrate(house.engine)
+    if not any(not tenant.simulated for tenant in house.storage.tenants()):
+        owners = (settings.owner,) if settings.owner else ()
+        add_tenant(house.storage, Tenant(TenantId(mint.id()), "Your store", owners), clock)
+    return house
+
+
+def add_tenant(storage: Storage, tenant: Tenant, clock: Clock) -> None:
+    """A tenant with a policy to start from, which also covers purchases made before."""
+    now = clock.now()
+    storage.add_tenant(tenant, now)
+    with storage.begin(tenant.id) as uow:
+        version = starting_policy(DEFAULT_POLICY).version(now - BEFORE_ANY_SALE, tenant.time_zone)
+        uow.settings.add_policy(version)
+        uow.commit()
+
+
+def home_tenant(storage: Storage) -> Tenant:
+    """The first tenant that is a real business."""
+    return next(tenant for tenant in storage.tenants() if not tenant.simulated)
+
+
+def _keys_file(settings: Settings) -> Path:
+    return settings.data_dir / "secret-keys"
+
+
+def _make_keys(settings: Settings) -> None:
+    """A key file that only its owner can read; one that is there is never replaced."""
+    try:
+        handle = os.open(_keys_file(settings), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "wb") as file:
+        file.write(Fernet.generate_key() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _kept_keys(settings: Settings) -> tuple[str, ...]:
+    try:
+        text = _keys_file(settings).read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise NeedsHuman("no_secret_keys", "run `makegood serve` once, or give MAKEGOOD_SECRET_KEYS") from None
+    return tuple(text.split())
+
+
+def _signing(key: str) -> str:
+    """A signing key made from an encryption key: one thing to keep, two keys that do not show each other."""
+    digest = hmac.digest(base64.urlsafe_b64decode(key), b"makegood sessions", hashlib.sha256)
+    return digest.hex()
