@@ -1,6 +1,6 @@
 // Bundle the front end into dist/: `npm run build`.
 //
-// What goes in is found, not listed: panel/panel.js, panel/panel.css and every help desk's
+// What goes in is found, not listed: panel/panel.js, panel/pages.js, panel/panel.css and every help desk's
 // bridge.js (and bridge.css). Other files beside them, such as icons and templates, are copied.
 // Scripts, styles and pictures get a digest in their names, so that browsers may keep them for
 // ever; dist/assets.json maps the logical name ("panel/panel.js") to the file. Nothing is fetched,
@@ -21,7 +21,7 @@ const target = path.join(root, "dist");
 
 const SKIPPED_FOLDERS = new Set(["node_modules", "dist"]);
 const REQUIRED = ["panel/panel.js", "panel/panel.css"];
-const BUNDLED = /^(panel\/panel|[^/]+\/bridge)\.(js|css)$/; // the entry points
+const BUNDLED = /^(panel\/(panel|pages)\.js|panel\/panel\.css|[^/]+\/bridge\.(js|css))$/; // the entry points
 const ONLY_IMPORTED = /\.(m?js|css|md|py)$/; // reaches dist through an entry point, or not at all
 const WITH_DIGEST = /\.(svg|png|ico|woff2)$/; // fetched by browsers; all else is read by name
 

@@ -1,6 +1,7 @@
-"""Adapters by connection: built from the registry, each with its own HTTP client, allow-list and budget.
+"""Adapters by connection, each with its own HTTP client, allow-list and budget.
 
-Implements `plugin.ports.platforms.Platforms`. Gives out an ability only when the manifest declares it.
+Implements `plugin.ports.platforms.Platforms`. Gives out an ability only when the manifest declares
+it.
 """
 
 from __future__ import annotations

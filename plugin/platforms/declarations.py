@@ -44,7 +44,7 @@ class ManifestDeclarations:
             simulated=manifest.simulated,
             settings=settings,
             secrets={name: values[name] for name in manifest.secret_fields},
-            account={name: value for name, value in settings.items() if name in {*hosts, BASE_URL}},
+            account={name: value for name, value in settings.items() if name in hosts},
             places=self._places(manifest, values, development),
         )
 

@@ -1,7 +1,7 @@
 """What the use cases need from the outside, split by capability. Protocols only: no code runs here.
 
-Adapters raise `Refused`, `RetryLater`, `OutcomeUnknown` or `NeedsHuman` (`plugin.domain.errors`) and nothing
-else for what the outside does. All times are aware UTC.
+Adapters raise `Refused`, `RetryLater`, `OutcomeUnknown` or `NeedsHuman` (`plugin.domain.errors`)
+and nothing else for what the outside does. All times are aware UTC.
 """
 
 from __future__ import annotations
@@ -91,10 +91,16 @@ class RefundsMoney(Protocol):
     """Capabilities `refund_full`, `refund_partial`, `lookup`. Sends `refund.key` along."""
 
     def refund(self, refund: Refund) -> RefundAnswer:
-        """Send it, once: no retry inside. Silence raises OutcomeUnknown, "certainly not sent" RetryLater."""
+        """Send it, once: no retry inside.
+
+        Silence raises OutcomeUnknown, "certainly not sent" RetryLater.
+        """
 
     def look_up(self, refund: Refund) -> LookUp:
-        """What the gateway has under our reference or key. Raises RetryLater when it does not answer."""
+        """What the gateway has under our reference or key.
+
+        Raises RetryLater when it does not answer.
+        """
 
 
 @runtime_checkable
@@ -140,7 +146,10 @@ class ConfirmsEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a key opened. `account` is shown to the admin; `details` are words for the self-test's lines."""
+    """What a key opened.
+
+    `account` is shown to the admin; `details` are words for the self-test's lines.
+    """
 
     account: str
     details: str = ""
@@ -148,7 +157,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRegistered:
-    """`ref` is the platform's id of the webhook; `secret` where the platform makes it, else ours."""
+    """`ref` is the platform's id of the webhook; `secret` is the platform's where it makes one."""
 
     ref: str
     secret: str = field(repr=False)
@@ -186,7 +195,10 @@ class Connects(Protocol):
 
 @runtime_checkable
 class RegistersWebhooks(Protocol):
-    """Platforms whose webhooks we make ourselves. Re-registering replaces ours and nobody else's."""
+    """Platforms whose webhooks we make ourselves.
+
+    Re-registering replaces ours and nobody else's.
+    """
 
     def register_webhook(self, url: str, secret: str) -> WebhookRegistered: ...
 
@@ -194,7 +206,10 @@ class RegistersWebhooks(Protocol):
         """Whether the platform still sends: some switch a webhook off."""
 
     def provoke_delivery(self) -> str | None:
-        """Make the platform send one on a test contact; words on what was done, None where it cannot."""
+        """Make the platform send one on a test contact.
+
+        Gives words on what was done, None where it cannot.
+        """
 
     def remove_webhook(self, ref: str) -> Changed: ...
 
@@ -219,7 +234,10 @@ class FinishesInstall(Protocol):
     """Platforms that give ids of their own once the admin has installed our app there."""
 
     def finish(self) -> Mapping[str, str]:
-        """Settings to keep with the installation. Raises Refused naming what the admin must do first."""
+        """Settings to keep with the installation.
+
+        Raises Refused naming what the admin must do first.
+        """
 
 
 @runtime_checkable
@@ -245,7 +263,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as read back through the API. `emails` are all addresses of the requester, first one first."""
+    """A ticket as read back through the API.
+
+    `emails` are all addresses of the requester, first one first.
+    """
 
     id: TicketId
     subject: str
@@ -259,8 +280,9 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a panel's first request proved. `agent` is None where the desk vouches for the account only.
+    """What a panel's first request proved.
 
+    `agent` is None where the desk vouches for the account only.
     `ticket` is a claim of the page unless `ticket_proven`.
     """
 
@@ -274,10 +296,16 @@ class ServesPanel(Protocol):
     """Capability `context`: signs agents in and reads tickets for them."""
 
     def sign_in(self, form: Mapping[str, str], query: Mapping[str, str], now: datetime) -> SignIn:
-        """Verify the first request of a frame. Raises Refused with a code, never with the reason in full."""
+        """Verify the first request of a frame.
+
+        Raises Refused with a code, never with the reason in full.
+        """
 
     def read_ticket(self, ticket: TicketId, agent: AgentId) -> Ticket | None:
-        """The ticket, or None where it is gone or this agent may not see it. At most three calls."""
+        """The ticket, or None where it is gone or this agent may not see it.
+
+        At most three calls.
+        """
 
     def read_agent(self, agent: AgentId) -> Agent | None: ...
 
@@ -295,7 +323,10 @@ class WritesTickets(Protocol):
     """Capabilities `note`, `tags`, `reply`."""
 
     def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
-        """An internal note with tags added, in one write. `marker` is our key: found again, it is not repeated."""
+        """An internal note with tags added, in one write.
+
+        `marker` is our key: found again, it is not repeated.
+        """
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
         """A public reply. `marker` as above."""
@@ -310,5 +341,7 @@ class WritesTickets(Protocol):
 
 
 class Mailer(Protocol):
+    """Takes mail for the owner. Never sends one twice by itself."""
+
     def send(self, to: str, subject: str, body: str, message_id: str) -> None:
         """Hand over one mail. Refused when the server says never; RetryLater; OutcomeUnknown."""

@@ -15,7 +15,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class WorksheetStep:
-    """One numbered step of a refund by hand, in the platform's own words. `link` only on the first."""
+    """One numbered step of a refund by hand, in the platform's own words.
+
+    `link` only on the first.
+    """
 
     text: str
     hint: str = ""

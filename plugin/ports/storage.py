@@ -1,7 +1,7 @@
 """What the use cases need kept: one transaction of one tenant, and its tables by capability.
 
-Nothing here can be called without a tenant, but for the few reads that find the tenant: an installation by
-its random id, and the work that is due. What is not committed never happened.
+Nothing here can be called without a tenant, but for the few reads that find the tenant: an
+installation by its random id, and the work that is due. What is not committed never happened.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Tenant:
 
 
 class InstallationStatus(StrEnum):
+    """How an installation stands. Removed ones stay as rows: what happened there is still told."""
+
     CONNECTING = "connecting"
     CONNECTED = "connected"
     NEEDS_ATTENTION = "needs_attention"
@@ -68,7 +70,10 @@ class SelfTestLine:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A stored connection with its state. Secrets sit inside `connection`, decrypted, out of every repr."""
+    """A stored connection with its state.
+
+    Secrets sit inside `connection`, decrypted, out of every repr.
+    """
 
     connection: Connection
     status: InstallationStatus
@@ -90,7 +95,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """One webhook as it came. `body` is the raw bytes; `name` is the vendor's id of the delivery."""
+    """One webhook as it came.
+
+    `body` is the raw bytes; `name` is the vendor's id of the delivery.
+    """
 
     id: DeliveryId
     tenant: TenantId
@@ -130,15 +138,18 @@ class RefundMove:
 
 
 class RunState(StrEnum):
+    """How far a rule run is."""
+
     WAITING = "waiting"
     DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A rule run: the effects of one cause, done in order. `cause` names a plan, a delivery or a moment.
+    """A rule run: the effects of one cause, done in order.
 
-    A run with cause `moment` re-reads the ledger when its time comes: access that ends with a paid period.
+    `cause` names a plan, a delivery or a moment. A run with cause `moment` re-reads the ledger when
+    its time comes: access that ends with a paid period.
     """
 
     id: RunId
@@ -205,10 +216,15 @@ class SignIns(Protocol):
         """Keep it; those that expired long ago go."""
 
     def use(self, sign_in: str, at: datetime) -> bool:
-        """Spend a link, or end a session. False when somebody else did before, or it has expired."""
+        """Spend a link, or end a session.
+
+        False when somebody else did before, or it has expired.
+        """
 
 
 class Installations(Protocol):
+    """The tenant's connections to stores and helpdesks."""
+
     def add(self, installation: Installation) -> None: ...
     def get(self, installation: InstallationId) -> Installation | None: ...
     def all(self) -> Sequence[Installation]:
@@ -232,8 +248,10 @@ class Settings(Protocol):
 
 
 class Deliveries(Protocol):
+    """Incoming webhooks, kept byte by byte."""
+
     def add(self, delivery: StoredDelivery) -> bool:
-        """False when this installation already has a delivery of that name: nothing is stored twice."""
+        """False when the installation already has a delivery of that name: none is stored twice."""
 
     def get(self, delivery: DeliveryId) -> StoredDelivery | None: ...
     def settle(
@@ -251,6 +269,8 @@ class Deliveries(Protocol):
 
 
 class Facts(Protocol):
+    """What happened, appended and never changed: the ledger is computed from it."""
+
     def append(self, fact: Fact, source: str, at: datetime) -> bool:
         """False when the fact is known already."""
 
@@ -258,6 +278,8 @@ class Facts(Protocol):
 
 
 class Orders(Protocol):
+    """Orders as last read. The store itself is asked again before money moves."""
+
     def save(self, order: Order) -> None:
         """Keep the latest snapshot; lines that a store told one by one are merged by their ref."""
 
@@ -267,6 +289,8 @@ class Orders(Protocol):
 
 
 class Requests(Protocol):
+    """What customers asked for, one row for each ticket and order."""
+
     def save(self, request: RefundRequest) -> None: ...
     def get(self, request: RequestId) -> RefundRequest | None: ...
     def for_ticket(
@@ -276,6 +300,8 @@ class Requests(Protocol):
 
 
 class Plans(Protocol):
+    """Plans as they were shown. A plan is never overwritten."""
+
     def add(self, plan: Plan, request: RequestId) -> None: ...
     def get(self, plan: PlanId) -> StoredPlan | None: ...
     def decide(self, plan: PlanId, by: str, at: datetime) -> bool:
@@ -285,6 +311,8 @@ class Plans(Protocol):
 
 
 class Refunds(Protocol):
+    """Intents to move money, and every move of their states."""
+
     def add(self, refund: Refund, actor: str, at: datetime) -> bool: ...
     def get(self, refund: RefundId) -> Refund | None: ...
     def of_plan(self, plan: PlanId) -> Sequence[Refund]: ...
@@ -305,6 +333,8 @@ class Refunds(Protocol):
 
 
 class Effects(Protocol):
+    """Rule runs, and the effects in them, with how far each is."""
+
     def add_run(self, run: Run, effects: Sequence[PlannedEffect], at: datetime) -> bool:
         """False when the run exists. Effects whose key exists already are left as they are."""
 
@@ -329,6 +359,8 @@ class Effects(Protocol):
 
 
 class Audit(Protocol):
+    """Who did what, in a chain of hashes."""
+
     def write(
         self, at: datetime, actor: str, action: str, subject: str, details: Mapping[str, str]
     ) -> None: ...
@@ -371,7 +403,10 @@ class UnitOfWork(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """Something whose time has come. `name` is the workflow's id: the row and how often it was woken."""
+    """Something whose time has come.
+
+    `name` is the workflow's id: the row and how often it was woken.
+    """
 
     kind: str  # "delivery", "refund" or "run"
     tenant: TenantId
@@ -384,17 +419,28 @@ class DueWork:
 
 
 class Storage(Protocol):
+    """The door to all tenants; everything else hangs on one of them."""
+
     def begin(self, tenant: TenantId) -> AbstractContextManager[UnitOfWork]:
-        """A transaction that may write; writers of one tenant queue up. Raises KeyError for no such tenant."""
+        """A transaction that may write; writers of one tenant queue up.
+
+        Raises KeyError for no such tenant.
+        """
 
     def read(self, tenant: TenantId) -> AbstractContextManager[UnitOfWork]:
         """A transaction that only reads."""
 
     def find_installation(self, installation: InstallationId) -> Installation | None: ...
     def find_sign_in(self, sign_in: str) -> StoredSignIn | None:
-        """A link or session by the hash of its token, whoever's it is: the token proves the tenant."""
+        """A link or session by the hash of its token, which proves the tenant."""
 
     def tenants(self) -> Sequence[Tenant]: ...
     def add_tenant(self, tenant: Tenant, at: datetime) -> None: ...
     def due(self, now: datetime, limit: int) -> Sequence[DueWork]:
         """Work of all tenants whose time has come, oldest first."""
+
+    def wake_interrupted(self, now: datetime) -> None:
+        """Have every refund that is `submitting` looked at now, not when its call should be over.
+
+        Only for a worker that is alone and has not begun: all of them were interrupted then.
+        """

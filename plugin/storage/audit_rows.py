@@ -60,10 +60,11 @@ class AuditRows(TenantRows):
     def verify(self) -> tuple[int, int | None]:
         """How many entries there are, and the number of the first that does not fit, or None."""
         previous, count = FIRST, 0
-        as_text = type_coerce(_a.c.at, String).label("at_text")
-        rows = select(_a, as_text).where(self._mine(_a)).order_by(_a.c.seq)
-        for row in self._db.execute(rows):
-            own = (row.at_text, row.actor, row.action, row.subject, row.details)
+        at = type_coerce(_a.c.at, String).label("at")  # as text: what is stored may be no time
+        columns = (_a.c.seq, at, _a.c.actor, _a.c.action, _a.c.subject, _a.c.details)
+        rows = select(*columns, _a.c.previous, _a.c.hash).where(self._mine(_a))
+        for row in self._db.execute(rows.order_by(_a.c.seq)):
+            own = (row.at, row.actor, row.action, row.subject, row.details)
             expected = link(previous, self._tenant, count + 1, *own)
             if (row.seq, row.previous, row.hash) != (count + 1, previous, expected):
                 return count, row.seq

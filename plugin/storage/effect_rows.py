@@ -121,7 +121,7 @@ class EffectRows(TenantRows):
                 InstallationId(row.resource_installation),
                 ResourceKind(row.resource_kind),
                 row.resource_ref,
-            ): Turn(row.turn, row.kind in _TAKES)
+            ): Turn(row.turn, row.kind in _TAKES, load(PlannedEffect, row.document).causes)
             for row in rows
         }
 
@@ -165,7 +165,7 @@ def _resource_of(planned: PlannedEffect) -> Resource | None:
 def _turn_of(
     planned: PlannedEffect, customer: CustomerKey, resource: Resource | None, turns: Turns
 ) -> int | None:
-    """The number of this change, where it is one; None for making sure of what stays."""
+    """The number of this change; None where the effect changes no resource."""
     if resource is None:
         return None
     turn = turns[resource].count + 1 if resource in turns else 1

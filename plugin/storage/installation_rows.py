@@ -67,7 +67,7 @@ class InstallationRows(TenantRows):
 
     def _changing(self, installation: Installation) -> dict[str, str]:
         connection = installation.connection
-        place = f"{connection.tenant}/{connection.installation}"
+        place = f"{self._tenant}/{connection.installation}"
         return {
             "label": connection.label,
             "status": installation.status,

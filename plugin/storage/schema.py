@@ -15,6 +15,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Engine, func, select
 
 from plugin.domain.errors import NeedsHuman
+from plugin.storage.schema_version import VERSION_TABLE
 
 _LOCK = 0x6D67  # any number, the same in every process
 _HERE = Path(__file__).parent / "migrations"
@@ -41,7 +42,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         config.attributes["connection"] = connection
         current = MigrationContext.configure(
-            connection, opts={"version_table": "mg_schema"}
+            connection, opts={"version_table": VERSION_TABLE}
         ).get_current_revision()
         if current is not None and current not in known:
             raise NeedsHuman("newer_schema", f"the database is at {current}; run the newer version")

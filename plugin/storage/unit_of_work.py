@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Connection as Db
-from sqlalchemy import Engine, insert, select, union_all
+from sqlalchemy import Engine, insert, select, union_all, update
 from sqlalchemy import literal as lit
 
 from plugin.domain.ids import InstallationId, TenantId
+from plugin.domain.refunds import RefundState
 from plugin.ports.storage import DueWork, Installation, StoredSignIn, Tenant
 from plugin.storage import tables as t
 from plugin.storage.audit_rows import FIRST, AuditRows
@@ -113,6 +114,15 @@ class SqlStorage:
                 )
             )
 
+    def name_owners(self, tenant: TenantId, owners: Sequence[str]) -> None:
+        """Replace the addresses that are told."""
+        with self._engine.begin() as db:
+            db.execute(
+                update(t.tenants)
+                .where(t.tenants.c.id == tenant)
+                .values(owners=json.dumps(list(owners)))
+            )
+
     def due(self, now: datetime, limit: int) -> Sequence[DueWork]:
         """Deliveries, refunds and runs whose time has come, oldest first."""
         parts = [
@@ -133,3 +143,11 @@ class SqlStorage:
         with connect_to_read(self._engine) as db:
             rows = db.execute(select(every).order_by(every.c.wake_at, every.c.ref).limit(limit))
             return [DueWork(row.kind, row.tenant_id, row.ref, row.wakes) for row in rows]
+
+    def wake_interrupted(self, now: datetime) -> None:
+        with self._engine.begin() as db:
+            db.execute(
+                update(t.refunds)
+                .where(t.refunds.c.state == RefundState.SUBMITTING, t.refunds.c.wake_at > now)
+                .values(wake_at=now)
+            )

@@ -255,21 +255,23 @@ def check_form_token(admin: AdminSession, given: str) -> None:
 def check_same_origin(public_url: str) -> None:
     """Refuse a post that another site made. Raises NotAllowed.
 
-    Browsers that send neither header are stopped by the form's token.
+    `Origin` is "null" from our own pages too, since they send no referrer: Sec-Fetch-Site decides
+    where the browser sends it. One that sends neither is stopped by the form's token.
     """
     site = request.headers.get("Sec-Fetch-Site")
-    if site is not None and site != "same-origin":
-        raise NotAllowed("cross_site")
-    origin = request.headers.get("Origin")
-    if origin is None:
+    if site == "same-origin":
         return
-    ours = {request.host, urlsplit(public_url).netloc}
+    origin = request.headers.get("Origin", "null")
+    if site is not None or (origin != "null" and not _is_ours(origin, public_url)):
+        raise NotAllowed("cross_site")
+
+
+def _is_ours(origin: str, public_url: str) -> bool:
     try:
         place = urlsplit(origin).netloc
     except ValueError:
-        place = ""
-    if place not in ours:
-        raise NotAllowed("cross_site")
+        return False
+    return place in {request.host, urlsplit(public_url).netloc}
 
 
 # --- who asks, for views --------------------------------------------------------------------------

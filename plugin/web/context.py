@@ -1,4 +1,4 @@
-"""What every view is given: the ports and use cases, built once in `plugin.app`. Holds no request state."""
+"""What every view is given: the ports, built once in `plugin.app`. Holds no request state."""
 
 from __future__ import annotations
 

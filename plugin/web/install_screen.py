@@ -152,7 +152,7 @@ class InstallScreen:
         now = self._context.clock.now()
         lines = self._declarations.self_test(installation.connection)
         sentences = {line.check: line.sentence for line in lines}
-        under_way = is_under_way(installation, now)
+        under_way = is_under_way(installation)
         return view.self_test(installation, sentences, under_way=under_way, now=now)
 
     def _can_finish(self, installation: Installation) -> bool:
@@ -175,7 +175,11 @@ class InstallScreen:
     def connect(self, manifest: PlatformManifest) -> BaseResponse:
         """Keep the form as an installation; the self-test starts on the page that follows."""
         form = read_form(connect_form(manifest, development=self._is_development))
-        typed = {name.removeprefix(VALUE): value for name, value in form.items() if VALUE in name}
+        typed = {
+            name.removeprefix(VALUE): value
+            for name, value in form.items()
+            if name.startswith(VALUE)
+        }
         outcome = self._connect(
             current_admin().tenant,
             ConnectRequest(

@@ -1,7 +1,8 @@
-"""`/panel/<platform>/<installation>`: the panel inside a desk's frame. Requests in, whole pages out.
+"""`/panel/<platform>/<installation>`: the panel in a desk's frame. Requests in, whole pages out.
 
-The first request is proven by the desk's adapter; from then on a short token of ours names tenant, desk, agent
-and ticket. Every answer is the whole page. Decides nothing: `plugin.web.panel_flow` does.
+The first request is proven by the desk's adapter; from then on a short token of ours names tenant,
+desk, agent and ticket. Every answer is the whole page. Decides nothing: `plugin.web.panel_flow`
+does.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, current_app, make_response, request
 from jinja2 import TemplateNotFound
-from marshmallow import fields, validate
 
-from plugin.domain.errors import MakegoodError, Refused, RetryLater
-from plugin.domain.ids import AgentId, InstallationId, TicketId
+from plugin.domain.errors import MakegoodError, Refused
+from plugin.domain.ids import InstallationId
 from plugin.platforms.manifest import HelpdeskManifest
 from plugin.ports import Connection, ServesPanel, ShowsBesidePanel
 from plugin.ports.storage import Installation, InstallationStatus
@@ -29,71 +29,20 @@ from plugin.web.auth import (
 )
 from plugin.web.context import WebContext
 from plugin.web.headers import allow_framing
-from plugin.web.panel_flow import PanelFlow, Picked, Picture, Sitting
-from plugin.web.problems import NotHere, NotSignedIn
-from plugin.web.strict_forms import Form, read_form, read_pairs, single_fields
+from plugin.web.panel_choice import Picked
+from plugin.web.panel_flow import PanelFlow, Picture
+from plugin.web.panel_forms import PanelMoves
+from plugin.web.panel_scene import Sitting
+from plugin.web.problems import NotHere, NotVouchedFor
+from plugin.web.strict_forms import read_pairs, single_fields
+from plugin.web.views.build_say import say_state
 from plugin.web.views.panel_parts import Frame, OrdersBlock, PracticeStripe
-from plugin.web.views.panel_view import OrderList, Panel
+from plugin.web.views.panel_view import OrderList, Panel, Told
 from plugin.web.views.panel_words import word
 from plugin.web.views.render_panel import PAGE, render_panel
 
-_KEY = validate.Length(max=300)
-_SHORT = validate.Length(max=200)
-_TOKEN = validate.Length(max=4096)
-
-
-class OrderForm(Form):
-    """What every move may carry."""
-
-    session = fields.String(validate=_TOKEN)
-    order = fields.String(load_default="", validate=_KEY)
-    again = fields.String(load_default="", validate=_SHORT)
-
-
-class ChoiceForm(OrderForm):
-    """The choice of an open order; with `plan` and `hash` it is the button."""
-
-    line = fields.List(fields.String(validate=_KEY), load_default=list, validate=_SHORT)
-    amount = fields.String(
-        load_default="", validate=validate.OneOf(["", "full", "lines", "free", "prorata"])
-    )
-    free = fields.String(load_default="", validate=validate.Length(max=40))
-    reason = fields.String(load_default="", validate=validate.Length(max=40))
-    sub = fields.String(load_default="", validate=validate.OneOf(["", "stop", "keep"]))
-    plan = fields.String(load_default="", validate=_SHORT)
-    hash = fields.String(load_default="", validate=_SHORT)
-    step = fields.List(fields.String(validate=_SHORT), load_default=list, validate=_SHORT)
-
-
-class RefundForm(OrderForm):
-    """A refund that was started: `refund` names its plan."""
-
-    refund = fields.String(load_default="", validate=_SHORT)
-    step = fields.List(fields.String(validate=_SHORT), load_default=list, validate=_SHORT)
-
-
-class StepsForm(ChoiceForm):
-    """The full set of ticked steps, and what else stands in the form around them."""
-
-    refund = fields.String(load_default="", validate=_SHORT)
-
-
-class SearchForm(OrderForm):
-    """Another e-mail, number or phone."""
-
-    q = fields.String(load_default="", validate=_SHORT)
-
-
-class ProofForm(OrderForm):
-    """One more proof of who it is."""
-
-    proof = fields.String(load_default="", validate=_SHORT)
-
-
-class TicketForm(OrderForm):
-    """Which ticket the page says that it stands beside: a claim."""
-
-    ticket = fields.String(required=True, validate=[_SHORT, validate.Regexp(r"[0-9A-Za-z_-]+\Z")])
+_NOBODY = "Refund desk"
+"""The page's title where nobody's name is known yet."""
 
 
 def panel_blueprint(context: WebContext) -> Blueprint:
@@ -118,64 +67,20 @@ def panel_blueprint(context: WebContext) -> Blueprint:
             f"{base}/{name}", name, open_to(Access.PANEL_SESSION)(view), methods=["POST"]
         )
 
-    def act_on_order(sitting: Sitting) -> Picture:
-        form = read_form(OrderForm)
-        return flow.show(sitting, order=form["order"], fresh=False, again=form["again"] == "yes")
-
-    def act_on_orders(sitting: Sitting) -> Picture:
-        return flow.show(sitting, order=read_form(OrderForm)["order"], fresh=True)
-
-    def act_on_timeline(sitting: Sitting) -> Picture:
-        return flow.show(sitting, order=read_form(RefundForm)["order"], fresh=False)
-
-    def act_on_plan(sitting: Sitting) -> Picture:
-        return flow.plan(sitting, _picked(read_form(ChoiceForm)))
-
-    def act_on_refund(sitting: Sitting) -> Picture:
-        form = read_form(ChoiceForm)
-        return flow.refund(sitting, _picked(form), form["plan"], form["hash"])
-
-    def act_on_undo(sitting: Sitting) -> Picture:
-        form = read_form(RefundForm)
-        return flow.undo(sitting, form["order"], form["refund"])
-
-    def act_on_look(sitting: Sitting) -> Picture:
-        form = read_form(RefundForm)
-        return flow.look(sitting, form["order"], form["refund"])
-
-    def act_on_attest(sitting: Sitting) -> Picture:
-        form = read_form(RefundForm)
-        return flow.attest(sitting, form["order"], form["refund"])
-
-    def act_on_steps(sitting: Sitting) -> Picture:
-        form = read_form(StepsForm)
-        return flow.steps(sitting, form["order"], form["step"])
-
-    def act_on_search(sitting: Sitting) -> Picture:
-        return flow.search(sitting, read_form(SearchForm)["q"])
-
-    def act_on_prove(sitting: Sitting) -> Picture:
-        form = read_form(ProofForm)
-        return flow.prove(sitting, form["order"], form["proof"])
-
-    def act_on_open(sitting: Sitting) -> Picture:
-        claimed = TicketId(read_form(TicketForm)["ticket"])
-        opened = Sitting(sitting.tenant, sitting.installation, sitting.agent, claimed)
-        return flow.show(opened if claimed != sitting.ticket else sitting)
-
+    moves = PanelMoves(flow)
     for name, act in (
-        ("open", act_on_open),
-        ("orders", act_on_orders),
-        ("order", act_on_order),
-        ("plan", act_on_plan),
-        ("refund", act_on_refund),
-        ("undo", act_on_undo),
-        ("timeline", act_on_timeline),
-        ("look", act_on_look),
-        ("attest", act_on_attest),
-        ("steps", act_on_steps),
-        ("search", act_on_search),
-        ("prove", act_on_prove),
+        ("open", moves.open),
+        ("orders", moves.orders),
+        ("order", moves.order),
+        ("plan", moves.plan),
+        ("refund", moves.refund),
+        ("undo", moves.undo),
+        ("timeline", moves.timeline),
+        ("look", moves.look),
+        ("attest", moves.attest),
+        ("steps", moves.steps),
+        ("search", moves.search),
+        ("prove", moves.prove),
     ):
         move(name, act)
     return blueprint
@@ -197,15 +102,17 @@ class _Screen:
         port = self._context.platforms.able(connection, ServesPanel)
         if port is None:
             raise NotHere("not_here")
+        # From here on also a refusal is read inside the desk.
+        self._allow_framing(connection)
         form = single_fields(read_pairs()) if request.method == "POST" else {}
         query = {name: value for name, value in request.args.items() if len(value) <= 4096}
         now = self._context.clock.now()
         try:
             signed = port.sign_in(form, query, now)
         except Refused as error:
-            raise NotSignedIn(error.code) from None
+            raise NotVouchedFor(error.code) from None
         if signed.agent is None:
-            raise NotSignedIn("agent_unknown")
+            raise NotVouchedFor("agent_unknown")
         session = PanelSession(
             connection.tenant,
             connection.installation,
@@ -215,13 +122,13 @@ class _Screen:
         )
         if session.ticket is None:
             return self._waiting(connection, session)
-        return self.answer(connection, session, self._flow.show(_sitting(session)))
+        return self.answer(connection, session, self._flow.show(_sitting(session), Picked("")))
 
     def _waiting(self, connection: Connection, session: PanelSession) -> Response:
         """The first page of a frame that has not said yet beside which ticket it stands."""
         token = issue_panel_token(session, self._context.signing_keys, session.since)
         block = OrdersBlock((), skeletons=2)
-        panel = Panel(self._frame(connection, token, "en", "Refund desk"), OrderList(), None, block)
+        panel = Panel(self._frame(connection, token, "en", _NOBODY), OrderList(), None, block)
         return self._page(connection, session, panel, 200, token)
 
     def answer(self, connection: Connection, session: PanelSession, picture: Picture) -> Response:
@@ -229,11 +136,15 @@ class _Screen:
         goes_on = _session(session, picture.sitting)
         now = self._context.clock.now()
         token = issue_panel_token(goes_on, self._context.signing_keys, now)
-        who, orders = self._flow.upper(picture)
-        locale = picture.scene.tell.locale if picture.scene else "en"
-        title = who.name if who else "Refund desk"
-        frame = self._frame(connection, token, locale, title)
-        panel = Panel(frame, picture.state, who, orders, _say(picture, locale))
+        scene = picture.scene
+        if scene is None:
+            said = picture.state.notice.title if isinstance(picture.state, Told) else ""
+            panel = Panel(self._frame(connection, token, "en", _NOBODY), picture.state, say=said)
+        else:
+            who, orders = self._flow.reader.upper(scene, picture.sitting, picture.opened)
+            frame = self._frame(connection, token, scene.tell.locale, who.name)
+            said = say_state(scene.tell, picture.state)
+            panel = Panel(frame, picture.state, who, orders, said)
         return self._page(connection, goes_on, panel, picture.status, token)
 
     def _frame(self, connection: Connection, token: str, locale: str, title: str) -> Frame:
@@ -260,27 +171,26 @@ class _Screen:
         status: int,
         token: str,
     ) -> Response:
-        manifest = self._manifest(connection)
-        allow_framing(
-            manifest.panel.frame_ancestors_for(connection.settings), manifest.panel.script_hosts
-        )
+        self._allow_framing(connection)
         page = self._page_name(connection.platform)
-        html = render_panel(
-            panel, current_app.jinja_env, page, self._beside(connection, session.agent, session)
-        )
+        beside = self._beside(connection, session)
+        html = render_panel(panel, current_app.jinja_env, page, beside)
         response = make_response(html, status)
         response.headers["X-Makegood-Session"] = token
         return response
 
-    def _beside(
-        self, connection: Connection, agent: AgentId, session: PanelSession
-    ) -> object | None:
+    def _allow_framing(self, connection: Connection) -> None:
+        declared = self._manifest(connection).panel
+        allow_framing(declared.frame_ancestors_for(connection.settings), declared.script_hosts)
+
+    def _beside(self, connection: Connection, session: PanelSession) -> object | None:
+        """What the desk's own page shows around the panel; without it the panel still works."""
         port = self._context.platforms.able(connection, ShowsBesidePanel)
         if port is None or session.ticket is None:
             return None
         try:
-            return port.frame_page(session.ticket, agent)
-        except (RetryLater, MakegoodError):
+            return port.frame_page(session.ticket, session.agent)
+        except MakegoodError:
             return None
 
     def _page_name(self, stem: str) -> str:
@@ -322,24 +232,3 @@ def _session(session: PanelSession, sitting: Sitting) -> PanelSession:
     """The session with what the picture learnt: the ticket, and further proofs."""
     proofs = Proofs(sitting.typed_email, sitting.number, sitting.card_digits)
     return replace(session, ticket=sitting.ticket, proofs=proofs)
-
-
-def _picked(form: dict[str, object]) -> Picked:
-    lines = form["line"]
-    return Picked(
-        order=str(form["order"]),
-        lines=tuple(str(line) for line in lines) if isinstance(lines, list) else (),
-        amount=str(form["amount"]),
-        free=str(form["free"]),
-        reason=str(form["reason"]),
-        sub=str(form["sub"]),
-    )
-
-
-def _say(picture: Picture, locale: str) -> str:
-    """The one sentence that a screen reader hears; empty where the page speaks for itself."""
-    name = f"say.{type(picture.state).__name__}"
-    try:
-        return word(locale, name)
-    except KeyError:
-        return ""

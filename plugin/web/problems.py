@@ -40,6 +40,10 @@ class NotSignedIn(WebRefusal):
     """Nobody, or somebody whose session is over."""
 
 
+class NotVouchedFor(WebRefusal):
+    """A frame whose first request its desk did not prove."""
+
+
 class NotAllowed(WebRefusal):
     """Somebody, but not like this: a post from another site."""
 
@@ -94,6 +98,12 @@ TABLE: Final[Mapping[type[Exception], Problem]] = {
         "not_signed_in",
         "Sign in first",
         "Open the one-time link that Makegood prints when it starts. A session lasts twelve hours.",
+    ),
+    NotVouchedFor: Problem(
+        401,
+        "not_vouched_for",
+        "The desk did not prove who you are",
+        "Reload the apps of this ticket. If that changes nothing, the setup is not finished.",
     ),
     NotAllowed: Problem(403, "not_allowed", "That did not come from this page", _GO_BACK),
     NotHere: Problem(

@@ -10,11 +10,12 @@ from plugin.web.auth import Access, open_to
 from plugin.web.context import WebContext
 from plugin.web.problems import NotHere
 
+ONE_DAY = 86400
 ONE_YEAR = 31536000
 
 
 def public_blueprint(context: WebContext, files: DataFiles) -> Blueprint:
-    """Routes `/`, `/healthz` and `/assets/...`."""
+    """Routes `/`, `/healthz`, `/favicon.ico` (we have none) and `/assets/...`."""
     blueprint = Blueprint("public", __name__)
     folder = files.front_end()
     named = frozenset(context.assets.values())
@@ -28,6 +29,14 @@ def public_blueprint(context: WebContext, files: DataFiles) -> Blueprint:
     @open_to(Access.PUBLIC)
     def healthz() -> Response:
         return Response("ok\n", mimetype="text/plain")
+
+    @blueprint.get("/favicon.ico")
+    @open_to(Access.PUBLIC)
+    def favicon() -> Response:
+        # Browsers ask for it unasked; a 404 would stand in every console and every access log.
+        response = Response(status=204)
+        response.headers["Cache-Control"] = f"public, max-age={ONE_DAY}"
+        return response
 
     @blueprint.get("/assets/<path:name>")
     @open_to(Access.PUBLIC)

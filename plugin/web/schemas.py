@@ -15,7 +15,7 @@ from plugin.domain.texts import is_one_line
 from plugin.platforms.manifest import PlatformManifest
 from plugin.web.strict_forms import Form
 
-VALUE: Final = "value."
+VALUE: Final = "value-"
 """What stands before the name of a manifest's field, so that it cannot be one of ours."""
 
 _ID: Final = 128

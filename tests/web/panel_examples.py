@@ -220,16 +220,16 @@ OPEN = OpenOrder(
     amounts=(
         AmountChoice(
             AmountKind.PRORATA,
-            t("amount.prorata"),
+            t("amount.prorata.month"),
             "111.75",
             chosen=True,
             sum=ProrataSum(
                 (
-                    SumRow(t("amount.prorata.paid", n=12), "149.00"),
-                    SumRow(t("amount.prorata.used", n=3), "\N{MINUS SIGN}37.25"),
+                    SumRow(t("amount.prorata.paid", periods="12 months"), "149.00"),
+                    SumRow(t("amount.prorata.used", periods="3 months"), "\N{MINUS SIGN}37.25"),
                 ),
-                SumRow(t("amount.prorata.back", n=9), "111.75"),
-                MonthBar(3, 12, t("amount.prorata.bar", used=3, total=12)),
+                SumRow(t("amount.prorata.back", periods="9 months"), "111.75"),
+                MonthBar(3, 12, t("amount.prorata.bar", used=3, periods="12 months")),
             ),
         ),
         AmountChoice(AmountKind.LINES, t("amount.lines", n=1), "149.00", hint="37.25 over policy"),

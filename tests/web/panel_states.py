@@ -166,7 +166,7 @@ def _typed_too_much() -> Panel:
         chosen=True,
         typed="1490",
         limit=limit,
-        fault=t("amount.free.fault", limit=limit),
+        fault=t("amount.free.fault", example="12.50", limit=limit),
     )
     others = tuple(replace(choice, chosen=False) for choice in OPEN.amounts[:2])
     blocked = Decide(None, free.fault)
@@ -277,7 +277,7 @@ def _under_way() -> Panel:
                             "Watercolour Year is closed; "
                             "waiting for Course School to close Paper & Pigment",
                         ),
-                        TimelineStep(TimelineState.NEXT, t("way.tags")),
+                        TimelineStep(TimelineState.NEXT, t("way.tags", n=1)),
                         TimelineStep(TimelineState.NEXT, t("way.tell", name="Mirela")),
                     )
                 ),
@@ -387,7 +387,7 @@ def _by_hand() -> Panel:
                 "rf_31d0",
                 t("hand.title", store="Course School"),
                 Amount("297.00", "EUR"),
-                t("hand.intro", store="Course School"),
+                t("hand.intro", store="Course School", n=4),
                 (
                     SheetStep(
                         "Open the transactions",

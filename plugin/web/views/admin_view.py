@@ -164,6 +164,8 @@ def health(
         failed = next((line for line in one.self_test if line.state == FAILED), None)
         done = sum(line.state != "waiting" for line in one.self_test)
         words = failed.details if failed else f"Self-test: {done} of {len(one.self_test)} done"
+        if not one.self_test:
+            words = "It has no self-test"
         rows.append(
             HealthRow(ref, titles[ref], one.connection.label, tone, icon, state, words, when(heard))
         )

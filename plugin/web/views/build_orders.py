@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
 
 from plugin.domain.ids import InstallationId
 from plugin.domain.ledger import Ledger
@@ -16,7 +19,7 @@ from plugin.domain.orders import Order, OrderRef, UsageUnknown
 from plugin.domain.verdict import Because, OrderVerdict
 from plugin.domain.verdict import VerdictKind as Kind
 from plugin.services.find_orders import Evidence, FoundOrder, FoundOrders, is_strong
-from plugin.services.wording import amount_words, day_words
+from plugin.services.wording import amount_words, day_words, locale_of
 from plugin.web.views.panel_blocks import OrderHead
 from plugin.web.views.panel_parts import (
     Amount,
@@ -31,6 +34,7 @@ from plugin.web.views.panel_parts import (
 )
 from plugin.web.views.panel_words import word
 
+JUST_NOW_SECONDS = 10
 _KINDS = {
     Kind.ELIGIBLE: VerdictKind.ELIGIBLE,
     Kind.ELIGIBLE_IN_PART: VerdictKind.IN_PART,
@@ -61,6 +65,23 @@ class Telling:
     def day(self, at: datetime) -> str:
         return day_words(at, self.time_zone, self.locale)
 
+    def month(self, at: datetime) -> str:
+        """`Nov 2026`."""
+        day = at.astimezone(ZoneInfo(self.time_zone)).date()
+        return str(format_date(day, "MMM y", locale=locale_of(self.locale)))
+
+    def time(self, at: datetime) -> str:
+        """`14:06`."""
+        return self._clock(at, "HH:mm")
+
+    def second(self, at: datetime) -> str:
+        """`14:06:21`."""
+        return self._clock(at, "HH:mm:ss")
+
+    def _clock(self, at: datetime, pattern: str) -> str:
+        local = at.astimezone(ZoneInfo(self.time_zone))
+        return str(format_time(local, pattern, locale=locale_of(self.locale)))
+
     def age(self, at: datetime) -> str:
         """`40 s`, `12 min`, `3 h 12 min`, `2 d`."""
         seconds = max(0, int((self.now - at).total_seconds()))
@@ -71,6 +92,20 @@ class Telling:
         if seconds < 172800:
             return f"{seconds // 3600} h {seconds % 3600 // 60} min"
         return f"{seconds // 86400} d"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one order stands: by the policy, in the ledger, and what of it is on its way back."""
+
+    verdict: OrderVerdict
+    ledger: Ledger
+    flying: Money
+
+
+def first_name(name: str) -> str:
+    """What a person is called in short; the whole where it is one word."""
+    return name.split(maxsplit=1)[0] if name.split() else name
 
 
 def order_key(ref: OrderRef) -> str:
@@ -85,16 +120,26 @@ def order_of_key(key: str) -> OrderRef | None:
 
 
 def build_who(
-    tell: Telling, name: str, email: str, found: FoundOrders, ours: int
+    tell: Telling,
+    name: str,
+    email: str,
+    found: FoundOrders,
+    refunds: int,
+    opened: OrderRef | None,
 ) -> Who:
-    """Who writes, with the evidence of the best match."""
-    best = max((f.evidence for f in found.orders), key=len, default=frozenset[Evidence]())
+    """Who writes, with the evidence of the open order, else of the best match."""
+    shown = found.get(opened) if opened is not None else None
+    best = (
+        max((f.evidence for f in found.orders), key=len, default=frozenset[Evidence]())
+        if shown is None
+        else shown.evidence
+    )
     quiet = []
-    if ours:
-        quiet.append(tell.say("who.refunds", n=ours))
+    if refunds:
+        quiet.append(tell.say("who.refunds", n=refunds))
     if found.orders:
         first = min(f.order.bought_at for f in found.orders)
-        quiet.append(tell.say("who.since", month=tell.day(first).partition(" ")[2]))
+        quiet.append(tell.say("who.since", month=tell.month(first)))
     else:
         quiet.append(tell.say("who.asked_from"))
     return Who(name or email, email, _badge(tell, best) if best else None, tuple(quiet))
@@ -110,48 +155,50 @@ def _badge(tell: Telling, evidence: frozenset[Evidence]) -> MatchBadge:
 def build_orders(
     tell: Telling,
     found: FoundOrders,
-    verdicts: Mapping[OrderRef, OrderVerdict],
-    ledger: Ledger,
+    standing: Mapping[OrderRef, Standing],
     opened: OrderRef | None,
 ) -> OrdersBlock:
     """The list, newest first."""
     rows = tuple(
-        _row(tell, f, verdicts[f.order.ref], ledger, expanded=f.order.ref == opened)
-        for f in found.orders
+        _row(tell, f, standing[f.order.ref], expanded=f.order.ref == opened) for f in found.orders
     )
     answered = sum(store.answered for store in found.stores)
+    oldest = min((f.order.read_at for f in found.orders), default=found.read_at)
     return OrdersBlock(
         rows,
         tell.say(
             "orders.count", orders=str(len(rows)), stores=tell.say("orders.stores", n=answered)
         ),
-        tell.say("orders.age", age=tell.age(_oldest(found))),
+        tell.say("orders.just_now")
+        if (tell.now - oldest).total_seconds() < JUST_NOW_SECONDS
+        else tell.say("orders.age", age=tell.age(oldest)),
     )
 
 
-def _oldest(found: FoundOrders) -> datetime:
-    return min((f.order.read_at for f in found.orders), default=found.read_at)
-
-
-def _row(
-    tell: Telling, found: FoundOrder, verdict: OrderVerdict, ledger: Ledger, *, expanded: bool
-) -> OrderRow:
+def _row(tell: Telling, found: FoundOrder, standing: Standing, *, expanded: bool) -> OrderRow:
     order = found.order
+    is_back = standing.verdict.leading.because is Because.ALREADY_REFUNDED
     return OrderRow(
         key=order_key(order.ref),
         title=_title(order),
         amount=tell.money(order.paid),
         store=found.store,
         date=tell.day(order.bought_at),
-        verdict=build_verdict(tell, order, verdict),
-        access=_access(tell, order, ledger),
-        refunded=(
-            tell.say("refunded.already", amount=amount_words(order.refunded, tell.locale))
-            if order.refunded
-            else ""
-        ),
+        # An order that went back needs no verdict: the words beside its date say it.
+        verdict=None if is_back else build_verdict(tell, order, standing.verdict),
+        access=_access(tell, order, standing.ledger),
+        refunded=_refunded(tell, order, standing.flying),
         expanded=expanded,
     )
+
+
+def _refunded(tell: Telling, order: Order, flying: Money) -> str:
+    words = []
+    if order.refunded:
+        words.append(tell.say("refunded.already", amount=amount_words(order.refunded, tell.locale)))
+    if flying:
+        words.append(tell.say("refunded.flying", amount=amount_words(flying, tell.locale)))
+    return ", ".join(words)
 
 
 def _title(order: Order) -> str:
@@ -201,9 +248,7 @@ def build_verdict(tell: Telling, order: Order, verdict: OrderVerdict) -> Verdict
         text,
         tell.say("verdict.clause", clause=leading.clause.id),
         quote,
-        tell.say(
-            "verdict.footer", version=leading.policy_version, date=tell.day(order.bought_at)
-        ),
+        tell.say("verdict.footer", version=leading.policy_version, date=tell.day(order.bought_at)),
     )
 
 
@@ -217,6 +262,5 @@ def build_head(tell: Telling, order: Order, verdict: OrderVerdict | None = None)
         title=_title(order),
         number=tell.say("order.number", number=order.number),
         link=link,
-        amount=tell.money(order.paid) if verdict is not None else None,
         verdict=None if verdict is None else build_verdict(tell, order, verdict),
     )

@@ -5,50 +5,41 @@ Pure: takes a preview and formats it. The button has a ticket only when there is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from babel import Locale
-
+from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import TellCustomer
-from plugin.domain.orders import Line, Order, ResourceKind
+from plugin.domain.orders import Order, ResourceKind
 from plugin.domain.plan import AmountKind as PlannedAmount
 from plugin.domain.plan import Blocked, BlockedBy, Choice, Plan, PlanItem, UnknownItem
-from plugin.domain.requests import GUIDED_STEPS, Reason, RefundRequest, next_step
-from plugin.domain.verdict import OrderVerdict, VerdictKind
+from plugin.domain.requests import GUIDED_STEPS, RefundRequest, next_step
+from plugin.domain.verdict import Because, OrderVerdict, VerdictKind
 from plugin.services.plan_refund import Preview
 from plugin.services.wording import amount_words, because_words, kind_word, locale_of
-from plugin.web.views.build_orders import Telling, build_head, order_key
+from plugin.web.views.build_choice import (
+    MAY_CHOOSE,
+    WITHOUT_CLAUSE,
+    Typed,
+    build_amounts,
+    build_lines,
+    build_reasons,
+)
+from plugin.web.views.build_orders import Telling, build_head, first_name, order_key
 from plugin.web.views.panel_blocks import (
-    AmountChoice,
-    AmountKind,
     Decide,
-    LinePick,
     Lot,
     LotItem,
     LotKind,
     MessageText,
-    MonthBar,
     NineSteps,
     PlanBlock,
     PlanTicket,
     PoliteNo,
-    ProrataSum,
-    ReasonChip,
     Step,
     SubscriptionQuestion,
     SumRow,
     Tally,
 )
-from plugin.web.views.panel_parts import Icon, Notice, Tone
+from plugin.web.views.panel_parts import Direction, Icon, Notice, Tone
 from plugin.web.views.panel_view import OpenOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What came back from the form, to be shown again: the free amount's text and its fault."""
-
-    free: str = ""
-    fault: str = ""
 
 
 def build_open_order(
@@ -57,29 +48,26 @@ def build_open_order(
     request: RefundRequest,
     choice: Choice,
     preview: Preview,
-    name: str,
+    access: AccessMap,
     typed: Typed,
 ) -> OpenOrder:
-    """The whole lower half of the panel while nothing is decided."""
+    """The whole lower half of the panel while nothing is decided. `access` tells what opens."""
     verdict = preview.verdict
     outcome = preview.outcome
     plan = outcome if isinstance(outcome, Plan) else None
-    may_choose = verdict.kind in _MAY_CHOOSE and not _is_final(outcome)
+    may_choose = verdict.kind in MAY_CHOOSE and not _is_final(outcome)
     return OpenOrder(
         head=build_head(tell, order, None if may_choose else verdict),
         steps=build_steps(tell, request),
-        decide=_decide(tell, order, outcome, typed),
+        decide=_decide(tell, order, preview, choice, typed),
         currency=order.currency,
-        lines=_lines(tell, order, verdict, choice) if may_choose else (),
-        amounts=_amounts(tell, order, verdict, choice, typed) if may_choose else (),
-        reasons=_reasons(tell, request) if may_choose else (),
-        plan=build_plan_block(tell, order, plan, name) if plan is not None else None,
+        lines=build_lines(tell, order, verdict, choice, access) if may_choose else (),
+        amounts=build_amounts(tell, order, verdict, choice, typed) if may_choose else (),
+        reasons=build_reasons(tell, request) if may_choose else (),
+        plan=build_plan_block(tell, order, plan) if plan is not None else None,
         polite_no=_polite_no(tell, order, verdict),
         notice=_notice(tell, outcome),
     )
-
-
-_MAY_CHOOSE = (VerdictKind.ELIGIBLE, VerdictKind.ELIGIBLE_IN_PART, VerdictKind.NEEDS_REVIEW)
 
 
 def _is_final(outcome: Plan | Blocked) -> bool:
@@ -102,118 +90,22 @@ def build_steps(tell: Telling, request: RefundRequest) -> NineSteps:
     )
 
 
-def _lines(
-    tell: Telling, order: Order, verdict: OrderVerdict, choice: Choice
-) -> tuple[LinePick, ...]:
-    picks = []
-    for line in order.lines:
-        of_line = verdict.of(line.ref)
-        blocked = of_line.kind not in _MAY_CHOOSE
-        hint = _line_hint(tell, line)
-        if blocked:
-            clause = of_line.clause.id if of_line.clause else ""
-            why = tell.say(f"because.{of_line.because}")
-            hint = f"{why} {tell.say('verdict.clause', clause=clause)}" if clause else why
-        picks.append(
-            LinePick(
-                line.ref.ref,
-                line.title,
-                amount_words(line.left, tell.locale),
-                picked=not blocked and line.ref in choice.lines,
-                blocked=blocked,
-                hint=hint,
-            )
-        )
-    return tuple(picks)
-
-
-def _line_hint(tell: Telling, line: Line) -> str:
-    parts = []
-    if line.term is not None:
-        parts.append(tell.say(f"term.{line.term.unit}", n=line.term.periods))
-    if line.gives is None:
-        parts.append(tell.say("opens.unknown"))
-    elif opened := sum(resource.kind is not ResourceKind.TAG for resource in line.gives):
-        parts.append(tell.say("opens.count", n=opened))
-    return ", ".join(parts)
-
-
-def _amounts(
-    tell: Telling, order: Order, verdict: OrderVerdict, choice: Choice, typed: Typed
-) -> tuple[AmountChoice, ...]:
-    ticked = [verdict.of(ref) for ref in choice.lines]
-    most = sum((v.amount for v in ticked), start=order.nothing())
-    prorated = next((v.prorata for v in ticked if v.prorata is not None), None)
-    by_policy = choice.kind is PlannedAmount.POLICY
-    if prorated is not None and len(ticked) == 1:
-        kind = AmountKind.PRORATA
-        label = tell.say("amount.prorata")
-        shown = ProrataSum(
-            (
-                SumRow(
-                    tell.say("amount.prorata.paid", n=prorated.periods),
-                    amount_words(prorated.kept + prorated.back, tell.locale),
-                ),
-                SumRow(
-                    tell.say("amount.prorata.used", n=prorated.used),
-                    f"−{amount_words(prorated.kept, tell.locale)}",
-                ),
-            ),
-            SumRow(
-                tell.say("amount.prorata.back", n=prorated.left),
-                amount_words(prorated.back, tell.locale),
-            ),
-            MonthBar(
-                prorated.used,
-                prorated.periods,
-                tell.say("amount.prorata.bar", used=prorated.used, total=prorated.periods),
-            ),
-        )
-    else:
-        kind, shown = AmountKind.LINES, None
-        label = tell.say("amount.lines", n=max(len(ticked), 1))
-    limit = tell.say("amount.free.up_to", amount=amount_words(most, tell.locale))
-    return (
-        AmountChoice(kind, label, amount_words(most, tell.locale), by_policy, sum=shown),
-        AmountChoice(
-            AmountKind.FREE,
-            tell.say("amount.free"),
-            chosen=not by_policy,
-            typed=typed.free,
-            limit=limit,
-            fault=typed.fault,
-        ),
-    )
-
-
-def _reasons(tell: Telling, request: RefundRequest) -> tuple[ReasonChip, ...]:
-    return tuple(
-        ReasonChip(reason.value, tell.say(f"reason.{reason.value}"), reason is request.reason)
-        for reason in Reason
-    )
-
-
-def build_plan_block(tell: Telling, order: Order, plan: Plan, name: str) -> PlanBlock:
+def build_plan_block(tell: Telling, order: Order, plan: Plan) -> PlanBlock:
     """The preview: money, three lists, the question about future charges, the texts."""
+    name = first_name(order.name or order.email)
     fees = [part.fee_kept for part in plan.parts if part.fee_kept is not None]
     asides: tuple[SumRow, ...] = ()
     if fees:
         fee = sum(fees[1:], start=fees[0])
         gateway = tell.titles.get(plan.parts[0].payment.installation, "")
-        asides = (
-            SumRow(tell.say("plan.fee", gateway=gateway), amount_words(fee, tell.locale)),
-        )
+        asides = (SumRow(tell.say("plan.fee", gateway=gateway), amount_words(fee, tell.locale)),)
     return PlanBlock(
         currency=plan.amount.currency,
         money=tuple(
-            SumRow(
-                tell.say("plan.to", payment=part.label), amount_words(part.amount, tell.locale)
-            )
+            SumRow(tell.say("plan.to", payment=part.label), amount_words(part.amount, tell.locale))
             for part in plan.parts
         ),
-        total=SumRow(
-            tell.say("plan.gets", name=_first(name)), amount_words(plan.amount, tell.locale)
-        ),
+        total=SumRow(tell.say("plan.gets", name=name), amount_words(plan.amount, tell.locale)),
         asides=asides,
         holds=tell.say("plan.holds", minutes=5),
         lots=build_lots(tell, plan),
@@ -229,7 +121,7 @@ def build_lots(tell: Telling, plan: Plan) -> tuple[Lot, ...]:
         LotItem(
             kind_word(item.resource.kind),
             item.resource.name or item.resource.ref,
-            because_words(item.because, tell.time_zone, tell.locale),
+            because_words(item.because, tell.time_zone, tell.locale, plan.order),
             item.resource.kind is ResourceKind.TAG,
         )
         for item in plan.stays
@@ -290,16 +182,19 @@ def _messages(tell: Telling, plan: Plan, name: str) -> tuple[MessageText, ...]:
     texts = []
     for planned in plan.effects:
         effect = planned.effect
-        if isinstance(effect, TellCustomer):
-            language = Locale.parse(effect.locale).get_display_name(locale_of(tell.locale))
-            channel = tell.say("channel.ticket" if effect.ticket else "channel.mail")
-            summary = tell.say(
-                "message.summary",
-                name=_first(name),
-                language=language or effect.locale,
-                channel=channel,
-            )
-            texts.append(MessageText(summary, tuple(effect.body.split("\n\n")), effect.locale))
+        if not isinstance(effect, TellCustomer):
+            continue
+        language = locale_of(effect.locale)
+        summary = tell.say(
+            "message.summary",
+            name=name,
+            language=language.get_display_name(locale_of(tell.locale)) or effect.locale,
+            channel=tell.say("channel.ticket" if effect.ticket else "channel.mail"),
+        )
+        rtl = language.text_direction == "rtl"
+        direction = Direction.RIGHT_TO_LEFT if rtl else Direction.LEFT_TO_RIGHT
+        paragraphs = tuple(effect.body.split("\n\n"))
+        texts.append(MessageText(summary, paragraphs, effect.locale, direction))
     return tuple(texts)
 
 
@@ -308,45 +203,63 @@ def tally_of(plan: Plan) -> Tally:
     return Tally(len(plan.goes), len(plan.stays), len(plan.unknown))
 
 
-def _decide(tell: Telling, order: Order, outcome: Plan | Blocked, typed: Typed) -> Decide:
+def _decide(tell: Telling, order: Order, preview: Preview, choice: Choice, typed: Typed) -> Decide:
+    """The button; blocked it keeps its amount, where there is one, and says what it waits for."""
+    outcome = preview.outcome
     if isinstance(outcome, Blocked):
-        most = outcome.most if outcome.most is not None else None
-        return Decide(
-            tell.money(most) if most is not None else None,
-            tell.say(f"blocked.{outcome.by}"),
+        waits_for_amount = choice.kind is PlannedAmount.FREE and (
+            typed.fault or outcome.by is BlockedBy.OVER_POLICY
         )
-    if typed.fault:
-        return Decide(None, tell.say("blocked.amount_fault"))
-    ticket = PlanTicket(order_key(order.ref), outcome.id, outcome.hash)
+        if waits_for_amount:
+            return Decide(None, tell.say("blocked.amount_fault"))
+        leading = preview.verdict.leading
+        is_no = preview.verdict.kind is VerdictKind.NOT_ELIGIBLE
+        if is_no and leading.because is Because.ALREADY_REFUNDED:
+            return Decide(None, tell.say("blocked.nothing_left"))
+        if is_no and leading.clause is not None:
+            clause = tell.say("verdict.clause", clause=leading.clause.id)
+            return Decide(
+                tell.money(order.paid - order.refunded),
+                tell.say("decide.waits_clause", clause=clause),
+            )
+        most = tell.money(outcome.most) if outcome.most is not None else None
+        return Decide(most, tell.say(f"blocked.{outcome.by}"))
+    amount = tell.both(outcome.amount)
     return Decide(
         tell.money(outcome.amount),
         parts_line(tell, outcome),
-        ticket,
+        PlanTicket(order_key(order.ref), outcome.id, outcome.hash),
         tally_of(outcome),
         tell.say("decide.hand_foot" if outcome.by_hand else "decide.undo_foot"),
+        tell.say("decide.by_hand", amount=amount) if outcome.by_hand else "",
     )
 
 
 def parts_line(tell: Telling, plan: Plan) -> str:
     """`91.79 to Visa ...4242, 19.96 to gift card`; only the name where there is one payment."""
     if len(plan.parts) == 1:
-        return tell.say("plan.to", payment=plan.parts[0].label).replace("To ", "to ", 1)
+        return tell.say("parts.one", payment=plan.parts[0].label)
     return ", ".join(
-        f"{amount_words(part.amount, tell.locale)} "
-        + tell.say("plan.to", payment=part.label).replace("To ", "to ", 1)
+        tell.say("parts.each", amount=amount_words(part.amount, tell.locale), payment=part.label)
         for part in plan.parts
     )
 
 
 def _polite_no(tell: Telling, order: Order, verdict: OrderVerdict) -> PoliteNo | None:
-    if verdict.kind is not VerdictKind.NOT_ELIGIBLE or verdict.leading.clause is None:
+    leading = verdict.leading
+    if (
+        verdict.kind is not VerdictKind.NOT_ELIGIBLE
+        or leading.clause is None
+        or leading.because in WITHOUT_CLAUSE
+    ):
         return None
     return PoliteNo(
         tell.say(
             "no.sentence",
             product=order.title,
             date=tell.day(order.bought_at),
-            clause=verdict.leading.clause.text,
+            clause=leading.clause.text,
+            because=tell.say(f"no.{leading.because}"),
         )
     )
 
@@ -360,8 +273,3 @@ def _notice(tell: Telling, outcome: Plan | Blocked) -> Notice | None:
             tell.say(f"notice.{outcome.by}.text"),
         )
     return None
-
-
-def _first(name: str) -> str:
-    return name.split()[0] if name.split() else name
-

@@ -15,7 +15,7 @@ from plugin.domain.policy import Clause
 from plugin.domain.starting_policies import STARTING_POLICIES, StartingPolicy
 from plugin.platforms.manifest import InstallField, Level, PlatformManifest, SelfTest
 from plugin.ports.storage import Installation, InstallationStatus
-from plugin.services.run_self_test import DELIVERY, FAILED, OK, WAITING
+from plugin.services.run_self_test import FAILED, OK, WAITING, is_provoked
 
 _ABILITY: Final[Mapping[str, str]] = {
     "refund": "refund_full",
@@ -122,6 +122,7 @@ class SelfTestCard:
     lines: tuple[TestLine, ...]
     said: str
     asks_again: bool
+    pace: str
     failed: bool
 
 
@@ -253,7 +254,7 @@ def self_test(
         elif line.state == OK:
             done += 1
             made.append(TestLine(title, sentence, "ok", "check", ""))
-        elif line.state == WAITING and line.name == DELIVERY and line.at is not None:
+        elif line.state == WAITING and is_provoked(line) and line.at is not None:
             waited = int((now - line.at).total_seconds())
             made.append(_waiting_delivery(sentence, waited))
         elif line.state == WAITING:
@@ -270,6 +271,7 @@ def self_test(
         lines=tuple(made),
         said=f"{done} of {len(made)} done",
         asks_again=waits and not failed and (under_way or _is_fresh(installation, now)),
+        pace="300ms" if under_way else "2s",
         failed=failed,
     )
 
@@ -285,8 +287,8 @@ def _waiting_delivery(sentence: str, waited: int) -> TestLine:
 def _is_fresh(installation: Installation, now: datetime) -> bool:
     """Whether a first delivery may still come while somebody watches."""
     return any(
-        line.name == DELIVERY
-        and line.state == WAITING
+        line.state == WAITING
+        and is_provoked(line)
         and line.at is not None
         and (now - line.at).total_seconds() < _LONG_WAIT_SECONDS
         for line in installation.self_test

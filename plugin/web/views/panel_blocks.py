@@ -108,7 +108,8 @@ class AmountChoice:
     """One way to set the amount.
 
     A `FREE` choice has an input: `typed` is what the agent wrote, `limit` the most that is possible
-    as a phrase, `fault` what is wrong with what was typed and what to write instead.
+    as a phrase, `fault` what is wrong with what was typed and what to write instead, `example` an
+    amount of this currency.
     """
 
     kind: AmountKind
@@ -120,6 +121,7 @@ class AmountChoice:
     typed: str = ""
     limit: str = ""
     fault: str = ""
+    example: str = "0.00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +321,7 @@ class SheetStep:
 class Worksheet:
     """A refund that only a person can do.
 
-    `attest` is the button's text, `attest_sub` what follows.
+    `attest` is the button's text, `attest_sub` what follows; `undo` takes it back, where it may be.
     """
 
     order: str
@@ -330,6 +332,7 @@ class Worksheet:
     steps: tuple[SheetStep, ...]
     attest: str
     attest_sub: str
+    undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)

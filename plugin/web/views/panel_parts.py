@@ -47,6 +47,7 @@ class Ask(StrEnum):
     ORDER = "order"
     TIMELINE = "timeline"
     LOOK = "look"
+    ATTEST = "attest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +225,17 @@ class VerdictChip:
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One order in the list. `refunded` is a whole phrase ("10.00 already refunded") or empty."""
+    """One order in the list. `refunded` is a whole phrase ("10.00 already refunded") or empty.
+
+    `verdict` is None where all of it went back: then there is nothing to judge.
+    """
 
     key: str
     title: str
     amount: Amount
     store: str
     date: str
-    verdict: VerdictChip
+    verdict: VerdictChip | None
     access: str = ""
     refunded: str = ""
     expanded: bool = False

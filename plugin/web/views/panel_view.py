@@ -46,17 +46,22 @@ class WeakMatch:
     reply: str
     decide: Decide
     fault: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NothingFound:
-    """No purchase: where we looked, a search, and a sentence for the reply."""
+    """No purchase: where we looked, a search, and a sentence for the reply.
+
+    `silent` are the places that did not answer.
+    """
 
     heading: str
     places: tuple[str, ...]
     reply: str
     typed: str = ""
     fault: str = ""
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +160,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class DisputeOpen:
-    """The bank holds the money: a refund could pay twice."""
+    """The bank holds the money: a refund could pay twice. `reply` is a sentence for the reply."""
 
     head: OrderHead
     notice: Notice
     text: str
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,17 @@ unchanged panel does not move.
 ============  ====================================  ==================================
 form          fields besides ``session``            means
 ============  ====================================  ==================================
-``orders``    ``order`` if one is open              read the stores again
-``order``     ``order``                             open this order
+``orders``    the choice, if an order is open       read the stores again
+``order``     ``order``, ``again`` (yes)            open this order; again: to refund more
 ``plan``      the choice (below)                    work the plan out again
 ``refund``    the choice, ``plan``, ``hash``        carry the plan out
 ``undo``      ``order``, ``refund``                 send nothing
 ``timeline``  ``order``, ``refund``                 how far is it?
 ``look``      ``order``, ``refund``                 ask the gateway now
-``attest``    ``order``, ``refund``                 I did it by hand
-``steps``     ``order``, each ticked ``step``       keep the guided steps (full set)
-``search``    ``q``                                 another e-mail, number or phone
-``prove``     ``proof``                             one more proof of who it is
+``attest``    ``order``, ``refund``, ``found``      it was paid by hand (or: nothing was)
+``steps``     the choice, each ticked ``step``      keep the guided steps (full set)
+``search``    ``q``                                 another e-mail or order number
+``prove``     ``order``, ``proof``                  one more proof of who it is
 ============  ====================================  ==================================
 
 The choice is ``order``, ``line`` (each ticked one), ``amount`` (full | lines | free | prorata),
@@ -128,7 +128,8 @@ def render_panel(
 ) -> str:
     """The whole page as text.
 
-    `page_name` is a desk's own page around the panel, `beside` what that page shows as `desk`. `env` finds ``panel/page.html`` (the templates of `plugin.web`) and escapes ``.html`` by itself.
+    `page_name` is a desk's own page around the panel, `beside` what that page shows as `desk`.
+    `env` finds ``panel/page.html`` (the templates of `plugin.web`) and escapes ``.html`` by itself.
     Characters that change the direction of text or have no width are made visible: a customer's
     name must not be able to rewrite the amount beside it.
 

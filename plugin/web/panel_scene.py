@@ -1,0 +1,267 @@
+"""What the panel reads before it answers: ticket, agent, orders, and how far a refund is.
+
+The ticket, its requester and the agent's right to see it are read back through the desk's API each
+time; what the page says of them is a claim. Writes nothing but what the stores told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import Enum, auto
+
+from plugin.domain.errors import MakegoodError
+from plugin.domain.facts import Refunded, RefundFailed
+from plugin.domain.ids import (
+    AgentId,
+    CustomerKey,
+    InstallationId,
+    RequestId,
+    RunId,
+    TenantId,
+    TicketId,
+    customer_key,
+    digest,
+)
+from plugin.domain.money import total
+from plugin.domain.orders import Order, OrderRef
+from plugin.domain.refunds import IN_FLIGHT, Refund, RefundState
+from plugin.domain.requests import Channel, RefundRequest
+from plugin.ports import Agent, ServesPanel, Ticket
+from plugin.ports.storage import Installation, Tenant, UnitOfWork
+from plugin.services.find_orders import (
+    Evidence,
+    FindOrders,
+    FoundOrder,
+    FoundOrders,
+    Search,
+    is_strong,
+)
+from plugin.services.plan_refund import Reader, as_known, judge, ledger_of
+from plugin.web.context import WebContext
+from plugin.web.views import panel_view as view
+from plugin.web.views.build_orders import Standing, Telling, build_orders, build_who
+from plugin.web.views.build_quiet import build_told
+from plugin.web.views.build_timeline import Progress
+from plugin.web.views.panel_parts import OrdersBlock, Who
+
+STALE = timedelta(minutes=1)
+"""Older than this, what a store told is asked for again; also how often a silent store is asked."""
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One agent at one ticket, as the session proves it, and the proofs that were typed."""
+
+    tenant: TenantId
+    installation: InstallationId
+    agent: AgentId
+    ticket: TicketId | None
+    typed_email: str | None = None
+    number: str | None = None
+    card_digits: str | None = None
+
+
+class Ask(Enum):
+    """How far to go for the orders: to the stores, there if the last answer is old, or nowhere."""
+
+    STORES = auto()
+    WHEN_STALE = auto()
+    NOBODY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that was read for one answer. Orders carry what we know went back of them."""
+
+    tenant: Tenant
+    desk: Installation
+    ticket: Ticket
+    agent: Agent
+    found: FoundOrders
+    search: Search
+    tell: Telling
+    fresh: bool
+
+    def strong(self, ref: OrderRef | None) -> FoundOrder | None:
+        """The order, if this ticket proves whose it is."""
+        found = None if ref is None else self.found.get(ref)
+        return found if found is not None and is_strong(found.evidence) else None
+
+    def first_to_open(self) -> OrderRef | None:
+        """The only order there is, or the only one whose number was given."""
+        named = [
+            f for f in self.found.orders if Evidence.ORDER_NUMBER in f.evidence
+        ] or self.found.orders
+        return named[0].order.ref if len(named) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class SceneReader:
+    """Reads scenes, and what is kept of one order in them."""
+
+    context: WebContext
+
+    def read(self, sitting: Sitting, ask: Ask) -> Scene | view.Told:
+        """Everything for one answer, or a notice that this ticket cannot be shown."""
+        now = self.context.clock.now()
+        with self.context.storage.read(sitting.tenant) as uow:
+            tenant = uow.settings.tenant()
+            installations = uow.installations.all()
+        platforms = self.context.platforms
+        titles = {i.connection.installation: platforms.title(i.connection) for i in installations}
+        tell = Telling(tenant.locale, tenant.time_zone, now, titles)
+        desk = next(
+            (i for i in installations if i.connection.installation == sitting.installation), None
+        )
+        port = None if desk is None else platforms.able(desk.connection, ServesPanel)
+        if desk is None or port is None or sitting.ticket is None:
+            return build_told(tell, "ticket.gone")
+        try:
+            ticket = port.read_ticket(sitting.ticket, sitting.agent)
+            agent = None if ticket is None else port.read_agent(sitting.agent)
+        except MakegoodError:
+            return build_told(tell, "desk.silent")
+        if ticket is None or agent is None or not agent.active:
+            return build_told(tell, "ticket.gone")
+        search = Search(
+            ticket.emails,
+            sitting.typed_email or _named_address(ticket),
+            sitting.number,
+            sitting.card_digits,
+            f"{ticket.subject}\n{ticket.text}",
+        )
+        found, fresh = self._find(sitting.tenant, search, ask)
+        return Scene(tenant, desk, ticket, agent, found, search, tell, fresh)
+
+    def _find(self, tenant: TenantId, search: Search, ask: Ask) -> tuple[FoundOrders, bool]:
+        now = self.context.clock.now()
+        finder = FindOrders(self.context.storage, self.context.platforms, self.context.gather)
+        found = None if ask is Ask.STORES else finder.recall(tenant, search, now)
+        fresh = found is None or (ask is Ask.WHEN_STALE and _is_stale(found))
+        if found is None or fresh:
+            found = finder(tenant, search, now)
+        return self._known(tenant, found), fresh
+
+    def read_again(self, scene: Scene) -> Scene:
+        """The scene after we wrote something: what we know went back may be more now."""
+        return replace(scene, found=self._known(scene.tenant.id, scene.found))
+
+    def _known(self, tenant: TenantId, found: FoundOrders) -> FoundOrders:
+        with self.context.storage.read(tenant) as uow:
+            known = tuple(replace(f, order=as_known(uow, f.order)) for f in found.orders)
+        return replace(found, orders=known)
+
+    # --- one order of it --------------------------------------------------------------------------
+
+    def progress(self, sitting: Sitting, order: Order) -> Progress | None:
+        """The decided plan on `order`, by whomever, that is under way, else the latest one.
+
+        None where there is none, or all of it was taken back.
+        """
+        with self.context.storage.read(sitting.tenant) as uow:
+            refunds = uow.refunds.of_order(order.ref)
+            alive = [r for r in refunds if r.state is not RefundState.WITHDRAWN]
+            if not alive:
+                return None
+            latest = max(alive, key=lambda r: (r.state in IN_FLIGHT, r.send_at, r.id)).plan
+            of_plan = [r for r in refunds if r.plan == latest]
+            stored = uow.plans.get(latest)
+            if stored is None:
+                return None
+            hand = next((r for r in of_plan if r.state is RefundState.MANUAL), None)
+            payer = uow.installations.get(hand.payment.installation) if hand else None
+            return Progress(
+                order,
+                stored.plan,
+                uow.requests.get(stored.request),
+                of_plan,
+                uow.refunds.moves(latest),
+                uow.effects.of_run(RunId(latest)),
+                self.context.platforms.worksheet(payer.connection) if payer else (),
+                order.name or order.email,
+            )
+
+    def request(self, uow: UnitOfWork, sitting: Sitting, found: FoundOrder) -> RefundRequest:
+        """The request that this ticket makes about this order: one, kept from the first look on."""
+        ticket = sitting.ticket or TicketId("")
+        order = found.order
+        known = uow.requests.for_ticket(sitting.installation, ticket, order.ref)
+        if known is not None:
+            return known
+        name = digest(
+            "request", sitting.installation, ticket, order.ref.installation, order.ref.ref
+        )
+        return RefundRequest(
+            id=RequestId(name),
+            order=order.ref,
+            customer=order.customer,
+            channel=Channel.TICKET,
+            asked_at=self.context.clock.now(),
+            ticket=sitting.ticket,
+            desk=sitting.installation,
+        )
+
+    def reader(self, scene: Scene, sitting: Sitting) -> Reader:
+        """Who will read what a plan sends, and where."""
+        can_reply = self.context.platforms.can(scene.desk.connection, "reply")
+        return Reader(
+            scene.ticket.locale, sitting.installation, sitting.ticket, can_reply, scene.agent.name
+        )
+
+    # --- the upper half ---------------------------------------------------------------------------
+
+    def upper(
+        self, scene: Scene, sitting: Sitting, opened: OrderRef | None
+    ) -> tuple[Who, OrdersBlock | None]:
+        """Who writes, and the orders; no list where nothing was found."""
+        tell = scene.tell
+        orders = [f.order for f in scene.found.orders]
+        with self.context.storage.read(sitting.tenant) as uow:
+            standing = {order.ref: _standing(uow, order, tell) for order in orders}
+            earlier = sum(
+                _refunds_in_a_year(uow, customer, tell)
+                for customer in {order.customer for order in orders}
+            )
+        email = scene.ticket.emails[0] if scene.ticket.emails else ""
+        who = build_who(tell, scene.ticket.name, email, scene.found, earlier, opened)
+        return who, build_orders(tell, scene.found, standing, opened) if orders else None
+
+
+def _standing(uow: UnitOfWork, order: Order, tell: Telling) -> Standing:
+    flying: Sequence[Refund] = [
+        refund for refund in uow.refunds.of_order(order.ref) if refund.state in IN_FLIGHT
+    ]
+    return Standing(
+        judge(uow, order, tell.now),
+        ledger_of(uow, order, tell.now),
+        total((refund.amount for refund in flying), order.currency),
+    )
+
+
+def _refunds_in_a_year(uow: UnitOfWork, customer: CustomerKey, tell: Telling) -> int:
+    """Refunds of the last twelve months that did not come back, whoever made them."""
+    facts = uow.facts.of_customer(customer)
+    failed = {(f.order, f.refund) for f in facts if isinstance(f, RefundFailed)}
+    return sum(
+        isinstance(fact, Refunded)
+        and (fact.order, fact.refund) not in failed
+        and tell.now - fact.at < timedelta(days=365)
+        for fact in facts
+    )
+
+
+def _is_stale(found: FoundOrders) -> bool:
+    """Whether to ask again: nothing is known, or what is known is a minute old."""
+    oldest = min((f.order.read_at for f in found.orders), default=None)
+    return oldest is None or found.read_at - oldest > STALE
+
+
+def _named_address(ticket: Ticket) -> str | None:
+    """Another address that the customer names in the ticket: worth a look, and weak by itself."""
+    own = {customer_key(email) for email in ticket.emails}
+    named = (customer_key(found) for found in _ADDRESS.findall(ticket.text))
+    return next((address for address in named if address not in own), None)

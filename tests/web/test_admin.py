@@ -1,0 +1,165 @@
+"""The admin's pages: health, lists with states in words, and the audit trail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from plugin.domain.effects import EffectState, PlannedEffect, RevokeAccess
+from plugin.domain.ids import EffectKey, RunId
+from plugin.domain.refunds import RefundState
+from plugin.ports.storage import DeliveryState, InstallationStatus, Run, RunState, SelfTestLine
+from plugin.web.views.admin_view import DELIVERY_LOOK, REFUND_LOOK, When
+from plugin.web.views.install_view import STATUS_LOOK
+from tests.factories import (
+    BANK,
+    CUSTOMER,
+    EMAIL,
+    NOW,
+    STORE,
+    a_course,
+    a_delivery,
+    a_plan,
+    a_refund,
+    a_request,
+    a_tenant,
+    an_installation,
+    an_order,
+)
+from tests.web.site import TENANT, Site
+
+
+def _words(answer: TestResponse) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+def _add_stores(site: Site) -> None:
+    with site.storage.begin(TENANT.id) as uow:
+        for ref, platform in ((STORE, "systeme_io"), (BANK, "stripe")):
+            one = an_installation(ref, tenant=TENANT.id)
+            connection = replace(one.connection, platform=platform, label=f"account of {ref}")
+            uow.installations.add(replace(one, connection=connection))
+        uow.commit()
+
+
+def _add_refunds(site: Site) -> None:
+    with site.storage.begin(TENANT.id) as uow:
+        uow.orders.save(an_order())
+        uow.requests.save(a_request())
+        for number, state in enumerate(RefundState):
+            plan = f"plan-{number}"
+            uow.plans.add(a_plan(plan_id=plan), a_request().id)
+            uow.refunds.add(a_refund(plan=plan, state=state), "ines", NOW)
+        uow.commit()
+
+
+def test_an_empty_house_says_where_to_begin(site: Site) -> None:
+    words = _words(site.admin().get("/admin"))
+    for part in (
+        "Nothing waits for a person",
+        "Connect a store",
+        "No refund yet",
+        "Nothing received",
+    ):
+        assert part in words
+
+
+def test_every_state_has_a_word() -> None:
+    assert set(REFUND_LOOK) == set(RefundState)
+    assert set(DELIVERY_LOOK) == set(DeliveryState)
+    assert set(STATUS_LOOK) == set(InstallationStatus)
+
+
+def test_connections_show_their_health(site: Site) -> None:
+    _add_stores(site)
+    with site.storage.begin(TENANT.id) as uow:
+        found = uow.installations.get(STORE)
+        assert found is not None
+        failed = SelfTestLine("key_works", "failed", "make a new key", NOW)
+        uow.installations.save(
+            replace(found, status=InstallationStatus.NEEDS_ATTENTION, self_test=(failed,))
+        )
+        uow.deliveries.add(a_delivery(tenant=TENANT.id))
+        uow.commit()
+    words = _words(site.admin().get("/admin"))
+    assert "Systeme.io account of store-1 Needs a look make a new key 23 Nov, 12:40" in words
+    assert "Stripe account of bank-1 Connected It has no self-test nothing heard yet" in words
+
+
+def test_refunds_stand_with_their_states_in_words(site: Site) -> None:
+    _add_stores(site)
+    _add_refunds(site)
+    page = site.admin().get("/admin")
+    words = _words(page)
+    for _, _, word in REFUND_LOOK.values():
+        assert word in words
+    assert "4 things wait for a person" in words
+    assert "Makegood looks it up by itself. Do not send it again by hand." in words
+    assert "49.00\u00a0EUR" in unescape(page.text)
+    assert EMAIL not in page.text
+
+
+def test_deliveries_stand_with_their_states_and_never_with_their_content(site: Site) -> None:
+    _add_stores(site)
+    with site.storage.begin(TENANT.id) as uow:
+        for state in DeliveryState:
+            one = a_delivery(f"delivery-{state}", tenant=TENANT.id, state=state)
+            uow.deliveries.add(replace(one, reason=f"because of {state}"))
+        uow.commit()
+    page = site.admin().get("/admin")
+    for _, _, word in DELIVERY_LOOK.values():
+        assert word in _words(page)
+    assert "3 things wait for a person" in _words(page)
+    assert "makegood deliveries replay delivery-failed" in _words(page)
+    assert "bytes" not in page.text
+
+
+def test_effects_that_nobody_decides_are_shown(site: Site) -> None:
+    run = Run(RunId("run-1"), CUSTOMER, "plan", RunState.WAITING, NOW)
+    with site.storage.begin(TENANT.id) as uow:
+        planned = [
+            PlannedEffect(EffectKey(f"e{place}"), place, RevokeAccess(a_course(f"c{place}")))
+            for place in range(3)
+        ]
+        uow.effects.add_run(run, planned, NOW)
+        ends = ((EffectState.NEEDS_PERSON, "shut"), (EffectState.UNKNOWN, ""))
+        for one, (state, outcome) in zip(uow.effects.of_run(run.id), ends, strict=False):
+            ended = replace(one, state=state, outcome=outcome)
+            assert uow.effects.set_state(one.planned.key, one.state, ended)
+        uow.commit()
+    words = _words(site.admin().get("/admin"))
+    assert "2 things wait for a person" in words
+    assert "Revoke access for a customer shut" in words
+    assert "Look at the customer's access at the platform, then mend it there." in words
+
+
+def test_the_audit_trail_is_checked_while_one_looks(site: Site) -> None:
+    admin = site.admin()
+    words = _words(admin.get("/admin/audit"))
+    assert "All 1 entry fits" in words
+    assert "admin.signed_in" in words
+    with site.parts.house.engine.begin() as db:
+        db.execute(text("UPDATE mg_audit SET actor = 'somebody' WHERE seq = 1"))
+    words = _words(admin.get("/admin/audit"))
+    assert "Entry 1 does not fit the one before it" in words
+
+
+def test_the_trail_shows_its_end_first(site: Site) -> None:
+    with site.storage.begin(TENANT.id) as uow:
+        for number in range(30):
+            uow.audit.write(NOW, "ines", f"act.{number}", "x", {"amount": "490 EUR"})
+        uow.commit()
+    words = _words(site.admin().get("/admin/audit"))
+    assert "act.29 amount 490 EUR" in words
+    assert words.index("act.29") < words.index("act.28")
+    assert "act.3 " not in words
+
+
+def test_times_stand_in_the_tenants_zone() -> None:
+    when = When(a_tenant())
+    assert when(NOW) == "23 Nov, 13:40"
+    assert when(None) == ""
