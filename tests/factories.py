@@ -278,7 +278,7 @@ def a_refund(
 
 
 def allow(order: Order, **by_line: Money) -> tuple[Allowed, ...]:
-    """What the policy gives back: all that is left of each line, unless given: `allow(o, _1=eur(5))`."""
+    """What the policy gives back: what is left of each line, or as given: `allow(o, _1=eur(5))`."""
     return tuple(
         Allowed(line.ref, by_line.get(f"_{line.ref.ref}", line.left), "eligible", "2.1", 7)
         for line in order.lines
@@ -392,9 +392,7 @@ def an_installation(
     status: InstallationStatus = InstallationStatus.CONNECTED,
     created_at: datetime = NOW,
 ) -> Installation:
-    return Installation(
-        a_connection(installation, tenant=tenant, kind=kind), status, created_at
-    )
+    return Installation(a_connection(installation, tenant=tenant, kind=kind), status, created_at)
 
 
 def a_delivery(

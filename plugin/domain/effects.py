@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, RunId, TicketId, digest
-from plugin.domain.ledger import Reason
+from plugin.domain.ledger import Causes, Reason
 from plugin.domain.orders import Resource
 
 
@@ -132,12 +132,16 @@ class EffectState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedEffect:
-    """An effect with its key, its place in its run, and the reasons that ended or that live."""
+    """An effect with its key, its place in its run, and the reasons that ended or that live.
+
+    `causes` are all facts that had ended reasons for the resource when this was planned.
+    """
 
     key: EffectKey
     position: int
     effect: Effect
     because: tuple[Reason, ...] = ()
+    causes: Causes = ()
 
 
 def effect_document(effect: Effect) -> Json:

@@ -35,11 +35,10 @@ def prorate(
 
     A period begins on its date in `timezone`: 12 months from 25 Aug have 3 begun on 24 Nov, and 4
     on 25 Nov. With `begun_period_counts` a begun period is used; without it, only a period that has
-    ended. Raises InvalidInput for a negative amount, an unknown unit, no periods, or a time without
-    a zone.
+    ended. Raises InvalidInput for a negative amount or a time without a zone.
     """
-    if paid.minor < 0 or term.periods < 1:
-        raise InvalidInput("term", "give what was paid and at least one period")
+    if paid.minor < 0:
+        raise InvalidInput("paid", "give what was paid, not what is owed")
     start = local_date(term.start, timezone, "term")
     today = local_date(now, timezone, "now")
     running = 0 if begun_period_counts else 1

@@ -1,6 +1,6 @@
 """The default rules: what follows from a changed ledger, always in the same order.
 
-Cancel, access, tags, keep, verify, tell. The rules are a function of (ledger, what we took before);
+Cancel, access, tags, keep, verify, tell. The rules are a function of (ledger, what we did before);
 they never look at which event came in, so any history that ends in the same facts ends in the same
 effects.
 """
@@ -26,16 +26,20 @@ from plugin.domain.effects import (
     run_key,
 )
 from plugin.domain.ids import CustomerKey, RunId
-from plugin.domain.ledger import Ledger
+from plugin.domain.ledger import Causes, Holding, Ledger
 from plugin.domain.orders import Resource, ResourceKind
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Our changes to one resource of one customer: how many, and whether the last took it away."""
+    """Our changes to one resource of one customer: how many, and whether the last took it away.
+
+    `seen` are the facts that had ended reasons for it when the last change was planned.
+    """
 
     count: int
     taken: bool
+    seen: Causes = ()
 
 
 Turns = Mapping[Resource, Turn]
@@ -56,8 +60,9 @@ def rule_effects(
         PlannedEffect(run_key(run, f"cancel/{c.installation}/{c.subscription}"), 0, c)
         for c in cancels
     ]
-    keeps = list(_keeps(run, ledger, turns)) if _takes(changes) else []
-    return _in_order([*first, *changes, *keeps, *_verifications(run, [*changes, *keeps])])
+    keeps = list(_keeps(customer, ledger, turns))
+    everything = [*first, *changes, *keeps]
+    return _in_order([*everything, *_verifications(run, everything)])
 
 
 def with_tells(
@@ -75,39 +80,44 @@ def _access_changes(customer: CustomerKey, ledger: Ledger, turns: Turns) -> Iter
             continue  # its courses are closed one by one; closing the bundle too would say it twice
         holding = ledger.holdings[resource]
         turn = turns.get(resource, _NO_TURN)
-        key = access_key(customer, resource, turn.count + 1)
+        key, causes = access_key(customer, resource, turn.count + 1), _causes(holding)
         is_tag = resource.kind is ResourceKind.TAG
         if not holding.owed and not turn.taken and resource not in ledger.tags_gone:
             take: Effect = RemoveTag(resource) if is_tag else RevokeAccess(resource)
-            yield PlannedEffect(key, 0, take, tuple(reason for reason, _ in holding.ended))
+            yield PlannedEffect(key, 0, take, tuple(reason for reason, _ in holding.ended), causes)
         elif holding.owed and turn.taken:
             give: Effect = RestoreTag(resource) if is_tag else RestoreAccess(resource)
-            yield PlannedEffect(key, 0, give, holding.living)
+            yield PlannedEffect(key, 0, give, holding.living, causes)
 
 
-def _takes(changes: Iterable[PlannedEffect]) -> bool:
-    return any(isinstance(change.effect, RevokeAccess | RemoveTag) for change in changes)
+def _keeps(customer: CustomerKey, ledger: Ledger, turns: Turns) -> Iterator[PlannedEffect]:
+    """Make sure of what stays: a store may itself take what another sale still gives.
 
-
-def _keeps(run: RunId, ledger: Ledger, turns: Turns) -> Iterator[PlannedEffect]:
-    """Make sure of what stays: a store may itself take what another sale still gives."""
+    Once for each time that a reason ends, also where we take nothing at all.
+    """
     for resource in sorted(ledger.holdings):
-        holding = ledger.holdings[resource]
-        if not holding.owed or not holding.ended:
+        holding, turn = ledger.holdings[resource], turns.get(resource, _NO_TURN)
+        causes = _causes(holding)
+        if not holding.owed or set(causes) <= set(turn.seen):
             continue
-        if turns.get(resource, _NO_TURN).taken:
+        if turn.taken:
             continue  # it is given back already
         if resource.kind in (ResourceKind.TAG, ResourceKind.BUNDLE):
             continue
-        key = run_key(run, f"keep/{resource.installation}/{resource.kind}/{resource.ref}")
-        yield PlannedEffect(key, 0, RestoreAccess(resource), holding.living)
+        key = access_key(customer, resource, turn.count + 1)
+        yield PlannedEffect(key, 0, RestoreAccess(resource), holding.living, causes)
 
 
-def _verifications(run: RunId, changes: Iterable[PlannedEffect]) -> Iterator[PlannedEffect]:
+def _causes(holding: Holding) -> Causes:
+    """The facts that ended reasons for it."""
+    return tuple(sorted({fact for _, facts in holding.ended for fact in facts}))
+
+
+def _verifications(run: RunId, effects: Iterable[PlannedEffect]) -> Iterator[PlannedEffect]:
     gone: dict[str, list[Resource]] = {}
     kept: dict[str, list[Resource]] = {}
-    for change in changes:
-        match change.effect:
+    for planned in effects:
+        match planned.effect:
             case RevokeAccess(resource) | RemoveTag(resource):
                 gone.setdefault(resource.installation, []).append(resource)
             case RestoreAccess(resource) | RestoreTag(resource):

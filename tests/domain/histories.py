@@ -1,4 +1,4 @@
-"""Hypothesis strategies for histories: facts of one customer, in any order, told any number of times."""
+"""Hypothesis strategies: histories of one customer, orders with their refunds, and choices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 
 from plugin.domain.access_map import AccessMap
+from plugin.domain.effects import (
+    AddTicketNote,
+    CancelSubscription,
+    Effect,
+    RemoveTag,
+    RestoreAccess,
+    RestoreTag,
+    RevokeAccess,
+    TellCustomer,
+    TellOwner,
+    VerifyAccess,
+)
 from plugin.domain.facts import (
     Bought,
     DisputeClosed,
@@ -20,15 +32,32 @@ from plugin.domain.facts import (
     TagAdded,
     TagRemoved,
 )
-from plugin.domain.orders import LineRef, OrderRef, Resource
+from plugin.domain.ids import TicketId
+from plugin.domain.orders import (
+    LineRef,
+    Order,
+    OrderRef,
+    RefundRoute,
+    Resource,
+    SubscriptionStatus,
+)
+from plugin.domain.plan import Choice
+from plugin.domain.refunds import Refund, RefundState
 from tests.factories import (
     CUSTOMER,
+    DESK,
     NOW,
     STORE,
     a_bundle,
+    a_choice,
     a_course,
+    a_line,
+    a_payment,
+    a_refund,
+    a_subscription,
     a_tag,
     ago,
+    an_order,
     eur,
 )
 
@@ -42,6 +71,18 @@ ACCESS = AccessMap(
     bundles={KNOWN_BUNDLE: (COURSES[0], COURSES[1])},
     tags={TAGS[0]: (COURSES[1],), TAGS[1]: (COURSES[2], KNOWN_BUNDLE)},
 )
+ONE_OF_EACH: tuple[Effect, ...] = (
+    CancelSubscription(STORE, "sub-1", at_once=True),
+    RevokeAccess(a_course()),
+    RemoveTag(a_tag()),
+    RestoreAccess(a_course()),
+    RestoreTag(a_tag()),
+    VerifyAccess(STORE, (a_course(),), (a_tag(),)),
+    AddTicketNote(DESK, TicketId("77"), "Done.", ("refunded",)),
+    TellCustomer(DESK, None, "ana@mail.example", "Your refund", "It is sent.", "en"),
+    TellOwner("A refund failed", "Look."),
+)
+
 ORDERS = (OrderRef(STORE, "o1"), OrderRef(STORE, "o2"), OrderRef(STORE, "o3"))
 LINES = tuple(LineRef(order, ref) for order in ORDERS for ref in ("1", "2"))
 
@@ -132,3 +173,45 @@ def retellings(draw: st.DrawFn, facts: Sequence[Fact]) -> list[Fact]:
     """The same facts in another order, some of them told again."""
     again = draw(st.lists(st.sampled_from(facts), max_size=4)) if facts else []
     return draw(st.permutations([*facts, *again]))
+
+
+@st.composite
+def orders_with_refunds(draw: st.DrawFn) -> tuple[Order, list[Refund]]:
+    lines = [
+        a_line(str(place), paid=eur(draw(st.integers(0, 5000))), gives=draw(GIVES))
+        for place in range(draw(st.integers(1, 3)))
+    ]
+    payments = [
+        a_payment(
+            f"pay-{place}",
+            captured=eur(draw(st.integers(0, 8000))),
+            refunded=eur(draw(st.integers(0, 500))),
+            partial=draw(st.booleans()),
+            route=draw(st.sampled_from(RefundRoute)),
+        )
+        for place in range(draw(st.integers(1, 3)))
+    ]
+    ours = [
+        a_refund(
+            plan=f"p-{place}",
+            payment=draw(st.sampled_from(payments)).ref,
+            amount=eur(draw(st.integers(1, 400))),
+            state=draw(st.sampled_from(RefundState)),
+        )
+        for place in range(draw(st.integers(0, 2)))
+    ]
+    status = draw(st.none() | st.sampled_from(SubscriptionStatus))
+    subscription = None if status is None else a_subscription(status=status)
+    return an_order(*lines, payments=payments, subscription=subscription), ours
+
+
+@st.composite
+def choices(draw: st.DrawFn, order: Order) -> Choice:
+    refs = draw(st.lists(st.sampled_from(order.lines), unique_by=lambda line: line.ref.ref))
+    free = draw(st.none() | st.integers(1, 6000))
+    return a_choice(
+        order,
+        *[line.ref.ref for line in refs],
+        free=None if free is None else eur(free),
+        stop=draw(st.booleans()),
+    )

@@ -7,36 +7,18 @@ from typing import get_args
 import pytest
 
 from plugin.domain.effects import (
-    AddTicketNote,
-    CancelSubscription,
     Effect,
     EffectState,
-    RemoveTag,
-    RestoreAccess,
-    RestoreTag,
     RevokeAccess,
-    TellCustomer,
-    TellOwner,
-    VerifyAccess,
     access_key,
     effect_document,
     run_key,
 )
-from plugin.domain.ids import RunId, TicketId, customer_key
+from plugin.domain.ids import RunId, customer_key
 from plugin.domain.orders import Resource, ResourceKind
-from tests.factories import CUSTOMER, DESK, STORE, a_course, a_tag
+from tests.domain.histories import ONE_OF_EACH
+from tests.factories import CUSTOMER, STORE, a_course
 
-ONE_OF_EACH: tuple[Effect, ...] = (
-    CancelSubscription(STORE, "sub-1", at_once=True),
-    RevokeAccess(a_course()),
-    RemoveTag(a_tag()),
-    RestoreAccess(a_course()),
-    RestoreTag(a_tag()),
-    VerifyAccess(STORE, (a_course(),), (a_tag(),)),
-    AddTicketNote(DESK, TicketId("77"), "Done.", ("refunded",)),
-    TellCustomer(DESK, None, "ana@mail.example", "Your refund", "It is sent.", "en"),
-    TellOwner("A refund failed", "Look."),
-)
 COURSE = ["store-1", "course", "c1"]
 BUYERS = ["store-1", "tag", "t1"]
 

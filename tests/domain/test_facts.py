@@ -56,7 +56,7 @@ def test_no_two_facts_share_an_id() -> None:
         (PAID_UNTIL, replace(PAID_UNTIL, at=ago(days=1))),
         (OPENED, replace(OPENED, at=ago(days=1))),
         (FAILED, replace(FAILED, at=ago(days=1))),
-        (a_dispute_closed(won=True), replace(a_dispute_closed(won=True), at=NOW)),  # type: ignore[type-var]  # it is one
+        (a_dispute_closed(won=True), replace(a_dispute_closed(won=True), at=NOW)),
         (a_gift(a_tag()), a_gift(a_tag("t1", "Buyers"), ago(days=1))),
     ],
 )

@@ -44,9 +44,12 @@ def test_a_line_that_is_not_there_is_an_error() -> None:
 def test_an_order_is_called_by_its_first_line_or_else_its_number() -> None:
     assert an_order(a_line(title="Watercolour Year")).title == "Watercolour Year"
     empty = an_order(a_line())
-    assert type(empty)(
-        **{name: getattr(empty, name) for name in empty.__slots__} | {"lines": ()}
-    ).title == "10412"
+    assert (
+        type(empty)(
+            **{name: getattr(empty, name) for name in empty.__slots__} | {"lines": ()}
+        ).title
+        == "10412"
+    )
 
 
 def test_the_name_of_a_resource_makes_no_other_resource() -> None:

@@ -27,7 +27,7 @@ from plugin.domain.facts import Fact, RefundFailed
 from plugin.domain.ids import InstallationId, RunId
 from plugin.domain.ledger import read_ledger
 from plugin.domain.orders import Resource, ResourceKind
-from plugin.domain.rules import Turn, Turns, rule_effects, with_tells
+from plugin.domain.rules import Tell, Turn, Turns, rule_effects, with_tells
 from tests.domain.histories import ACCESS, HISTORIES, THINGS, retellings
 from tests.factories import (
     CUSTOMER,
@@ -81,7 +81,7 @@ def after(turns: Turns, effects: Iterable[PlannedEffect]) -> Turns:
                 continue
         turn = counted.get(thing, Turn(0, taken=False)).count + 1
         if planned.key == access_key(CUSTOMER, thing, turn):
-            counted[thing] = Turn(turn, taken)
+            counted[thing] = Turn(turn, taken, planned.causes)
     return counted
 
 
@@ -102,24 +102,25 @@ def test_effects_stand_in_one_order_and_each_once(
     facts: list[Fact], turns: dict[Resource, Turn]
 ) -> None:
     ledger = read_ledger(facts, ACCESS, NOW)
-    tells = [("note", AddTicketNote(None, None, "Done.")), ("owner", TellOwner("Done", "Done."))]
+    note: Tell = AddTicketNote(None, None, "Done.")
+    tells = [("note", note), ("owner", TellOwner("Done", "Done."))]
 
     effects = with_tells(RUN, rule_effects(CUSTOMER, RUN, ledger, turns, (CANCEL,)), tells)
 
-    ranks = [rank(planned) for planned in effects]
+    ranks = [rank(planned, turns) for planned in effects]
     assert ranks == sorted(ranks)
     assert [planned.position for planned in effects] == list(range(len(effects)))
     assert len({planned.key for planned in effects}) == len(effects)
-    changes = [planned.effect for planned in effects if 0 < rank(planned) < 4]
+    changes = [planned.effect for planned in effects if 0 < rank(planned, turns) < 4]
     assert len(set(changes)) == len(changes)
 
 
-def rank(planned: PlannedEffect) -> int:
+def rank(planned: PlannedEffect, turns: Turns) -> int:
     """Cancel, access, tags, keep, verify, tell."""
     match planned.effect:
         case CancelSubscription():
             return 0
-        case RestoreAccess(thing) if planned.key == keep_key(thing):
+        case RestoreAccess(thing) if not turns.get(thing, Turn(0, taken=False)).taken:
             return 3
         case RevokeAccess() | RestoreAccess():
             return 1
@@ -129,10 +130,6 @@ def rank(planned: PlannedEffect) -> int:
             return 4
         case AddTicketNote() | TellCustomer() | TellOwner():
             return 5
-
-
-def keep_key(thing: Resource) -> str:
-    return run_key(RUN, f"keep/{thing.installation}/{thing.kind}/{thing.ref}")
 
 
 @given(HISTORIES, st.data())
@@ -186,7 +183,7 @@ def test_nothing_follows_from_a_purchase() -> None:
 
 
 def test_a_refund_takes_access_before_tags_and_checks_at_the_end() -> None:
-    facts = [a_purchase(TAG, COURSE), REFUNDED]
+    facts: list[Fact] = [a_purchase(TAG, COURSE), REFUNDED]
 
     assert effects_of(facts, cancels=(CANCEL,)) == [
         CANCEL,
@@ -209,13 +206,21 @@ def test_a_cancellation_alone_is_done_though_no_access_changes() -> None:
     assert effects_of([a_purchase(COURSE)], cancels=(CANCEL,)) == [CANCEL]
 
 
+def test_tags_and_bundles_that_stay_are_not_made_sure_of() -> None:
+    both = (TAG, BUNDLE)
+    facts: list[Fact] = [a_purchase(COURSE, *both), a_purchase(*both, line=SECOND), REFUNDED]
+
+    assert effects_of(facts) == [RevokeAccess(COURSE), VerifyAccess(STORE, (COURSE,), ())]
+
+
 def test_each_store_is_checked_for_itself() -> None:
     other = a_course("c9", store=InstallationId("store-2"))
 
-    effects = effects_of([a_purchase(COURSE, other), REFUNDED])
+    effects = effects_of([a_purchase(COURSE, TAG, other), REFUNDED])
 
-    assert effects[2:] == [
-        VerifyAccess(STORE, (COURSE,), ()),
+    assert effects[:3] == [RevokeAccess(COURSE), RevokeAccess(other), RemoveTag(TAG)]
+    assert effects[3:] == [
+        VerifyAccess(STORE, (COURSE, TAG), ()),
         VerifyAccess(InstallationId("store-2"), (other,), ()),
     ]
 
@@ -225,7 +230,8 @@ def test_what_was_taken_is_given_back_when_it_is_owed_again() -> None:
     taken = after({}, rule_effects(CUSTOMER, RUN, read_ledger(facts, AccessMap(), NOW), {}))
     failed = RefundFailed(CUSTOMER, ORDER, "re-1", NOW)
 
-    assert taken == {COURSE: Turn(1, taken=True), TAG: Turn(1, taken=True)}
+    first = Turn(1, taken=True, seen=(REFUNDED.id,))
+    assert taken == {COURSE: first, TAG: first}
     assert effects_of([*facts, failed], taken) == [
         RestoreAccess(COURSE),
         RestoreTag(TAG),
@@ -244,17 +250,17 @@ def test_taken_again_after_it_was_given_back_is_another_turn() -> None:
 def test_a_tag_that_is_gone_already_is_not_removed() -> None:
     removed = a_tag_removed(TAG, ago(days=2))
 
-    assert effects_of([a_purchase(TAG), removed, REFUNDED]) == []
+    assert effects_of((a_purchase(TAG), removed, REFUNDED)) == []
 
 
 def test_what_a_removed_tag_opened_is_closed() -> None:
-    facts = [a_tag_added(TAG, ago(days=3)), a_tag_removed(TAG, ago(days=2))]
+    facts: list[Fact] = [a_tag_added(TAG, ago(days=3)), a_tag_removed(TAG, ago(days=2))]
 
     assert effects_of(facts, access=AccessMap(tags={TAG: (COURSE,)}))[0] == RevokeAccess(COURSE)
 
 
 def test_what_another_purchase_gives_is_made_sure_of_when_something_is_taken() -> None:
-    facts = [
+    facts: list[Fact] = [
         a_purchase(COURSE, a_course("c2"), TAG),
         a_purchase(COURSE, TAG, line=SECOND),
         REFUNDED,
@@ -267,8 +273,29 @@ def test_what_another_purchase_gives_is_made_sure_of_when_something_is_taken() -
     ]
 
 
+def test_what_another_purchase_gives_is_made_sure_of_once_where_nothing_is_taken() -> None:
+    third = a_line_ref("1", an_order_ref("10414"))
+    second = a_refund_fact(third, order=third.order, refund="re-2")
+    facts: list[Fact] = [
+        a_purchase(COURSE),
+        a_purchase(COURSE, line=SECOND),
+        a_purchase(COURSE, line=third),
+        REFUNDED,
+    ]
+    keep = [RestoreAccess(COURSE), VerifyAccess(STORE, (), (COURSE,))]
+
+    assert effects_of(facts) == keep
+    assert effects_of(facts, {COURSE: Turn(1, taken=False, seen=(REFUNDED.id,))}) == []
+    ended_again = [*facts, second]
+    assert effects_of(ended_again, {COURSE: Turn(1, taken=False, seen=(REFUNDED.id,))}) == keep
+
+
 def test_what_is_given_back_anyway_is_not_made_sure_of_as_well() -> None:
-    facts = [a_purchase(COURSE, a_course("c2")), a_purchase(COURSE, line=SECOND), REFUNDED]
+    facts: list[Fact] = [
+        a_purchase(COURSE, a_course("c2")),
+        a_purchase(COURSE, line=SECOND),
+        REFUNDED,
+    ]
 
     effects = effects_of(facts, {COURSE: Turn(1, taken=True)})
 

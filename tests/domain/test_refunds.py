@@ -1,0 +1,456 @@
+"""The life of a refund: its moves, what answers and look-ups ask for, and how much is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from plugin.domain.ids import PlanId
+from plugin.domain.money import Money
+from plugin.domain.orders import Payment
+from plugin.domain.refunds import (
+    IN_FLIGHT,
+    MOVES,
+    OVER,
+    PENDING_LIMIT,
+    PENDING_POLL,
+    RESEND_LIMIT,
+    START,
+    Ambiguous,
+    Declined,
+    Found,
+    GatewayRules,
+    LookUp,
+    Move,
+    NotFound,
+    NotSent,
+    Pending,
+    Refund,
+    RefundAnswer,
+    RefundState,
+    Silence,
+    Succeeded,
+    after_call,
+    after_look,
+    may_move,
+    order_refundable,
+    refund_id,
+    refundable,
+)
+from tests.factories import (
+    NOW,
+    a_payment,
+    a_payment_ref,
+    a_refund,
+    ago,
+    an_order,
+    eur,
+    moved,
+    soon,
+)
+
+S = RefundState
+KEYS = GatewayRules(honours_key=True, key_lives=82_800, looks=(5, 15, 60))
+NO_KEYS = GatewayRules(honours_key=False, key_lives=0, looks=(5, 15, 60))
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def test_every_state_has_its_moves_and_is_in_flight_or_over() -> None:
+    assert MOVES.keys() == set(RefundState)
+    assert set(RefundState) == IN_FLIGHT | OVER
+    assert IN_FLIGHT.isdisjoint(OVER)
+    assert START <= IN_FLIGHT
+    assert all(MOVES[state] <= OVER for state in OVER)
+
+
+def test_every_state_can_be_reached_and_every_refund_can_end() -> None:
+    reached = set(START)
+    for _ in RefundState:
+        reached |= {after for before in reached for after in MOVES[before]}
+    assert reached == set(RefundState)
+    ends = set(OVER)
+    for _ in RefundState:
+        ends |= {before for before in RefundState if MOVES[before] & ends}
+    assert ends == set(RefundState)
+
+
+@pytest.mark.parametrize("before", RefundState)
+@pytest.mark.parametrize("after", RefundState)
+def test_a_move_is_legal_exactly_when_the_table_has_it(before: S, after: S) -> None:
+    assert may_move(before, after) is (after in MOVES[before])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (S.SUCCEEDED, S.RESERVED),
+        (S.SUCCEEDED, S.SUBMITTING),
+        (S.UNKNOWN, S.SUBMITTING),
+        (S.UNKNOWN, S.WITHDRAWN),
+        (S.SUBMITTING, S.WITHDRAWN),
+        (S.REFUSED, S.SUBMITTING),
+        (S.PENDING, S.RESERVED),
+        (S.PENDING, S.WITHDRAWN),
+    ],
+)
+def test_no_move_forgets_money_that_may_have_moved(before: S, after: S) -> None:
+    assert not may_move(before, after)
+
+
+def test_the_same_plan_and_payment_is_the_same_refund() -> None:
+    pay_1, pay_2 = a_payment_ref("pay-1"), a_payment_ref("pay-2")
+
+    assert refund_id(PlanId("p"), pay_1) == refund_id(PlanId("p"), a_payment_ref("pay-1"))
+    assert refund_id(PlanId("p"), pay_1) != refund_id(PlanId("p"), pay_2)
+    assert refund_id(PlanId("p"), pay_1) != refund_id(PlanId("q"), pay_1)
+
+
+def test_the_key_tells_the_refund_and_the_attempt() -> None:
+    refund = a_refund()
+
+    assert refund.key == f"mg-{refund.id}-a1"
+    assert replace(refund, attempt=2).key != refund.key
+    assert moved(refund, S.UNKNOWN, looks=9).key == refund.key
+
+
+@pytest.mark.parametrize("looks", [(), (0,), (5, 5), (15, 5)])
+def test_a_schedule_without_ascending_looks_is_refused(looks: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="seconds after the call, ascending"):
+        GatewayRules(honours_key=True, key_lives=1, looks=looks)
+
+
+# --- what a call asks for -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "move"),
+    [
+        (Succeeded("re_1", "ARN 7"), Move(S.SUCCEEDED, None, "re_1", "ARN 7")),
+        (Succeeded("re_1"), Move(S.SUCCEEDED, None, "re_1", "")),
+        (Pending("re_1"), Move(S.PENDING, NOW + PENDING_POLL, "re_1")),
+        (Declined("card_closed"), Move(S.REFUSED, None, None, "card_closed")),
+        (Declined("no_api", by_hand=True), Move(S.MANUAL, None, None, "no_api")),
+        (Silence("timeout"), Move(S.UNKNOWN, soon(seconds=5), None, "timeout")),
+        (NotSent("busy"), Move(S.RESERVED, soon(seconds=1), None, "busy")),
+        (NotSent("busy", 0), Move(S.RESERVED, soon(seconds=1), None, "busy")),
+        (NotSent("busy", 90), Move(S.RESERVED, soon(seconds=90), None, "busy")),
+        (NotSent("busy", 90_000), Move(S.RESERVED, soon(hours=1), None, "busy")),
+    ],
+)
+def test_the_answer_to_a_call_asks_for_one_move(
+    answer: RefundAnswer | Silence | NotSent, move: Move
+) -> None:
+    assert after_call(answer, NOW, KEYS) == move
+    assert may_move(S.SUBMITTING, move.to)
+
+
+# --- what a look-up asks for ----------------------------------------------------------------------
+
+
+def unknown(*, looks: int = 0, age: float = 10) -> Refund:
+    return replace(
+        a_refund(state=S.UNKNOWN, send_at=ago(seconds=age), looks=looks), reason="timeout"
+    )
+
+
+def pending(*, age: timedelta = timedelta(hours=2)) -> Refund:
+    return replace(a_refund(state=S.PENDING, send_at=NOW - age), gateway_ref="re_1")
+
+
+@pytest.mark.parametrize("rules", [KEYS, NO_KEYS])
+@pytest.mark.parametrize("refund", [unknown(), pending()])
+@pytest.mark.parametrize(
+    ("found", "move"),
+    [
+        (Found(Succeeded("re_1", "ARN 7")), Move(S.SUCCEEDED, None, "re_1", "ARN 7")),
+        (Found(Succeeded("re_1")), Move(S.SUCCEEDED, None, "re_1")),
+        (Found(Pending("re_1")), Move(S.PENDING, NOW + PENDING_POLL, "re_1")),
+        (Ambiguous(2), Move(S.NEEDS_PERSON, None, None, "several_refunds_match")),
+    ],
+)
+def test_what_is_found_is_believed(
+    refund: Refund, found: LookUp, move: Move, rules: GatewayRules
+) -> None:
+    assert after_look(refund, found, NOW, rules) == move
+
+
+def test_found_declined_is_a_definitive_no_and_keeps_the_reference() -> None:
+    found = Found(Declined("card_closed"))
+
+    assert after_look(pending(), found, NOW, KEYS) == Move(S.REFUSED, None, "re_1", "card_closed")
+    assert after_look(unknown(), found, NOW, KEYS).to is S.REFUSED
+
+
+def test_a_pending_refund_that_disappears_goes_to_a_person() -> None:
+    expected = Move(S.NEEDS_PERSON, None, "re_1", "refund_disappeared")
+
+    assert after_look(pending(), NotFound(), NOW, KEYS) == expected
+    assert after_look(pending(), NotFound(), NOW, NO_KEYS) == expected
+
+
+def test_a_pending_refund_waits_on_until_its_limit() -> None:
+    still = Move(S.PENDING, NOW + PENDING_POLL, "re_1")
+    too_long = Move(S.NEEDS_PERSON, None, "re_1", "pending_too_long")
+    late = PENDING_LIMIT + timedelta(seconds=1)
+
+    assert after_look(pending(age=PENDING_LIMIT), None, NOW, KEYS) == still
+    assert after_look(pending(age=late), None, NOW, KEYS) == too_long
+    assert after_look(pending(age=late), Found(Pending("re_1")), NOW, KEYS) == too_long
+
+
+SEND_AGAIN = Move(S.RESERVED, NOW, None, "not_found_there", again=True)
+
+
+def test_with_keys_it_is_sent_again_at_once_while_the_key_lives() -> None:
+    assert after_look(unknown(age=82_799), NotFound(), NOW, KEYS) == SEND_AGAIN
+    assert after_look(unknown(age=82_800), NotFound(), NOW, KEYS).to is S.UNKNOWN
+
+
+def test_without_keys_it_is_sent_again_only_after_all_looks_and_within_a_day() -> None:
+    assert after_look(unknown(looks=1), NotFound(), NOW, NO_KEYS).to is S.UNKNOWN
+    assert after_look(unknown(looks=2), NotFound(), NOW, NO_KEYS) == SEND_AGAIN
+    day = RESEND_LIMIT.total_seconds()
+    assert after_look(unknown(looks=2, age=day - 1), NotFound(), NOW, NO_KEYS) == SEND_AGAIN
+    assert after_look(unknown(looks=2, age=day), NotFound(), NOW, NO_KEYS).to is S.NEEDS_PERSON
+
+
+@pytest.mark.parametrize(("looks", "wait"), [(0, 10), (1, 45), (2, 60), (7, 60)])
+def test_a_look_without_an_answer_is_repeated_on_schedule(looks: int, wait: int) -> None:
+    move = after_look(unknown(looks=looks), None, NOW, KEYS)
+
+    assert move == Move(S.UNKNOWN, soon(seconds=wait), None, "timeout")
+
+
+def test_never_answered_goes_to_a_person_when_looks_and_key_are_over() -> None:
+    person = Move(S.NEEDS_PERSON, None, None, "never_answered")
+
+    assert after_look(unknown(looks=2, age=82_800), None, NOW, KEYS) == person
+    assert after_look(unknown(looks=2, age=82_800), NotFound(), NOW, KEYS) == person
+    assert after_look(unknown(looks=2, age=82_799), None, NOW, KEYS).to is S.UNKNOWN
+    assert after_look(unknown(looks=2), None, NOW, NO_KEYS) == person
+    assert after_look(unknown(looks=1), None, NOW, NO_KEYS).to is S.UNKNOWN
+
+
+ANSWERS = st.one_of(
+    st.builds(Succeeded, st.just("re_1"), st.sampled_from([None, "ARN"])),
+    st.builds(Pending, st.just("re_1")),
+    st.builds(Declined, st.just("no"), st.booleans()),
+)
+FOUND: st.SearchStrategy[LookUp | None] = st.one_of(
+    st.none(), st.just(NotFound()), st.just(Ambiguous(2)), st.builds(Found, ANSWERS)
+)
+
+
+@given(
+    st.sampled_from([S.UNKNOWN, S.PENDING]),
+    FOUND,
+    st.integers(0, 10),
+    st.integers(0, 40 * 86_400),
+    st.sampled_from([KEYS, NO_KEYS]),
+)
+def test_a_look_up_never_asks_for_an_illegal_move_and_never_strands_a_refund(
+    state: S, found: LookUp | None, looks: int, age: int, rules: GatewayRules
+) -> None:
+    refund = a_refund(state=state, looks=looks, send_at=ago(seconds=age))
+
+    move = after_look(refund, found, NOW, rules)
+
+    assert move.to is state or may_move(state, move.to)
+    waits_for_us = move.to in IN_FLIGHT - {S.MANUAL, S.NEEDS_PERSON}
+    assert (move.wake_at is not None) is waits_for_us
+    assert move.again is (move.to is S.RESERVED)
+
+
+# --- a whole life, against a gateway that tells the truth -----------------------------------------
+
+
+class RefundLife(RuleBasedStateMachine):
+    """One plan over two payments, a worker that may die, and a gateway that may be silent.
+
+    The gateway keeps what really happened; we see only what it answers. Money moves at most once
+    per payment, whatever is answered in whatever order.
+    """
+
+    rows: dict[str, Refund]
+    moved: dict[str, list[str]]
+
+    @initialize(honours_key=st.booleans())
+    def decide(self, honours_key: bool) -> None:
+        self.gateway = KEYS if honours_key else NO_KEYS
+        self.now = NOW
+        self.moved = {}
+        self.evidence = False
+        self.rows = {}
+        for ref in ("pay-1", "pay-2", "pay-1"):
+            refund = a_refund(payment=a_payment_ref(ref), send_at=NOW)
+            self.rows.setdefault(refund.id, refund)
+
+    def _move(self, refund: Refund, move: Move) -> None:
+        before = self.rows[refund.id]
+        assert move.to is before.state or may_move(before.state, move.to)
+        if before.state is S.UNKNOWN and move.to is not S.UNKNOWN:
+            assert self.evidence or move.to is S.NEEDS_PERSON
+        self.evidence = False
+        looks = before.looks + 1 if move.to is before.state else 0
+        self.rows[refund.id] = moved(before, move.to, looks=looks)
+
+    def _in(self, *states: S) -> list[Refund]:
+        return [refund for refund in self.rows.values() if refund.state in states]
+
+    def _pay(self, refund: Refund) -> None:
+        keys = self.moved.setdefault(refund.id, [])
+        if not (self.gateway.honours_key and refund.key in keys):
+            keys.append(refund.key)
+
+    @rule(hours=st.integers(0, 30))
+    def wait(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
+
+    @precondition(lambda self: bool(self._in(S.RESERVED)))
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        self._move(data.draw(st.sampled_from(self._in(S.RESERVED))), Move(S.SUBMITTING))
+
+    @precondition(lambda self: bool([r for r in self._in(S.RESERVED) if r.wakes == 0]))
+    @rule(data=st.data())
+    def undo(self, data: st.DataObject) -> None:
+        untouched = [r for r in self._in(S.RESERVED) if r.wakes == 0]
+        self._move(data.draw(st.sampled_from(untouched)), Move(S.WITHDRAWN))
+
+    @precondition(lambda self: bool(self._in(S.SUBMITTING)))
+    @rule(
+        data=st.data(),
+        pays=st.booleans(),
+        answer=st.one_of(ANSWERS, st.just(NotSent("busy")), st.just(Silence("timeout"))),
+    )
+    def call(
+        self, data: st.DataObject, pays: bool, answer: RefundAnswer | NotSent | Silence
+    ) -> None:
+        refund = data.draw(st.sampled_from(self._in(S.SUBMITTING)))
+        has_paid = bool(self.moved.get(refund.id))
+        if isinstance(answer, Declined | NotSent) and has_paid:
+            answer = Succeeded("re_1")  # its key is known there: the first answer is repeated
+        if isinstance(answer, Succeeded | Pending) or (isinstance(answer, Silence) and pays):
+            self._pay(refund)
+        self._move(refund, after_call(answer, self.now, self.gateway))
+
+    @precondition(lambda self: bool(self._in(S.UNKNOWN)))
+    @rule(data=st.data(), answers=st.booleans(), is_through=st.booleans())
+    def look_up_unknown(self, data: st.DataObject, answers: bool, is_through: bool) -> None:
+        refund = data.draw(st.sampled_from(self._in(S.UNKNOWN)))
+        found: LookUp | None = None
+        if answers:
+            found = NotFound()
+            if self.moved.get(refund.id):
+                found = Found(Succeeded("re_1") if is_through else Pending("re_1"))
+        self.evidence = found is not None
+        self._move(refund, after_look(refund, found, self.now, self.gateway))
+
+    @precondition(lambda self: bool(self._in(S.PENDING)))
+    @rule(data=st.data(), found=FOUND)
+    def look_up_pending(self, data: st.DataObject, found: LookUp | None) -> None:
+        refund = data.draw(st.sampled_from(self._in(S.PENDING)))
+        self._move(refund, after_look(refund, found, self.now, self.gateway))
+
+    @precondition(lambda self: bool(self._in(S.MANUAL, S.NEEDS_PERSON)))
+    @rule(data=st.data())
+    def attest(self, data: st.DataObject) -> None:
+        refund = data.draw(st.sampled_from(self._in(S.MANUAL, S.NEEDS_PERSON)))
+        self._move(refund, Move(S.SUCCEEDED))
+
+    @precondition(lambda self: bool(self._in(S.SUCCEEDED)))
+    @rule(data=st.data())
+    def fail_later(self, data: st.DataObject) -> None:
+        self._move(data.draw(st.sampled_from(self._in(S.SUCCEEDED))), Move(S.FAILED_LATER))
+
+    @invariant()
+    def money_moved_at_most_once(self) -> None:
+        assert all(len(keys) <= 1 for keys in self.moved.values())
+
+    @invariant()
+    def one_row_per_payment_with_one_key(self) -> None:
+        assert len(self.rows) == len({row.payment for row in self.rows.values()}) == 2
+        assert all(row.attempt == 1 for row in self.rows.values())
+
+    @invariant()
+    def what_is_called_back_or_refused_has_not_moved(self) -> None:
+        for row in self._in(S.WITHDRAWN):
+            assert not self.moved.get(row.id)
+
+
+TestRefundLife = RefundLife.TestCase
+
+
+# --- how much may still go back -------------------------------------------------------------------
+
+AMOUNTS = st.integers(0, 10_000)
+PAYMENTS = st.builds(
+    lambda captured, refunded, disputed: a_payment(
+        captured=eur(captured), refunded=eur(refunded), disputed=eur(disputed)
+    ),
+    AMOUNTS,
+    AMOUNTS,
+    AMOUNTS,
+)
+OURS = st.lists(
+    st.builds(
+        lambda plan, ref, minor, state: a_refund(
+            plan=f"plan-{plan}", payment=a_payment_ref(ref), amount=eur(minor), state=state
+        ),
+        st.integers(0, 3),
+        st.sampled_from(["pay-1", "pay-2"]),
+        AMOUNTS,
+        st.sampled_from(RefundState),
+    ),
+    max_size=6,
+)
+
+
+@given(PAYMENTS, OURS)
+def test_never_more_is_left_than_was_captured_and_not_yet_given_or_held(
+    payment: Payment, ours: list[Refund]
+) -> None:
+    mine = [refund for refund in ours if refund.payment == payment.ref]
+    done = sum(r.amount.minor for r in mine if r.state is S.SUCCEEDED)
+    flying = sum(r.amount.minor for r in mine if r.state in IN_FLIGHT)
+    gone = max(payment.refunded.minor, done) + flying + payment.disputed.minor
+
+    left = refundable(payment, ours)
+
+    assert left.minor == max(0, payment.captured.minor - gone)
+
+
+@given(PAYMENTS, OURS, st.sampled_from(sorted(IN_FLIGHT)))
+def test_reserving_what_is_left_leaves_nothing(
+    payment: Payment, ours: list[Refund], state: S
+) -> None:
+    left = refundable(payment, ours)
+    reserved = a_refund(plan="all", payment=payment.ref, amount=left, state=state)
+
+    assert refundable(payment, [*ours, reserved]) == eur(0)
+
+
+@pytest.mark.parametrize("state", [S.WITHDRAWN, S.REFUSED, S.FAILED_LATER])
+def test_what_did_not_go_back_is_left_again(state: S) -> None:
+    assert refundable(a_payment(), [a_refund(state=state)]) == eur(4900)
+
+
+def test_what_an_order_has_left_is_what_its_payments_have_left() -> None:
+    payments = [a_payment("pay-1", captured=eur(3000)), a_payment("pay-2", captured=eur(1900))]
+    ours: Sequence[Refund] = [a_refund(payment=a_payment_ref("pay-2"), amount=eur(1000))]
+
+    assert order_refundable(an_order(payments=payments), ours) == Money(3900, "EUR")

@@ -1,0 +1,173 @@
+"""Migrations: up, down and up again, the same tables as the code has, and no guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from plugin.domain.errors import NeedsHuman
+from plugin.storage.database import open_database
+from plugin.storage.keyring import Keyring
+from plugin.storage.schema import _config, migrate
+from plugin.storage.schema_version import REVISION, is_current
+from plugin.storage.tables import SCHEMA_VERSION, metadata
+from plugin.storage.unit_of_work import SqlStorage
+from tests.factories import NOW, a_tenant
+
+OURS = {*metadata.tables, "mg_schema"}
+REVISIONS = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Engine]:
+    engine = open_database(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "mg_schema"})
+        return context.get_current_revision()
+
+
+def test_a_new_database_gets_every_table(empty: Engine) -> None:
+    migrate(empty)
+
+    assert tables(empty) == OURS
+    assert revision(empty) == REVISIONS[0]
+
+
+def test_migrating_again_changes_nothing(empty: Engine) -> None:
+    migrate(empty)
+    storage = SqlStorage(empty, Keyring(["A" * 43 + "="]))
+    storage.add_tenant(a_tenant(), NOW)
+
+    migrate(empty)
+
+    assert storage.tenants() == [a_tenant()]
+
+
+def test_up_down_and_up_again_ends_where_it_was(empty: Engine) -> None:
+    for step in [*reversed(REVISIONS), *REVISIONS[1:], "base", "head"]:
+        migrate(empty, step)
+        if step not in ("head", "base"):
+            assert revision(empty) == step
+
+    assert tables(empty) == OURS
+
+
+def test_down_to_the_ground_leaves_nothing_of_ours(empty: Engine) -> None:
+    migrate(empty)
+    migrate(empty, "base")
+
+    assert tables(empty) <= {"mg_schema"}
+    assert revision(empty) is None
+    migrate(empty, "base")  # already there
+    assert revision(empty) is None
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table": "mg_schema",
+                "compare_type": True,
+                "compare_server_default": True,
+            },
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_foreign_keys_and_unique_constraints_are_those_of_the_code(engine: Engine) -> None:
+    found = inspect(engine)
+    for table in metadata.tables.values():
+        keys = {
+            (tuple(key["constrained_columns"]), key["referred_table"])
+            for key in found.get_foreign_keys(table.name)
+        }
+        wanted = {
+            (tuple(key.column_keys), key.referred_table.name)
+            for key in table.foreign_key_constraints
+        }
+        assert keys == wanted
+        assert tuple(found.get_pk_constraint(table.name)["constrained_columns"]) == tuple(
+            column.name for column in table.primary_key
+        )
+
+
+def test_the_version_that_the_code_names_is_the_newest() -> None:
+    assert len(REVISIONS) == SCHEMA_VERSION
+    assert REVISIONS[0] == REVISION
+
+
+def test_a_database_says_whether_it_has_this_schema(empty: Engine) -> None:
+    assert not is_current(empty)
+    migrate(empty)
+    assert is_current(empty)
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE mg_schema SET version_num = '9999'"))
+    assert not is_current(empty)
+    with empty.begin() as connection:
+        connection.execute(text("DELETE FROM mg_schema"))
+    assert not is_current(empty)
+
+
+def test_tables_of_others_are_left_alone(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE workflow_status (id INTEGER)"))
+
+    migrate(empty)
+    migrate(empty, "base")
+
+    assert "workflow_status" in tables(empty)
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE mg_schema SET version_num = '9999'"))
+
+    for to in ("head", "base", REVISIONS[0]):
+        with pytest.raises(NeedsHuman, match="the database is at 9999; run the newer version"):
+            migrate(engine, to)
+
+    assert tables(engine) == OURS
+    assert revision(engine) == "9999"
+
+
+def test_a_version_that_nobody_knows_is_refused(engine: Engine) -> None:
+    with pytest.raises(NeedsHuman, match="migration_failed"):
+        migrate(engine, "7777")
+
+    assert tables(engine) == OURS
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE mg_orders (id INTEGER)"))
+
+    with pytest.raises(Exception, match="already exists"):
+        migrate(empty)
+
+    assert tables(empty) == {"mg_orders"}
+
+
+def test_processes_that_start_together_migrate_once(empty: Engine, empty_database_url: str) -> None:
+    engines = [empty, *(open_database(empty_database_url) for _ in range(3))]
+    with ThreadPoolExecutor(len(engines)) as pool:
+        list(pool.map(migrate, engines))
+    for engine in engines:
+        engine.dispose()
+
+    assert tables(empty) == OURS

@@ -1,0 +1,253 @@
+"""Two tenants with the same ids everywhere: neither sees, changes or points at the other's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, Table, select
+from sqlalchemy.exc import IntegrityError
+
+from plugin.domain.access_map import AccessMap
+from plugin.domain.effects import EffectState, PlannedEffect, RevokeAccess, access_key
+from plugin.domain.ids import InstallationId, RunId, TenantId, TicketId
+from plugin.domain.orders import PaymentRef
+from plugin.domain.plan import Plan
+from plugin.domain.refunds import RefundState
+from plugin.domain.starting_policies import STARTING_POLICIES
+from plugin.ports.storage import (
+    DeliveryState,
+    InstallationStatus,
+    RefundMove,
+    Run,
+    RunState,
+    SignInPurpose,
+    StoredSignIn,
+)
+from plugin.storage import tables as t
+from plugin.storage.rows import TenantRows
+from plugin.storage.unit_of_work import SqlStorage, SqlUnitOfWork
+from tests.factories import (
+    BANK,
+    CUSTOMER,
+    DESK,
+    NOW,
+    ORDER,
+    STORE,
+    TENANT,
+    a_course,
+    a_delivery,
+    a_gift,
+    a_payment_ref,
+    a_plan,
+    a_refund,
+    a_request,
+    a_tag,
+    a_tenant,
+    an_installation,
+    an_order,
+    moved,
+    soon,
+)
+
+OTHER = TenantId("tenant-2")
+RUN = Run(RunId("run-1"), CUSTOMER, "delivery d1", RunState.WAITING, NOW)
+TAKE = PlannedEffect(access_key(CUSTOMER, a_course(), 1), 0, RevokeAccess(a_course()))
+REFUND = a_refund(wake_at=NOW)
+PLAN: Plan = a_plan()
+REQUEST = a_request()
+POLICY = STARTING_POLICIES[0].version(NOW, "UTC")
+SIGN_IN = StoredSignIn(TENANT, "hash", SignInPurpose.LINK, soon(hours=1))
+TABLES: Sequence[Table] = [table for table in t.metadata.sorted_tables if "tenant_id" in table.c]
+
+
+def fill(uow: SqlUnitOfWork) -> None:
+    """One of everything."""
+    for installation in (STORE, BANK, DESK):
+        uow.installations.add(an_installation(installation, tenant=uow.tenant_id))
+    uow.settings.add_policy(POLICY)
+    uow.settings.save_access_map(STORE, AccessMap(products={(STORE, "p"): ()}), NOW)
+    uow.deliveries.add(a_delivery())
+    uow.facts.append(a_gift(a_tag()), "test", NOW)
+    uow.orders.save(an_order())
+    uow.requests.save(REQUEST)
+    uow.plans.add(PLAN, REQUEST.id)
+    uow.refunds.add(REFUND, "ana", NOW)
+    uow.effects.add_run(RUN, (TAKE,), NOW)
+    uow.audit.write(NOW, "ana", "refund.decided", "plan-1", {})
+    uow.sign_ins.add(SIGN_IN)
+
+
+@pytest.fixture
+def two(storage: SqlStorage) -> SqlStorage:
+    """A tenant with one of everything, and another one with nothing."""
+    storage.add_tenant(a_tenant(TENANT), NOW)
+    storage.add_tenant(a_tenant(OTHER), NOW)
+    with storage.begin(TENANT) as uow:
+        fill(uow)
+        uow.commit()
+    return storage
+
+
+def rows_of(engine: Engine, tenant: TenantId) -> dict[str, list[tuple[object, ...]]]:
+    with engine.connect() as db:
+        rows = {
+            table.name: [
+                tuple(row) for row in db.execute(select(table).where(table.c.tenant_id == tenant))
+            ]
+            for table in TABLES
+        }
+        own = select(t.tenants).where(t.tenants.c.id == tenant)
+        return rows | {"mg_tenants": [tuple(row) for row in db.execute(own)]}
+
+
+READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
+    "installations.get": lambda uow: uow.installations.get(STORE),
+    "installations.all": lambda uow: uow.installations.all(),
+    "settings.policy": lambda uow: uow.settings.policy(),
+    "settings.access_map": lambda uow: uow.settings.access_map().products,
+    "deliveries.get": lambda uow: uow.deliveries.get(a_delivery().id),
+    "deliveries.newest": lambda uow: uow.deliveries.newest((), 9),
+    "facts.of_customer": lambda uow: uow.facts.of_customer(CUSTOMER),
+    "orders.get": lambda uow: uow.orders.get(ORDER),
+    "orders.of_customer": lambda uow: uow.orders.of_customer(CUSTOMER),
+    "orders.by_number": lambda uow: uow.orders.by_number(ORDER.ref),
+    "requests.get": lambda uow: uow.requests.get(REQUEST.id),
+    "requests.for_ticket": lambda uow: uow.requests.for_ticket(DESK, TicketId("77"), ORDER),
+    "plans.get": lambda uow: uow.plans.get(PLAN.id),
+    "plans.latest_decided": lambda uow: uow.plans.latest_decided(REQUEST.id),
+    "refunds.get": lambda uow: uow.refunds.get(REFUND.id),
+    "refunds.of_plan": lambda uow: uow.refunds.of_plan(PLAN.id),
+    "refunds.of_order": lambda uow: uow.refunds.of_order(ORDER),
+    "refunds.of_payment": lambda uow: uow.refunds.of_payment(a_payment_ref()),
+    "refunds.moves": lambda uow: uow.refunds.moves(PLAN.id),
+    "refunds.newest": lambda uow: uow.refunds.newest(9),
+    "effects.run": lambda uow: uow.effects.run(RUN.id),
+    "effects.of_run": lambda uow: uow.effects.of_run(RUN.id),
+    "effects.get": lambda uow: uow.effects.get(TAKE.key),
+    "effects.turns": lambda uow: uow.effects.turns(CUSTOMER),
+    "effects.open": lambda uow: uow.effects.open(9),
+    "audit.entries": lambda uow: uow.audit.entries(0, 9),
+}
+"""Every read, asked for what the other tenant has. Each must find it at home."""
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_one_tenant_has_another_cannot_read(two: SqlStorage, name: str) -> None:
+    with two.begin(TENANT) as uow:
+        uow.plans.decide(PLAN.id, "ana", NOW)
+        stored = uow.effects.of_run(RUN.id)[0]
+        for_a_person = replace(stored, state=EffectState.NEEDS_PERSON, changed_at=NOW)
+        uow.effects.set_state(TAKE.key, EffectState.WAITING, for_a_person)
+        assert READS[name](uow)
+        uow.commit()
+
+    with two.read(OTHER) as uow:
+        assert not READS[name](uow)
+
+
+def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
+    writes = {"add", "save", "append", "settle", "decide", "move", "write", "set_state", "use"}
+    writes |= {"add_policy", "save_access_map", "add_run", "add_effects", "wake_run", "wake"}
+    told_of_their_own = {"settings.tenant", "effects.is_own_tag_change", "audit.verify"}
+    with two.read(TENANT) as uow:
+        reads = {
+            f"{part}.{name}"
+            for part, rows in vars(uow).items()
+            if isinstance(rows, TenantRows)
+            for name in vars(type(rows))
+            if not name.startswith("_") and name not in writes
+        }
+
+    assert reads == READS.keys() | told_of_their_own
+
+
+def test_neither_tenant_can_change_what_the_other_has(two: SqlStorage, engine: Engine) -> None:
+    before = rows_of(engine, TENANT)
+
+    with two.begin(OTHER) as uow:
+        removed = replace(an_installation(), status=InstallationStatus.REMOVED)
+        uow.installations.save(removed)
+        uow.deliveries.settle(a_delivery().id, DeliveryState.APPLIED)
+        assert not uow.plans.decide(PLAN.id, "mallory", NOW)
+        sent = moved(REFUND, RefundState.SUBMITTING)
+        move = RefundMove(REFUND.id, "reserved", "submitting", NOW, "mallory")
+        assert not uow.refunds.move(REFUND, sent, move)
+        uow.refunds.wake(REFUND, soon(hours=1))
+        uow.effects.wake_run(RUN, wake_at=None, state=RunState.DONE)
+        with two.read(TENANT) as theirs:
+            stored = theirs.effects.of_run(RUN.id)[0]
+        done = replace(stored, state=EffectState.DONE, changed_at=NOW)
+        assert not uow.effects.set_state(TAKE.key, EffectState.WAITING, done)
+        assert not uow.sign_ins.use("hash", NOW)
+        uow.audit.write(NOW, "mallory", "refund.decided", "plan-1", {})
+        uow.requests.save(replace(REQUEST, reason_text="Changed"))
+        uow.facts.append(a_gift(a_tag()), "test", NOW)
+        uow.commit()
+
+    assert rows_of(engine, TENANT) == before
+    with two.read(TENANT) as uow:
+        assert uow.audit.verify() == (1, None)
+
+
+def test_the_same_ids_in_two_tenants_are_two_things(two: SqlStorage) -> None:
+    theirs = InstallationId("store-2")
+    with two.begin(OTHER) as uow:
+        uow.installations.add(an_installation(theirs, tenant=OTHER))
+        assert uow.deliveries.add(replace(a_delivery(), tenant=OTHER, installation=theirs))
+        assert uow.facts.append(a_gift(a_tag()), "test", NOW)
+        uow.requests.save(REQUEST)
+        uow.plans.add(PLAN, REQUEST.id)
+        assert uow.plans.decide(PLAN.id, "ben", NOW)
+        assert uow.refunds.add(replace(REFUND, payment=PaymentRef(theirs, "pay-1")), "ben", NOW)
+        assert uow.effects.add_run(RUN, (TAKE,), NOW)
+        uow.settings.add_policy(POLICY)
+        uow.audit.write(NOW, "ben", "refund.decided", "plan-1", {})
+        uow.commit()
+
+    with two.read(TENANT) as uow:
+        plan = uow.plans.get(PLAN.id)
+        assert plan is not None
+        assert plan.decided_by == ""
+        assert len(uow.refunds.of_plan(PLAN.id)) == 1
+        assert len(uow.effects.of_run(RUN.id)) == 1
+        assert len(uow.audit.entries(0, 9)) == 1
+
+
+POINTERS: dict[str, Callable[[SqlUnitOfWork], object]] = {
+    "delivery to installation": lambda uow: uow.deliveries.add(a_delivery("mine")),
+    "order to installation": lambda uow: uow.orders.save(an_order()),
+    "access map to installation": lambda uow: uow.settings.save_access_map(STORE, AccessMap(), NOW),
+    "plan to request": lambda uow: uow.plans.add(PLAN, REQUEST.id),
+    "refund to plan": lambda uow: uow.refunds.add(
+        replace(REFUND, payment=PaymentRef(InstallationId("store-2"), "pay-1")), "mallory", NOW
+    ),
+    "effect to run": lambda uow: uow.effects.add_effects(RUN, (TAKE,), NOW),
+    "move to refund": lambda uow: uow.refunds._add_move(
+        RefundMove(REFUND.id, "reserved", "withdrawn", NOW, "mallory")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POINTERS)
+def test_no_row_can_point_into_another_tenant(two: SqlStorage, name: str) -> None:
+    with two.begin(OTHER) as uow:
+        uow.installations.add(an_installation("store-2", tenant=OTHER))
+        with pytest.raises(IntegrityError):
+            POINTERS[name](uow)
+
+
+def test_a_refund_cannot_be_sent_through_another_tenants_account(two: SqlStorage) -> None:
+    with two.begin(OTHER) as uow:
+        uow.requests.save(REQUEST)
+        uow.plans.add(PLAN, REQUEST.id)
+        with pytest.raises(IntegrityError):
+            uow.refunds.add(REFUND, "mallory", NOW)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_is_keyed_by_its_tenant(table: Table) -> None:
+    assert "tenant_id" in table.primary_key.columns
+    for constraint in table.foreign_key_constraints:
+        assert "tenant_id" in constraint.column_keys
