@@ -1,7 +1,7 @@
 """Mail by SMTP. One message per call, never sent twice by itself, never logged.
 
-Until the server says that it has the message, nothing was sent; when it goes quiet after the content, nobody
-knows, and it says so.
+Until the server has the content, nothing was sent; when it goes quiet after the content, nobody
+knows, and it says so. What is not plainly an address or a subject is refused, never cleaned up.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import smtplib
 import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
 
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import MakegoodError, NeedsHuman, OutcomeUnknown, Refused, RetryLater
 
 TIMEOUT_SECONDS = 20
 
@@ -26,30 +27,46 @@ class SmtpMailer:
     sender: str
 
     def send(self, to: str, subject: str, body: str, message_id: str) -> None:
-        """Hand one message over.
+        """Hand one message over. `to` may be several addresses with commas between.
 
-        Raises NeedsHuman where no server is set, Refused for a definitive no, RetryLater when
-        certainly nothing was sent, OutcomeUnknown when the server went quiet after the content.
+        Raises NeedsHuman where no server is set, Refused for a definitive no (also of only some of
+        the addresses), RetryLater when certainly nothing was sent, OutcomeUnknown when the server
+        went quiet after the content.
         """
         if not self.url:
             raise NeedsHuman("no_mail_server", "set MAKEGOOD_SMTP_URL")
-        message = self._message(to, subject, body, message_id)
+        try:
+            message = self._message(to, subject, body, message_id)
+            content = message.as_bytes(policy=SMTP)
+            recipients = _addresses(message)
+        except (ValueError, LookupError):
+            # What the library finds wrong may quote the text: only that it is wrong is passed on.
+            raise Refused("mail_unsendable", "an address or the subject is malformed") from None
         try:
             server = self._connected()
         except (OSError, smtplib.SMTPException) as error:
             raise RetryLater("mail_server_unreachable", type(error).__name__) from None
         try:
-            server.send_message(message)
-        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
-            raise _judged(_code_of(error)) from None
-        except smtplib.SMTPDataError as error:
-            raise _judged(error.smtp_code) from None
-        except smtplib.SMTPHeloError as error:
-            raise RetryLater("mail_server_odd", type(error).__name__) from None
-        except (OSError, smtplib.SMTPException) as error:
-            raise OutcomeUnknown("mail_server_quiet", type(error).__name__) from None
+            refused = self._envelope(server, recipients)
+            _hand_over(server, content)
         finally:
             server.close()
+        if refused:
+            raise Refused("mail_refused_in_part", ", ".join(map(str, refused)))
+
+    def _envelope(self, server: smtplib.SMTP, recipients: list[str]) -> list[int]:
+        """Name sender and recipients; the codes of those that are refused. Nothing is sent yet."""
+        try:
+            code, _ = server.mail(self.sender)
+            if code >= 400:
+                raise _judged(code)
+            codes = [server.rcpt(recipient)[0] for recipient in recipients]
+        except (OSError, smtplib.SMTPException) as error:
+            raise RetryLater("mail_server_odd", type(error).__name__) from None
+        refused = [code for code in codes if code >= 400]
+        if len(refused) == len(codes) or any(code < 500 for code in refused):
+            raise _judged(min(refused))
+        return refused
 
     def _message(self, to: str, subject: str, body: str, message_id: str) -> EmailMessage:
         message = EmailMessage()
@@ -57,7 +74,7 @@ class SmtpMailer:
         message["To"] = to
         message["Subject"] = subject
         message["Date"] = formatdate(usegmt=True)
-        # The same effect always has the same id: should it ever arrive twice, mail programs fold it.
+        # The same effect always has the same id: should it arrive twice, mail programs fold it.
         message["Message-ID"] = f"<{message_id}@{self.sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(body)
@@ -69,7 +86,9 @@ class SmtpMailer:
         context = ssl.create_default_context()
         server: smtplib.SMTP
         if parts.scheme == "smtps":
-            server = smtplib.SMTP_SSL(host, parts.port or 465, timeout=TIMEOUT_SECONDS, context=context)
+            server = smtplib.SMTP_SSL(
+                host, parts.port or 465, timeout=TIMEOUT_SECONDS, context=context
+            )
         else:
             server = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT_SECONDS)
         server.ehlo()
@@ -81,13 +100,26 @@ class SmtpMailer:
         return server
 
 
-def _code_of(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPSenderRefused) -> int:
-    if isinstance(error, smtplib.SMTPSenderRefused):
-        return error.smtp_code
-    return max(code for code, _ in error.recipients.values())
+def _addresses(message: EmailMessage) -> list[str]:
+    """The addresses in `To`. Raises ValueError for what no server without SMTPUTF8 could take."""
+    addresses = [address.addr_spec for address in message["To"].addresses]
+    if not addresses or not all(a.isascii() and "@" in a.strip("@") for a in addresses):
+        raise ValueError("not an address")
+    return addresses
 
 
-def _judged(code: int) -> Refused | RetryLater:
+def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
+    try:
+        code, _ = server.data(content)
+    except smtplib.SMTPDataError as error:
+        raise _judged(error.smtp_code) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise OutcomeUnknown("mail_server_quiet", type(error).__name__) from None
+    if code >= 400:
+        raise _judged(code)
+
+
+def _judged(code: int) -> MakegoodError:
     """5xx is a no for good, 4xx is a not now (RFC 5321, 4.2.1)."""
     if code >= 500:
         return Refused("mail_refused", str(code))

@@ -1,24 +1,27 @@
 """Make sense of a stored delivery: read it, parse it, re-read what must be re-read, and apply it.
 
-Everything that a delivery changes is committed together with its new state. A delivery that cannot be applied
-now comes back later; one that never can is kept, shown and replayable. Calls no platform but to re-read.
+Everything that a delivery changes is committed together with its new state. A delivery that cannot
+be applied now comes back later; one that never can is kept, shown and replayable. Calls no platform
+but to re-read.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from plugin.domain.errors import InvalidInput, MakegoodError, NeedsHuman, RetryLater
+from plugin.domain.errors import InvalidInput, MakegoodError, OutcomeUnknown, RetryLater
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import DeliveryId, TenantId
+from plugin.domain.texts import one_line
 from plugin.platforms.manifest import Kind
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import Malformed, Unreadable, read_json
 from plugin.ports import Clock, ConfirmsEvents, Connection
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import DeliveryState, Storage, StoredDelivery
+from plugin.ports.storage import DeliveryState, InstallationStatus, Storage, StoredDelivery
 from plugin.services.apply_event import (
     Application,
     Applied,
@@ -30,7 +33,11 @@ from plugin.services.apply_event import (
 )
 from webhooks.delivery import Delivery
 
-RETRIES = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200))
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(hours=6)
+PATIENCE = timedelta(days=2)
+"""A delivery that still cannot be applied by then has failed: it is shown, and may be replayed."""
+_log = logging.getLogger("makegood.dispatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +56,31 @@ class Dispatch:
             if stored is None or stored.wake_at is None or stored.wake_at > self.clock.now():
                 return
             installation = uow.installations.get(stored.installation)
-        if installation is None:
-            raise NeedsHuman("installation_gone", stored.installation)
-        connection = installation.connection
+        if installation is None or installation.status is InstallationStatus.REMOVED:
+            self._settle(stored, DeliveryState.FAILED, "not connected any more")
+            return
+        try:
+            self._bring_to_end(stored, installation.connection)
+        except (RetryLater, OutcomeUnknown) as error:
+            self._retry(stored, error.code)
+        except MakegoodError as error:
+            self._settle(stored, DeliveryState.FAILED, error.code)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end where a person sees it
+            # Its kind alone: the text may hold a customer's data.
+            kind = type(error).__name__
+            _log.error("dispatch.fault delivery=%s kind=%s", stored.id, kind)
+            self._retry(stored, f"fault: {kind}")
+
+    def _bring_to_end(self, stored: StoredDelivery, connection: Connection) -> None:
         try:
             events = self._read(stored, connection)
         except (Unreadable, Malformed, InvalidInput) as error:
             self._settle(stored, DeliveryState.UNREADABLE, str(error))
             return
-        except RetryLater as error:
-            self._retry(stored, error.code)
-            return
-        except MakegoodError as error:
-            self._settle(stored, DeliveryState.FAILED, error.code)
-            return
         self._apply(stored, connection, events)
 
     def _read(self, stored: StoredDelivery, connection: Connection) -> Sequence[StoreEvent]:
-        """The delivery's events, each as the store's API tells it where the manifest asks for that."""
+        """The delivery's events, each as the store's API tells it where that must be asked."""
         kind = Kind(connection.kind)
         parse = self.registry.parser(kind, connection.platform)
         delivery = Delivery(stored.body, stored.headers, stored.received_at)
@@ -89,17 +103,21 @@ class Dispatch:
             waits = [o.until for o in outcomes if isinstance(o, MustWait)]
             if not waits:
                 state, reason = _summary(outcomes)
-                uow.deliveries.settle(stored.id, state, reason=reason)
+                uow.deliveries.settle(stored.id, state, reason=one_line(reason))
                 uow.commit()
         if waits:
             # Nothing of this delivery is applied until all of it can be: its parts belong together.
             self._settle(stored, DeliveryState.WAITING, "our own call is in flight", min(waits))
 
     def _retry(self, stored: StoredDelivery, code: str) -> None:
-        if stored.attempts >= len(RETRIES):
+        """Later, and later each time: as long again as it has waited already."""
+        now = self.clock.now()
+        age = now - stored.received_at
+        # After an outage of ours, or a replay, one bad moment must not be the end.
+        if age > PATIENCE and stored.state is not DeliveryState.RECEIVED:
             self._settle(stored, DeliveryState.FAILED, code)
             return
-        wake_at = self.clock.now() + RETRIES[stored.attempts]
+        wake_at = now + min(max(age, FIRST_WAIT), LONGEST_WAIT)
         self._settle(stored, DeliveryState.WAITING, code, wake_at)
 
     def _settle(
@@ -110,11 +128,11 @@ class Dispatch:
         wake_at: datetime | None = None,
     ) -> None:
         with self.storage.begin(stored.tenant) as uow:
-            uow.deliveries.settle(stored.id, state, reason=reason, wake_at=wake_at)
+            uow.deliveries.settle(stored.id, state, reason=one_line(reason), wake_at=wake_at)
             uow.commit()
 
     def replay(self, tenant: TenantId, delivery_id: DeliveryId) -> bool:
-        """Put a delivery back in line. What it did before is known by its facts and is not done again."""
+        """Put a delivery back in line. What it did is known by its facts and is not done again."""
         with self.storage.begin(tenant) as uow:
             stored = uow.deliveries.get(delivery_id)
             if stored is None:
@@ -128,7 +146,7 @@ class Dispatch:
 
 
 def _summary(outcomes: Sequence[Application]) -> tuple[DeliveryState, str]:
-    """One state for the whole delivery: what was not recognised must be seen, even beside what was."""
+    """One state for the whole delivery: what was not recognised must be seen, beside what was."""
     unknown = [o.what for o in outcomes if isinstance(o, NotRecognised)]
     if unknown:
         return DeliveryState.UNRECOGNISED, ", ".join(unknown)

@@ -1,21 +1,24 @@
-"""The door for webhooks: raw bytes in, 2xx only after they are committed. Never parses, never logs content.
+"""The door for webhooks: raw bytes in, 2xx only after they are committed. Never logs content.
 
-Unsigned or wrongly signed: 401, nothing stored. Too large: 413. Unknown address: 404. No byte that is not rightly
-signed causes a write, an outgoing call or a 5xx; a database that does not answer is a 503 that asks for a repeat.
+Unsigned or wrongly signed: 401, nothing stored. Too large: 413. Unknown address: 404. No byte that
+is not rightly signed causes a write, an outgoing call or a 5xx; a database that does not answer is
+a 503 that asks for a repeat.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.domain.errors import InvalidInput, NeedsHuman
 from plugin.domain.ids import InstallationId
 from plugin.platforms.manifest import Kind, PlatformManifest, Webhooks
+from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.ports import Clock
@@ -27,6 +30,8 @@ from webhooks.inbox import Inbox
 from webhooks.signatures import Rejected, verify
 
 MAX_BODY = 1024 * 1024
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The shape of an installation's id: no other text reaches the database, which may choke on it."""
 _log = logging.getLogger("makegood.intake")
 
 
@@ -64,25 +69,27 @@ def _receiver(intake: Intake) -> Callable[[str, str], Response]:
             return _answer(413)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return _answer(415)
+        if not _ID.fullmatch(installation):
+            return _answer(404)
         try:
             found = intake.storage.find_installation(InstallationId(installation))
             if found is None or not _listens(found, platform):
                 return _answer(404)
             return _take_in(intake, found, body)
-        except DBAPIError:
-            _log.exception("intake.database_failed installation=%s", installation)
+        except SQLAlchemyError as error:
+            # Its kind alone: the statement's parameters are the delivery.
+            kind = type(error).__name__
+            _log.error("intake.database_failed installation=%s kind=%s", installation, kind)
             return _answer(503, retry_after=30)
         except NeedsHuman as error:
-            _log.error("intake.unusable installation=%s code=%s", installation, error.code)  # noqa: TRY400 - the code says all; a trace would say where secrets are opened
+            _log.error("intake.unusable installation=%s code=%s", installation, error.code)
             return _answer(503, retry_after=300)
 
     return receive
 
 
 def _listens(found: Installation, platform: str) -> bool:
-    return (
-        found.connection.platform == platform and found.status is not InstallationStatus.REMOVED
-    )
+    return found.connection.platform == platform and found.status is not InstallationStatus.REMOVED
 
 
 def _take_in(intake: Intake, found: Installation, body: bytes) -> Response:
@@ -117,6 +124,9 @@ def _declared(registry: Registry, found: Installation) -> Webhooks | None:
         )
     except InvalidInput:
         return None
+    except InvalidManifest:
+        # Ours to mend, and the sender can wait: anything but a 5xx could make them give up.
+        raise NeedsHuman("broken_manifest", "run `makegood platforms check`") from None
     return manifest.webhooks
 
 
@@ -125,7 +135,7 @@ def _secrets(secrets: Mapping[str, str]) -> Sequence[bytes]:
 
 
 def _topic(declared: Webhooks, delivery: Delivery) -> str:
-    """The vendor's word for what this is, for lists that people read; empty where it cannot be told."""
+    """The vendor's word for what this is, for lists that people read; empty where none is told."""
     if declared.topic_header is not None:
         return delivery.header(declared.topic_header) or ""
     try:

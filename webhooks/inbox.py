@@ -1,7 +1,8 @@
-"""Take a verified delivery in: committed with a full sync before anybody says thanks. Never interprets it.
+"""Take a verified delivery in: committed with a full sync before anybody says thanks.
 
-A delivery of a name that this installation already sent is known: it is answered like the first and stored
-once. What cannot be read is stored too, since the sender did nothing wrong that a repeat would mend.
+Never interprets it. A delivery of a name that this installation already sent is known: it is
+answered like the first and stored once. What cannot be read is stored too, since the sender did
+nothing wrong that a repeat would mend.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
+from plugin.domain.texts import one_line
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.ports import Mint
 from plugin.ports.storage import DeliveryState, Storage, StoredDelivery
@@ -42,7 +44,7 @@ class Inbox:
             tenant=tenant,
             installation=installation,
             name=name,
-            topic=topic[:255],
+            topic=one_line(topic)[:255],
             received_at=delivery.received_at,
             headers=dict(list(delivery.headers.items())[:KEPT_HEADERS]),
             body=delivery.body,

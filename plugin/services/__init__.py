@@ -1,1 +1,4 @@
-"""Use cases, one verb and one object each. They take ports and return values; they never do I/O themselves."""
+"""Use cases, one verb and one object each.
+
+They take ports and return values; they never do I/O themselves.
+"""

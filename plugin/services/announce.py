@@ -1,4 +1,7 @@
-"""Whom to tell of a store's news, and in which words: the owner by mail, and the customer's open tickets."""
+"""Whom to tell of a store's news, and in which words: the owner, and the customer's open tickets.
+
+Writes and sends nothing: it makes the texts that the rules' run then carries.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import (
     AddTicketNote,
     PlannedEffect,
@@ -19,6 +23,7 @@ from plugin.domain.messages import MessageId, compose
 from plugin.domain.money import Money
 from plugin.domain.orders import Order, Resource
 from plugin.domain.rules import Tell
+from plugin.domain.texts import bullets, one_line
 from plugin.ports.storage import UnitOfWork
 from plugin.services.run_rules import Tellers
 from plugin.services.wording import because_words, day_words, money_words, resource_words
@@ -43,19 +48,20 @@ class Announcement:
 def announce(uow: UnitOfWork, news: Announcement) -> Tellers:
     """Tellers for `run_rules`: they see what the rules decided, and put it into words."""
     tenant = uow.settings.tenant()
+    access = uow.settings.access_map()
 
     def tellers(ledger: Ledger, effects: Sequence[PlannedEffect]) -> Sequence[tuple[str, Tell]]:
         order = news.order
         facts = {
             "store": news.store,
-            "order": order.number,
-            "product": order.title,
-            "customer": order.name or order.email,
+            "order": one_line(order.number),
+            "product": one_line(order.title),
+            "customer": one_line(order.name or order.email),
             "amount": money_words(news.amount, ENGLISH) if news.amount is not None else "",
             "money": news.money,
             "goes": _goes(effects),
             "stays": _stays(ledger, effects, tenant.time_zone),
-            "unknown": _unknown(ledger, order),
+            "unknown": _unknown(ledger, order, access),
             "next": _next(news, tenant.time_zone),
         }
         owner = compose(news.owner, ENGLISH, facts)
@@ -76,22 +82,26 @@ def _goes(effects: Sequence[PlannedEffect]) -> str:
                 gone.append(resource)
             case _:
                 pass
-    return "\n".join(f"- {resource_words(resource)}" for resource in gone)
+    return bullets(resource_words(resource) for resource in gone)
 
 
 def _stays(ledger: Ledger, effects: Sequence[PlannedEffect], time_zone: str) -> str:
     kept = [e.effect.resource for e in effects if isinstance(e.effect, RestoreAccess)]
-    return "\n".join(
-        f"- {resource_words(resource)}, "
+    return bullets(
+        f"{resource_words(resource)}, "
         f"{because_words(ledger.holdings[resource].living, time_zone, ENGLISH)}"
         for resource in kept
     )
 
 
-def _unknown(ledger: Ledger, order: Order) -> str:
-    told = [f"- what {line.title} opened: nobody told" for line in order.lines if line.gives is None]
-    bundles = [f"- what the bundle {b.name or b.ref} holds" for b in ledger.unknown_bundles]
-    return "\n".join((*told, *bundles))
+def _unknown(ledger: Ledger, order: Order, access: AccessMap) -> str:
+    untold = [
+        f"what {line.title} opened: nobody told"
+        for line in order.lines
+        if line.gives is None and access.given_by(order.ref.installation, line.product) is None
+    ]
+    bundles = [f"what the bundle {b.name or b.ref} holds" for b in ledger.unknown_bundles]
+    return bullets((*untold, *bundles))
 
 
 def _next(news: Announcement, time_zone: str) -> str:

@@ -1,13 +1,13 @@
 """Apply a store event: facts first, then the rules, all in the transaction of its delivery.
 
-Recognises our own echo before it creates anything: a refund that we sent, a tag that we removed. Applies any
-event at any time and any number of times with the same end. Never calls outside: what must be re-read was
-re-read before.
+Recognises our own echo before it creates anything: a refund that we sent, a tag that we removed.
+Applies any event at any time and any number of times with the same end. Never calls outside: what
+must be re-read was re-read before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -34,13 +34,19 @@ from plugin.domain.facts import (
     TagAdded,
     TagRemoved,
 )
-from plugin.domain.ids import CustomerKey, DeliveryId, InstallationId, RunId, customer_key
+from plugin.domain.ids import CustomerKey, DeliveryId, InstallationId, RunId, customer_key, digest
 from plugin.domain.messages import MessageId
-from plugin.domain.orders import LineRef, Order, OrderRef, PaymentRef
+from plugin.domain.orders import Order, Resource
 from plugin.domain.refunds import IN_FLIGHT, OVER, Move, Refund, RefundState, may_move
 from plugin.ports.storage import InstallationStatus, SelfTestLine, UnitOfWork
 from plugin.services.announce import Announcement, announce
-from plugin.services.find_orders import join_charges
+from plugin.services.recognise_order import (
+    is_all_back,
+    is_ended,
+    known_sale,
+    located,
+    order_of,
+)
 from plugin.services.record_sale import sale_facts
 from plugin.services.run_rules import run_rules, tell_nobody
 from plugin.services.settle_refund import settle_refund
@@ -89,7 +95,9 @@ class Source:
     received_at: datetime
 
 
-def apply_event(uow: UnitOfWork, event: StoreEvent, source: Source, now: datetime) -> Application:
+def apply_event(  # noqa: C901 - one case per event
+    uow: UnitOfWork, event: StoreEvent, source: Source, now: datetime
+) -> Application:
     """Apply one event inside `uow`; the caller commits it together with the delivery's state."""
     match event:
         case SaleMade(order):
@@ -131,11 +139,12 @@ def _ruled(
     source: Source,
     now: datetime,
     news: Announcement | None = None,
+    run_id: RunId | None = None,
 ) -> Applied:
+    """Let the rules run. `run_id` names the cause where more than one delivery may tell of it."""
     tellers = tell_nobody if news is None else announce(uow, news)
-    run_rules(
-        uow, customer, RunId(source.delivery), f"delivery {source.delivery}", now, tellers
-    )
+    named = run_id or RunId(source.delivery)
+    run_rules(uow, customer, named, f"delivery {source.delivery}", now, tellers)
     return Applied()
 
 
@@ -143,21 +152,19 @@ def _sale_refunded(
     uow: UnitOfWork, event: SaleRefunded, source: Source, now: datetime
 ) -> Application:
     """A one-shot sale cancelled: its money went back in full, by us or by somebody else."""
-    event = replace(event, order=_located(uow, event.order))
-    order = _known_sale(uow, event.order)
+    event = replace(event, order=located(uow, event.order, event.refund))
+    order = known_sale(uow, event.order)
     _keep_sale(uow, order, source, now)
     ours = uow.refunds.of_order(order.ref)
     waiting = [r for r in ours if r.state in IN_FLIGHT]
     manual = [r for r in waiting if r.state in (RefundState.MANUAL, RefundState.NEEDS_PERSON)]
-    if manual and len(manual) == len(waiting):
-        for refund in manual:
-            move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_store")
-            settle_refund(uow, refund, move, STORE, now, event.refund)
-        return Applied()
-    if waiting and now - source.received_at < PATIENCE:
+    if len(manual) < len(waiting) and now - source.received_at < PATIENCE:
         return MustWait(now + timedelta(seconds=5))
-    if any(r.state is RefundState.SUCCEEDED for r in ours) and _is_ended(uow, order):
-        return Applied()
+    for refund in manual:
+        move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_store")
+        settle_refund(uow, refund, move, STORE, now, event.refund)
+    if is_ended(uow, order):
+        return Applied()  # the same money, told of before: by us, or by the gateway
     lines = tuple(line.ref for line in event.order.lines)
     fact = Refunded(
         customer=order.customer,
@@ -182,15 +189,16 @@ def _sale_refunded(
 def _subscription_cancelled(
     uow: UnitOfWork, event: SubscriptionCancelled, source: Source, now: datetime
 ) -> Application:
-    """No proof of money back: access ends with what is paid, or, where nobody tells, waits for a person."""
-    event = replace(event, order=_located(uow, event.order))
-    order = _known_sale(uow, event.order)
+    """No proof of money back: access ends with what is paid, or a person decides when."""
+    event = replace(event, order=located(uow, event.order))
+    order = known_sale(uow, event.order)
     _keep_sale(uow, order, source, now)
-    until = event.paid_until if event.paid_until is not None else event.at if event.ended else None
-    is_new = False
-    for line in event.order.lines if until is not None else ():
-        fact = PaidUntil(order.customer, line.ref, until or event.at, event.at)
-        is_new |= uow.facts.append(fact, f"delivery {source.delivery}", now)
+    until = event.paid_until or (event.at if event.ended else None)
+    is_new = until is None
+    if until is not None:
+        for line in event.order.lines:
+            fact = PaidUntil(order.customer, line.ref, until, event.at)
+            is_new |= uow.facts.append(fact, f"delivery {source.delivery}", now)
     news = Announcement(
         MessageId.OWNER_SALE_CANCELLED,
         MessageId.NOTE_SALE_CANCELLED,
@@ -201,7 +209,10 @@ def _subscription_cancelled(
         until,
         needs_person=until is None,
     )
-    return _ruled(uow, order.customer, source, now, news if is_new or until is None else None)
+    # Without a fact, only the name of the run keeps a repeated delivery from telling again.
+    cause = digest("cancelled", order.ref.installation, order.ref.ref, event.at.isoformat())
+    named = RunId(cause) if until is None else None
+    return _ruled(uow, order.customer, source, now, news if is_new else None, named)
 
 
 def _payment_refunded(
@@ -211,13 +222,13 @@ def _payment_refunded(
     _tick_delivery_received(uow, source, now)
     candidates = uow.refunds.of_payment(event.payment)
     ours = _our_refund(candidates, event)
-    if ours is not None:
+    if ours is not None and not _contradicts(ours, event):
         return _echoed(uow, ours, event, now)
     if now - source.received_at < PATIENCE and any(_may_be_echo(r, event) for r in candidates):
         return MustWait(now + timedelta(seconds=2))
     if event.state == "pending":
         return Ignored("a refund made elsewhere is not through yet")
-    order = _order_of(uow, event.payment, event.order)
+    order = order_of(uow, event.payment, event.order)
     if order is None:
         return Ignored("a refund of a payment that belongs to no order we know")
     if event.state == "failed":
@@ -235,6 +246,7 @@ def _payment_refunded(
         amount=event.amount,
         whole=event.whole and len(order.payments) <= 1,
     )
+    is_told = is_all_back(uow, order)  # by the store, as a sale cancelled
     is_new = uow.facts.append(fact_of_it, f"delivery {source.delivery}", now)
     news = Announcement(
         MessageId.OWNER_REFUNDED_ELSEWHERE,
@@ -244,7 +256,7 @@ def _payment_refunded(
         event.amount,
         "",
     )
-    return _ruled(uow, order.customer, source, now, news if is_new else None)
+    return _ruled(uow, order.customer, source, now, news if is_new and not is_told else None)
 
 
 def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund | None:
@@ -254,28 +266,44 @@ def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund 
     return None
 
 
+def _contradicts(refund: Refund, event: PaymentRefunded) -> bool:
+    """Money went back that we wrote down as never sent: it is booked like one made elsewhere."""
+    denied = (RefundState.REFUSED, RefundState.WITHDRAWN)
+    return refund.state in denied and event.state == "succeeded"
+
+
 def _may_be_echo(refund: Refund, event: PaymentRefunded) -> bool:
     """While our own call of this amount has no answer, news without a reference may be about it."""
-    in_the_air = (RefundState.SUBMITTING, RefundState.UNKNOWN)
-    return refund.state in in_the_air and refund.amount == event.amount
+    in_the_air = refund.state in (RefundState.SUBMITTING, RefundState.UNKNOWN)
+    goes_again = refund.state is RefundState.RESERVED and refund.looks > 0
+    return (in_the_air or goes_again) and refund.amount == event.amount
 
 
-def _echoed(
-    uow: UnitOfWork, refund: Refund, event: PaymentRefunded, now: datetime
-) -> Application:
+def _echoed(uow: UnitOfWork, refund: Refund, event: PaymentRefunded, now: datetime) -> Application:
     """News of our own refund moves it; it never makes a second entry."""
     if refund.state in (RefundState.RESERVED, RefundState.SUBMITTING):
         return MustWait(now + timedelta(seconds=2))
-    failed_to = RefundState.REFUSED if refund.state not in OVER else RefundState.FAILED_LATER
-    to = {"succeeded": RefundState.SUCCEEDED, "pending": RefundState.PENDING, "failed": failed_to}[
-        event.state
-    ]
+    to = _told_state(refund, event)
     if to is refund.state or not may_move(refund.state, to):
         return Applied()
-    wake_at = refund.wake_at if to is RefundState.PENDING else None
-    move = Move(to, wake_at, event.refund, event.reason)
+    is_over = to not in (RefundState.PENDING, RefundState.UNKNOWN)
+    move = Move(to, None if is_over else refund.wake_at or now, event.refund, event.reason)
     settle_refund(uow, refund, move, STORE, now, event.refund)
     return Applied()
+
+
+def _told_state(refund: Refund, event: PaymentRefunded) -> RefundState:
+    match event.state:
+        case "succeeded":
+            return RefundState.SUCCEEDED
+        case "failed" if refund.state in OVER:
+            return RefundState.FAILED_LATER
+        case "failed" if refund.state is RefundState.NEEDS_PERSON:
+            return RefundState.UNKNOWN  # the look-up that follows says why it failed
+        case "failed":
+            return RefundState.REFUSED
+        case _:
+            return RefundState.PENDING
 
 
 def _close_manual(
@@ -290,10 +318,8 @@ def _close_manual(
     return None
 
 
-def _disputed(
-    uow: UnitOfWork, event: DisputeNews, source: Source, now: datetime
-) -> Application:
-    order = _order_of(uow, event.payment, event.order)
+def _disputed(uow: UnitOfWork, event: DisputeNews, source: Source, now: datetime) -> Application:
+    order = order_of(uow, event.payment, event.order)
     if order is None:
         return Ignored("a dispute on a payment that belongs to no order we know")
     _keep_sale(uow, order, source, now)
@@ -310,13 +336,24 @@ def _tagged(uow: UnitOfWork, event: TagNews, source: Source, now: datetime) -> A
     _tick_delivery_received(uow, source, now)
     customer = customer_key(event.email)
     tag = event.tag
-    if uow.effects.is_own_tag_change(
-        customer, tag.installation, tag.ref, added=event.added, since=event.at - ECHO
-    ):
+    if _is_own_change(uow, customer, tag, event):
         return Ignored("our own change of this tag")
     fact = TagAdded(customer, tag, event.at) if event.added else TagRemoved(customer, tag, event.at)
     uow.facts.append(fact, f"delivery {source.delivery}", now)
     return _ruled(uow, customer, source, now)
+
+
+def _is_own_change(uow: UnitOfWork, customer: CustomerKey, tag: Resource, event: TagNews) -> bool:
+    """Our last change of this tag was this very one, and not long ago.
+
+    A change the other way since then was somebody else's doing, and so is what follows it.
+    """
+    turn = uow.effects.turns(customer).get(tag)
+    if turn is None or turn.taken is event.added:
+        return False
+    return uow.effects.is_own_tag_change(
+        customer, tag.installation, tag.ref, added=event.added, since=event.at - ECHO
+    )
 
 
 def _subscription_news(
@@ -324,17 +361,21 @@ def _subscription_news(
 ) -> Application:
     customer = customer_key(event.email)
     until = event.at if event.ended else event.ends_at
+    if until is None:
+        return Ignored("a subscription that goes on")
     lines = [
         line.ref
         for order in uow.orders.of_customer(customer)
         for line in order.lines
-        if line.subscription == event.subscription
-        and order.ref.installation == event.installation
+        if line.subscription == event.subscription and order.ref.installation == event.installation
     ]
-    if until is None or not lines:
-        return Ignored("a subscription that gives nothing we know of, or goes on")
+    if not lines:
+        if now - source.received_at < PATIENCE:  # its sale may have been overtaken
+            return MustWait(now + timedelta(minutes=5))
+        return Ignored("a subscription that gives nothing we know of")
     for line in lines:
-        uow.facts.append(PaidUntil(customer, line, until, event.at), f"delivery {source.delivery}", now)
+        fact = PaidUntil(customer, line, until, event.at)
+        uow.facts.append(fact, f"delivery {source.delivery}", now)
     return _ruled(uow, customer, source, now)
 
 
@@ -344,74 +385,6 @@ def _closed(uow: UnitOfWork, source: Source, now: datetime) -> Application:
         uow.installations.save(replace(installation, status=InstallationStatus.REMOVED))
         uow.audit.write(now, STORE, "installation.removed", source.installation, {})
     return Applied()
-
-
-def _located(uow: UnitOfWork, told: Order) -> Order:
-    """A cancellation that names no sale we know is about this buyer's sale of the same plan, if there is one.
-
-    Of several the newest that still gives something; they sold the same, so access comes out the same.
-    """
-    if uow.orders.get(told.ref) is not None:
-        return told
-    products = {line.product for line in told.lines}
-    sales = sorted(
-        (
-            order
-            for order in uow.orders.of_customer(told.customer)
-            if order.ref.installation == told.ref.installation
-            and products <= {line.product for line in order.lines}
-        ),
-        key=lambda order: (not _is_ended(uow, order), order.bought_at, order.ref),
-    )
-    if not sales:
-        return told
-    named = {line.product: line.ref for line in sales[-1].lines}
-    lines = tuple(replace(line, ref=named[line.product]) for line in told.lines)
-    return replace(told, ref=sales[-1].ref, number=sales[-1].number, lines=lines)
-
-
-def _known_sale(uow: UnitOfWork, told: Order) -> Order:
-    """The sale as we know it, with what the event tells on top: a cancellation may name less than a sale."""
-    known = uow.orders.get(told.ref)
-    if known is None:
-        return told
-    named = {line.ref: line for line in told.lines}
-    lines = tuple(
-        line if line.gives is not None else replace(line, gives=named[line.ref].gives)
-        for line in known.lines
-        if line.ref in named
-    )
-    rest = tuple(line for line in known.lines if line.ref not in named)
-    extra = tuple(line for ref, line in named.items() if ref not in {known.ref for known in known.lines})
-    return replace(known, lines=(*lines, *rest, *extra))
-
-
-def _is_ended(uow: UnitOfWork, order: Order) -> bool:
-    ended: set[LineRef] = set()
-    for fact in uow.facts.of_customer(order.customer):
-        if isinstance(fact, Refunded) and fact.order == order.ref:
-            ended |= {line.ref for line in order.lines} if fact.whole else set(fact.ends)
-    return {line.ref for line in order.lines} <= ended
-
-
-def _order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order | None:
-    """The order that a payment paid for: one joined with it in a plan of ours, else the gateway's own."""
-    for refund in uow.refunds.of_payment(payment):
-        if (order := uow.orders.get(refund.order)) is not None:
-            return order
-    if told is None:
-        return uow.orders.get(OrderRef(payment.installation, payment.ref))
-    joined = _joined_sale(uow, told)
-    return joined or _known_sale(uow, told)
-
-
-def _joined_sale(uow: UnitOfWork, charge: Order) -> Order | None:
-    sales = [o for o in uow.orders.of_customer(charge.customer) if o.ref != charge.ref]
-    joined: Sequence[Order] = join_charges([*sales, charge], {charge.ref.installation})
-    paid = {payment.ref for payment in charge.payments}
-    return next(
-        (o for o in joined if o.ref != charge.ref and paid & {p.ref for p in o.payments}), None
-    )
 
 
 def _tick_delivery_received(uow: UnitOfWork, source: Source, now: datetime) -> None:

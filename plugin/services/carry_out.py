@@ -1,86 +1,48 @@
 """Carry out the effects of one run, in order, each with its row committed before its call.
 
-One effect that cannot be done now never holds up the others; its run stays open until it is done or a person
-must look. Found `sending` after a crash, a change that may be repeated is repeated, a note is looked for in its
-ticket, and a mail is left `unknown`: told at most once.
+One effect that cannot be done now never holds up the others; its run stays open until it is done or
+a person must look. Found `sending` after a crash, a change that may be repeated is repeated, a note
+is looked for in its ticket, and a mail is left `unknown`: told at most once. A change that a later
+change of the same thing has overtaken is not made any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from plugin.domain.effects import (
-    AddTicketNote,
-    CancelSubscription,
     EffectState,
-    RemoveTag,
-    RestoreAccess,
-    RestoreTag,
-    RevokeAccess,
     TellCustomer,
     TellOwner,
     VerifyAccess,
+    access_key,
 )
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
-from plugin.domain.ids import EffectKey, InstallationId, RunId, TenantId
+from plugin.domain.ids import CustomerKey, EffectKey, RunId, TenantId
 from plugin.domain.rules import rule_effects
-from plugin.ports import (
-    CancelsSubscriptions,
-    Changed,
-    Clock,
-    Connection,
-    Contact,
-    HoldsAccess,
-    HoldsTags,
-    Mailer,
-    WritesTickets,
+from plugin.ports import Changed, Clock, Mailer
+from plugin.ports.platforms import Platforms
+from plugin.ports.storage import Run, RunState, Storage, StoredEffect, UnitOfWork
+from plugin.services.effect_calls import (
+    Attempt,
+    Call,
+    Done,
+    EffectCalls,
+    ForPerson,
+    MaybeSent,
+    TryLater,
+    attempt,
+    resource_of,
 )
-from plugin.ports.platforms import P, Platforms
-from plugin.ports.storage import InstallationStatus, Run, RunState, Storage, StoredEffect, UnitOfWork
 from plugin.services.run_rules import MOMENT, book_next_moment, ledger_of
-from plugin.services.wording import resource_words
 
 RETRIES = tuple(
     timedelta(seconds=s)
     for s in (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200, 86400, 86400, 86400)
 )
-"""Twelve attempts over more than three days; then a person must look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It is so now. `outcome` is a word for people."""
-
-    changed: Changed
-    outcome: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TryLater:
-    """Not done, and safe to do again."""
-
-    code: str
-    after_seconds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ForPerson:
-    """No program can do it."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class MaybeSent:
-    """A message that may have gone out, and cannot be looked up."""
-
-    code: str
-
-
-Attempt = Done | TryLater | ForPerson | MaybeSent
+"""After the first attempt twelve more, over almost four days; then a person must look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +66,7 @@ class CarryOut:
         self._end(tenant, run)
 
     def _begin(self, tenant: TenantId, run_id: RunId) -> Run | None:
-        """The run, with its effects; a booked moment reads the ledger only now that its time has come."""
+        """The run with its effects; a booked moment reads the ledger now that its time is here."""
         now = self.clock.now()
         with self.storage.begin(tenant) as uow:
             run = uow.effects.run(run_id)
@@ -113,9 +75,7 @@ class CarryOut:
             if run.cause == MOMENT:
                 ledger = ledger_of(uow, run.customer, now)
                 turns = uow.effects.turns(run.customer)
-                uow.effects.add_effects(
-                    run, rule_effects(run.customer, run.id, ledger, turns), now
-                )
+                uow.effects.add_effects(run, rule_effects(run.customer, run.id, ledger, turns), now)
                 book_next_moment(uow, run.customer, ledger, now)
             uow.commit()
         return run
@@ -132,142 +92,76 @@ class CarryOut:
 
     def _try(self, tenant: TenantId, run: Run, key: EffectKey) -> None:
         """One attempt at one effect, if it is due."""
-        now = self.clock.now()
         with self.storage.begin(tenant) as uow:
-            siblings = uow.effects.of_run(run.id)
-            effect = next(e for e in siblings if e.planned.key == key)
-            if effect.state.over or (effect.wake_at is not None and effect.wake_at > now):
-                return
-            if isinstance(effect.planned.effect, VerifyAccess) and _too_early(effect, siblings):
-                return
-            interrupted = effect.state is EffectState.SENDING
-            sending = replace(
-                effect,
-                state=EffectState.SENDING,
-                attempts=effect.attempts + 1,
-                wake_at=None,
-                changed_at=now,
-            )
-            if not uow.effects.set_state(key, effect.state, sending):
-                return
-            call = self._prepare(uow, run, sending, siblings, interrupted=interrupted)
+            claimed = self._claim(uow, run, key)
             uow.commit()
-        settled = _settled(sending, attempt(call), self.clock.now())
+        if claimed is None:
+            return
+        sending, call = claimed
+        settled = _settled(sending, attempt(call, key), self.clock.now())
         with self.storage.begin(tenant) as uow:
             uow.effects.set_state(key, EffectState.SENDING, settled)
             if settled.state.over:
-                uow.audit.write(
-                    self.clock.now(),
-                    "worker",
-                    f"effect.{settled.state}",
-                    key,
-                    {"kind": type(effect.planned.effect).__name__, "run": run.id},
-                )
+                _write_down(uow, settled, self.clock.now())
             uow.commit()
 
-    def _prepare(
-        self,
-        uow: UnitOfWork,
-        run: Run,
-        stored: StoredEffect,
-        siblings: Sequence[StoredEffect],
-        *,
-        interrupted: bool,
-    ) -> Callable[[], Attempt]:
-        """The call to make, with all that it needs read already: no transaction is open while it runs."""
-        contact = _contact(uow, run, stored)
-        key = stored.planned.key
-        effect = stored.planned.effect
-        match effect:
-            case CancelSubscription(installation, ref, at_once):
-                cancels = self._port(uow, installation, CancelsSubscriptions)
-                return lambda: Done(cancels().cancel_subscription(contact, ref, at_once=at_once))
-            case RevokeAccess(resource):
-                holder = self._port(uow, resource.installation, HoldsAccess)
-                return lambda: Done(holder().revoke(contact, resource))
-            case RestoreAccess(resource):
-                holder = self._port(uow, resource.installation, HoldsAccess)
-                return lambda: Done(holder().restore(contact, resource))
-            case RemoveTag(tag):
-                tags = self._port(uow, tag.installation, HoldsTags)
-                return lambda: Done(tags().remove_tag(contact, tag))
-            case RestoreTag(tag):
-                tags = self._port(uow, tag.installation, HoldsTags)
-                return lambda: Done(tags().add_tag(contact, tag))
-            case VerifyAccess():
-                holder = self._port(uow, effect.installation, HoldsAccess)
-                return lambda: _verified(effect, holder(), contact)
-            case AddTicketNote():
-                desks = self._desks(uow, effect.desk)
-                open_ends = _open_ends(siblings)
-                return lambda: _noted(effect, desks, run, key, open_ends)
-            case TellCustomer():
-                if effect.desk is not None and effect.ticket is not None:
-                    desks = self._desks(uow, effect.desk)
-                    return lambda: _replied(effect, desks, key)
-                return self._mail(effect.email, effect.subject, effect.body, key, interrupted)
-            case TellOwner(subject, body):
-                owners = uow.settings.tenant().owners
-                if not owners:
-                    return lambda: ForPerson("no_owner_address")
-                return self._mail(", ".join(owners), subject, body, key, interrupted)
-            case _:
-                assert_never(effect)
-
-    def _mail(
-        self, to: str, subject: str, body: str, key: EffectKey, interrupted: bool
-    ) -> Callable[[], Attempt]:
-        if interrupted:
-            return lambda: MaybeSent("interrupted")
-
-        def call() -> Attempt:
-            self.mailer.send(to, subject, body, key)
-            return Done(Changed.DONE)
-
-        return call
-
-    def _port(
-        self, uow: UnitOfWork, installation: InstallationId, port: type[P]
-    ) -> Callable[[], P]:
-        connection = _usable(uow, installation)
-
-        def find() -> P:
-            if connection is None:
-                raise NeedsHuman("not_connected", installation)
-            able = self.platforms.able(connection, port)
-            if able is None:
-                raise NeedsHuman("by_hand_only", installation)
-            return able
-
-        return find
-
-    def _desks(self, uow: UnitOfWork, only: InstallationId | None) -> list[WritesTickets]:
-        return [
-            writer
-            for i in uow.installations.all()
-            if i.connection.kind == "helpdesk"
-            and only in (None, i.connection.installation)
-            and (writer := self.platforms.able(i.connection, WritesTickets)) is not None
-        ]
+    def _claim(self, uow: UnitOfWork, run: Run, key: EffectKey) -> tuple[StoredEffect, Call] | None:
+        """The effect as `sending` and the call to make, or None where nothing is to be done now."""
+        now = self.clock.now()
+        siblings = uow.effects.of_run(run.id)
+        effect = next(e for e in siblings if e.planned.key == key)
+        if not _is_due(effect, siblings, now):
+            return None
+        before, is_overtaken = _neighbours(uow, run.customer, effect)
+        if is_overtaken:
+            over = replace(effect, state=EffectState.ALREADY, outcome="overtaken", changed_at=now)
+            uow.effects.set_state(key, effect.state, over)
+            _write_down(uow, over, now)
+            return None
+        if before is not None and before.state is EffectState.SENDING:
+            return None  # its call may still be on its way, and would arrive second
+        sending = replace(
+            effect,
+            state=EffectState.SENDING,
+            attempts=effect.attempts + 1,
+            wake_at=None,
+            changed_at=now,
+        )
+        uow.effects.set_state(key, effect.state, sending)
+        calls = EffectCalls(self.platforms, self.mailer, self.clock)
+        interrupted = effect.state is EffectState.SENDING
+        return sending, calls.prepare(uow, sending, siblings, interrupted=interrupted)
 
 
-def attempt(call: Callable[[], Attempt]) -> Attempt:
-    """Make the call; what it raises becomes an outcome by its kind."""
-    try:
-        return call()
-    except Refused as error:
-        return ForPerson(error.code)
-    except NeedsHuman as error:
-        return ForPerson(error.code)
-    except RetryLater as error:
-        return TryLater(error.code, error.after_seconds)
-    except OutcomeUnknown as error:
-        return MaybeSent(error.code)
+def _is_due(effect: StoredEffect, siblings: Sequence[StoredEffect], now: datetime) -> bool:
+    if effect.state.over or (effect.wake_at is not None and effect.wake_at > now):
+        return False
+    planned = effect.planned.effect
+    return not (isinstance(planned, VerifyAccess) and _too_early(planned, siblings))
 
 
-_REPEATABLE = (
-    CancelSubscription | RevokeAccess | RestoreAccess | RemoveTag | RestoreTag | VerifyAccess | AddTicketNote
-)
+def _neighbours(
+    uow: UnitOfWork, customer: CustomerKey, effect: StoredEffect
+) -> tuple[StoredEffect | None, bool]:
+    """The change of the same resource before this one, and whether there is one after it.
+
+    Mere checks of what stays have no place in that row.
+    """
+    resource = resource_of(effect)
+    turn = uow.effects.turns(customer).get(resource) if resource is not None else None
+    if resource is None or turn is None:
+        return None, False
+    keys = [access_key(customer, resource, n) for n in range(1, turn.count + 1)]
+    if effect.planned.key not in keys:
+        return None, False
+    place = keys.index(effect.planned.key)
+    before = uow.effects.get(keys[place - 1]) if place else None
+    return before, place + 1 < len(keys)
+
+
+def _write_down(uow: UnitOfWork, effect: StoredEffect, now: datetime) -> None:
+    details = {"kind": type(effect.planned.effect).__name__, "run": effect.run}
+    uow.audit.write(now, "worker", f"effect.{effect.state}", effect.planned.key, details)
 
 
 def _settled(effect: StoredEffect, outcome: Attempt, now: datetime) -> StoredEffect:
@@ -276,18 +170,27 @@ def _settled(effect: StoredEffect, outcome: Attempt, now: datetime) -> StoredEff
         case Done(changed, words):
             state = EffectState.DONE if changed is Changed.DONE else EffectState.ALREADY
             return replace(effect, state=state, outcome=words, changed_at=now)
-        case MaybeSent(code) if isinstance(effect.planned.effect, _REPEATABLE):
-            return _later(effect, TryLater(code), now)
-        case MaybeSent(code):
-            if isinstance(effect.planned.effect, TellCustomer) and effect.planned.effect.ticket:
-                return _later(effect, TryLater(code), now)
+        case MaybeSent(code) if _is_mail(effect):
             return replace(effect, state=EffectState.UNKNOWN, outcome=code, changed_at=now)
+        case MaybeSent(code):
+            return _later(effect, TryLater(code), now)
         case TryLater():
             return _later(effect, outcome, now)
         case ForPerson(code):
             return replace(effect, state=EffectState.NEEDS_PERSON, outcome=code, changed_at=now)
         case _:
             assert_never(outcome)
+
+
+def _is_mail(effect: StoredEffect) -> bool:
+    """Mail cannot be looked up. All else may be done twice, or is looked for first."""
+    match effect.planned.effect:
+        case TellOwner():
+            return True
+        case TellCustomer(desk, ticket):
+            return desk is None or ticket is None
+        case _:
+            return False
 
 
 def _later(effect: StoredEffect, outcome: TryLater, now: datetime) -> StoredEffect:
@@ -305,104 +208,7 @@ def _later(effect: StoredEffect, outcome: TryLater, now: datetime) -> StoredEffe
     )
 
 
-def _contact(uow: UnitOfWork, run: Run, stored: StoredEffect) -> Contact:
-    """The customer at the effect's store, with the store's own id where a sale of there told it.
-
-    With the id a change reaches the right person even after she changed her address.
-    """
-    place = _place(stored)
-    known = [
-        order.contact
-        for order in uow.orders.of_customer(run.customer)
-        if order.contact is not None and order.ref.installation == place
-    ]
-    return Contact(run.customer, known[-1] if known else None)
-
-
-def _usable(uow: UnitOfWork, installation: InstallationId) -> Connection | None:
-    found = uow.installations.get(installation)
-    if found is None or found.status is InstallationStatus.REMOVED:
-        return None
-    return found.connection
-
-
-def _too_early(effect: StoredEffect, siblings: Sequence[StoredEffect]) -> bool:
+def _too_early(verify: VerifyAccess, siblings: Sequence[StoredEffect]) -> bool:
     """A check of one store waits until every change at it is over."""
-    verify = effect.planned.effect
-    assert isinstance(verify, VerifyAccess)
-    return any(
-        not other.state.over
-        and isinstance(other.planned.effect, RevokeAccess | RestoreAccess | RemoveTag | RestoreTag)
-        and _place(other) == verify.installation
-        for other in siblings
-    )
-
-
-def _place(effect: StoredEffect) -> InstallationId | None:
-    match effect.planned.effect:
-        case RevokeAccess(resource) | RestoreAccess(resource):
-            return resource.installation
-        case RemoveTag(tag) | RestoreTag(tag):
-            return tag.installation
-        case CancelSubscription(installation) | VerifyAccess(installation):
-            return installation
-        case _:
-            return None
-
-
-def _verified(effect: VerifyAccess, holder: HoldsAccess, contact: Contact) -> Attempt:
-    has = frozenset(holder.read_access(contact))
-    still = [r for r in effect.gone if r in has]
-    missing = [r for r in effect.kept if r not in has]
-    if still or missing:
-        raise RetryLater(f"not_yet: {len(still)} still held, {len(missing)} missing")
-    return Done(Changed.DONE)
-
-
-def _open_ends(siblings: Sequence[StoredEffect]) -> tuple[str, ...]:
-    """What the note must not claim: changes of this run that are not through."""
-    ends = []
-    for stored in siblings:
-        match stored.planned.effect:
-            case RevokeAccess(resource) | RestoreAccess(resource):
-                thing = resource_words(resource)
-            case RemoveTag(tag) | RestoreTag(tag):
-                thing = resource_words(tag)
-            case _:
-                continue
-        if stored.state not in (EffectState.DONE, EffectState.ALREADY):
-            ends.append(thing)
-    return tuple(ends)
-
-
-def _noted(
-    effect: AddTicketNote,
-    desks: Sequence[WritesTickets],
-    run: Run,
-    key: EffectKey,
-    open_ends: Sequence[str],
-) -> Attempt:
-    """The note on its ticket, or on every open ticket of the customer; each ticket is asked for our marker."""
-    body = effect.body
-    if open_ends:
-        body += "\n\nNot through yet:\n" + "\n".join(f"- {end}" for end in open_ends)
-    written = 0
-    for desk in desks:
-        tickets = (
-            [effect.ticket] if effect.ticket is not None else desk.find_open_tickets(run.customer)
-        )
-        for ticket in tickets:
-            if not desk.has_marker(ticket, key):
-                desk.add_note(ticket, body, effect.add_tags, key)
-                written += 1
-    return Done(Changed.DONE if written else Changed.ALREADY, f"{written} tickets")
-
-
-def _replied(effect: TellCustomer, desks: Sequence[WritesTickets], key: EffectKey) -> Attempt:
-    assert effect.ticket is not None
-    for desk in desks:
-        if not desk.has_marker(effect.ticket, key):
-            desk.reply(effect.ticket, effect.body, key)
-            return Done(Changed.DONE)
-        return Done(Changed.ALREADY)
-    return ForPerson("desk_not_connected")
+    changed = (resource_of(other) for other in siblings if not other.state.over)
+    return any(r is not None and r.installation == verify.installation for r in changed)

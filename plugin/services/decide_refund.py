@@ -22,7 +22,7 @@ from plugin.services.plan_refund import PlanRefund, Preview, Reader, draft, may_
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """It is reserved. It is sent at `send_at` unless undone before; by-hand parts wait for a person."""
+    """Reserved, and sent at `send_at` unless undone before; by-hand parts wait for a person."""
 
     plan: Plan
     send_at: datetime
@@ -38,7 +38,7 @@ class AlreadyDecided:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSince:
-    """The world is not what was confirmed: `before` was shown, `now` stands and needs a new click."""
+    """The world is not what was shown as `before`; `now` stands, and needs a new click."""
 
     before: Plan
     now: Preview

@@ -40,7 +40,7 @@ def is_strong(evidence: frozenset[Evidence]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is known of the customer. `emails` are proven by the desk; the rest was typed by an agent."""
+    """What is known of the customer. `emails` are proven by the desk; an agent typed the rest."""
 
     emails: tuple[str, ...] = ()
     typed_email: str | None = None
@@ -181,9 +181,8 @@ def evidence_for(order: Order, search: Search) -> frozenset[Evidence]:
         evidence.add(Evidence.REQUESTER_EMAIL)
     if search.typed_email and order.customer == customer_key(search.typed_email):
         evidence.add(Evidence.TYPED_EMAIL)
-    if search.number and order.number.casefold() == search.number.strip().casefold():
-        evidence.add(Evidence.ORDER_NUMBER)
-    elif order.number and order.number.casefold() in _words(search.text):
+    number = order.number.casefold()
+    if number and (number == _typed_number(search) or number in _words(search.text)):
         evidence.add(Evidence.ORDER_NUMBER)
     digits = (search.card_digits or "").strip()
     is_digits = len(digits) == 4 and digits.isascii() and digits.isdecimal()
@@ -192,14 +191,12 @@ def evidence_for(order: Order, search: Search) -> frozenset[Evidence]:
     return frozenset(evidence)
 
 
-def join_charges(
-    orders: Iterable[Order], gateways: set[InstallationId]
-) -> tuple[Order, ...]:
+def join_charges(orders: Iterable[Order], gateways: set[InstallationId]) -> tuple[Order, ...]:
     """Join sales that only a person can refund with the gateway's own charge for them.
 
     A charge fits when address, amount and currency are the same and both were made within
-    `CHARGE_WINDOW`. Only a single fit joins; the gateway's own order is then shown no more. Two fits,
-    of charges for one sale or of sales for one charge, leave all as they are: a person chooses.
+    `CHARGE_WINDOW`. Only a single fit joins; the gateway's own order is then shown no more. Two
+    charges that fit one sale, or two sales one charge, stay as they are: a person chooses.
     """
     orders = tuple(orders)
     charges = [
@@ -253,6 +250,10 @@ def _kept(uow: UnitOfWork, emails: Iterable[str], number: str | None) -> Sequenc
 def _last_read(orders: Iterable[Order], installation: InstallationId) -> datetime | None:
     reads = [order.read_at for order in orders if order.ref.installation == installation]
     return max(reads, default=None)
+
+
+def _typed_number(search: Search) -> str:
+    return (search.number or "").strip().casefold()
 
 
 def _words(text: str) -> frozenset[str]:

@@ -16,7 +16,7 @@ from plugin.domain.effects import AddTicketNote, TellCustomer
 from plugin.domain.errors import MakegoodError, NeedsHuman
 from plugin.domain.ids import InstallationId, PlanId, RequestId, TenantId, TicketId, digest
 from plugin.domain.ledger import Ledger, read_ledger
-from plugin.domain.messages import MessageId, compose
+from plugin.domain.messages import MessageId, compose, locale_for
 from plugin.domain.money import Money
 from plugin.domain.orders import LineRef, Order, PaymentRef, Resource
 from plugin.domain.plan import (
@@ -135,7 +135,7 @@ def draft(
 ) -> Preview:
     """A sealed plan, or why there is none, from what is read and what is kept."""
     tenant = uow.settings.tenant()
-    order = found.order
+    order = as_known(uow, found.order)
     verdict = judge(uow, order, now)
     if found.silent:
         return Preview(verdict, Blocked(BlockedBy.VERDICT_UNKNOWN))
@@ -164,6 +164,12 @@ def _is_under_way(ours: Sequence[Refund], choice: Choice, verdict: OrderVerdict)
     """Whether what was chosen would be due, were it not on its way already."""
     due = any(judged.amount for ref, judged in verdict.lines if ref in choice.lines)
     return due and any(refund.state in IN_FLIGHT for refund in ours)
+
+
+def as_known(uow: UnitOfWork, order: Order) -> Order:
+    """`order` with what we know went back, also where its store shows nothing of it: by hand."""
+    ours = [r for payment in order.payments for r in uow.refunds.of_payment(payment.ref)]
+    return _less_ours(uow, order, [r for r in ours if r.state is RefundState.SUCCEEDED])
 
 
 def _less_ours(uow: UnitOfWork, order: Order, ours: Sequence[Refund]) -> Order:
@@ -231,22 +237,26 @@ def allowed_lines(verdict: OrderVerdict) -> tuple[Allowed, ...]:
 def _tells(
     plan: Plan, order: Order, verdict: OrderVerdict, tenant: Tenant, reader: Reader
 ) -> Sequence[tuple[str, Tell]]:
-    clause = verdict.leading.clause
-    facts = {
-        "agent": reader.agent,
-        "amount": money_words(plan.amount, reader.locale),
-        "customer": one_line(order.name),
-        "order": one_line(order.number),
-        "product": one_line(order.title),
-        "payments": parts_words(plan.parts, reader.locale),
-        "shop": tenant.name,
-        "goes": items_words(plan.goes),
-        "stays": stays_words(plan.stays, tenant.time_zone, reader.locale),
-        "unknown": bullets(item.title for item in plan.unknown),
-        "clause": clause.id if clause else "",
-        "clause_text": clause.text if clause else "",
-    }
-    text = compose(MessageId.SENT, reader.locale, facts)
+    def facts(locale: str) -> dict[str, str]:
+        """Amounts and days as the language of the text writes them, not as its reader does."""
+        clause = verdict.leading.clause
+        return {
+            "agent": reader.agent,
+            "amount": money_words(plan.amount, locale),
+            "customer": one_line(order.name),
+            "order": one_line(order.number),
+            "product": one_line(order.title),
+            "payments": parts_words(plan.parts, locale),
+            "shop": tenant.name,
+            "goes": items_words(plan.goes),
+            "stays": stays_words(plan.stays, order.ref, tenant.time_zone, locale),
+            "unknown": bullets(item.title for item in plan.unknown),
+            "clause": clause.id if clause else "",
+            "clause_text": clause.text if clause else "",
+        }
+
+    spoken = locale_for(reader.locale)
+    text = compose(MessageId.SENT, spoken, facts(spoken))
     desk = reader.desk if reader.can_reply else None
     ticket = reader.ticket if reader.can_reply else None
     tells: list[tuple[str, Tell]] = [
@@ -256,7 +266,7 @@ def _tells(
         )
     ]
     if reader.ticket is not None:
-        note = compose(MessageId.NOTE_DONE, "en", {**facts, "unknown": ""})
+        note = compose(MessageId.NOTE_DONE, "en", {**facts("en"), "unknown": ""})
         tells.insert(
             0,
             (

@@ -1,4 +1,4 @@
-"""Let the rules speak after the facts of a customer changed: effects as rows, in the same transaction.
+"""Let the rules speak after the facts of a customer changed: effects as rows, same transaction.
 
 Sends nothing. Which event or answer changed the facts does not matter here; only whom to tell does.
 """
@@ -29,21 +29,30 @@ def run_rules(
 ) -> tuple[PlannedEffect, ...]:
     """Write the run of `cause` with all that follows for `customer`; nothing when nothing follows.
 
-    Also books the moment at which time alone will change the ledger: the end of a paid period.
+    A run that exists gets what it does not have yet: one delivery may carry more than one event,
+    and a replay may find more to do. Nobody is told twice of one cause. Also books the moment at
+    which time alone will change the ledger: the end of a paid period.
     """
     ledger = ledger_of(uow, customer, now)
     effects = rule_effects(customer, run_id, ledger, uow.effects.turns(customer), cancels)
     effects = with_tells(run_id, effects, tellers(ledger, effects))
     if effects:
         run = Run(run_id, customer, cause, RunState.WAITING, now)
-        uow.effects.add_run(run, effects, now)
+        if not uow.effects.add_run(run, effects, now):
+            _add_to(uow, run, effects, now)
     book_next_moment(uow, customer, ledger, now)
     return effects
 
 
-def book_next_moment(
-    uow: UnitOfWork, customer: CustomerKey, ledger: Ledger, now: datetime
-) -> None:
+def _add_to(uow: UnitOfWork, run: Run, effects: Sequence[PlannedEffect], now: datetime) -> None:
+    known = {stored.planned.key for stored in uow.effects.of_run(run.id)}
+    new = [effect for effect in effects if effect.key not in known]
+    if new:
+        uow.effects.add_effects(run, new, now)
+        uow.effects.wake_run(run, wake_at=now, state=RunState.WAITING)
+
+
+def book_next_moment(uow: UnitOfWork, customer: CustomerKey, ledger: Ledger, now: datetime) -> None:
     """A run without effects yet, which reads the ledger again when its time comes. Booked once."""
     if ledger.next_change is not None:
         name = RunId(digest(MOMENT, customer, ledger.next_change.isoformat()))
@@ -56,7 +65,14 @@ def ledger_of(uow: UnitOfWork, customer: CustomerKey, now: datetime) -> Ledger:
     return read_ledger(uow.facts.of_customer(customer), uow.settings.access_map(), now)
 
 
-def tell_nobody(ledger: Ledger, effects: Sequence[PlannedEffect]) -> Sequence[tuple[str, Tell]]:
-    """For changes that need no words."""
-    del ledger, effects
-    return ()
+def telling(tells: Sequence[tuple[str, Tell]]) -> Tellers:
+    """For words that do not depend on what the rules decide."""
+
+    def tellers(ledger: Ledger, effects: Sequence[PlannedEffect]) -> Sequence[tuple[str, Tell]]:
+        del ledger, effects
+        return tells
+
+    return tellers
+
+
+tell_nobody = telling(())

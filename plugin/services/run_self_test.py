@@ -22,7 +22,12 @@ from plugin.services.webhook_secrets import with_webhook_secret
 
 WAITING, OK, FAILED, SKIPPED = "waiting", "ok", "failed", "skipped"
 DELIVERY = "delivery_received"
+TURN = "Waits for its turn"
+"""How the details of a line begin that is to be tried again at its time."""
+
 _CLAIM = timedelta(seconds=90)
+_LONGEST_TURN = 120
+_MOST_TURNS = 10
 _MAY_LAG = (DELIVERY, "canary")
 
 
@@ -35,6 +40,7 @@ class LineResult:
     label: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] | None = field(default=None, repr=False)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +79,29 @@ class RunSelfTest:
         return again
 
     def run(
-        self, tenant: TenantId, installation: InstallationId, now: Callable[[], datetime]
+        self,
+        tenant: TenantId,
+        installation: InstallationId,
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
     ) -> Iterator[Installation]:
-        """Carry on until nothing is left to do; gives the installation after every line."""
+        """Carry on until nothing is left to do; gives the installation after every line.
+
+        `pause` waits for seconds, where a platform takes only so many calls at once.
+        """
+        turns = 0
         while True:
             before = self._find(tenant, installation)
             after = self.step(tenant, installation, now())
-            if after is None or before is None or after.self_test == before.self_test:
+            if before is None or after is None:
                 return
-            yield after
+            if after.self_test != before.self_test:
+                yield after
+            elif (left := _turn_comes_in(after, now())) is not None and turns < _MOST_TURNS:
+                turns += 1
+                pause(left)
+            else:
+                return
 
     def step(
         self, tenant: TenantId, installation: InstallationId, now: datetime
@@ -94,12 +114,12 @@ class RunSelfTest:
             line = _next_line(found, now)
             if line is None:
                 return found
-            claim = replace(line, at=now)
+            claim = SelfTestLine(line.name, WAITING, at=now)
             before = dict(found.connection.secrets)
             claimed = self._prepared(replace(found, self_test=_with_line(found, claim)), line)
             uow.installations.save(claimed)
             uow.commit()
-        result = self._check(claimed.connection, line.name, before)
+        result = self._check(claimed.connection, line.name, before, now)
         return self._keep(claimed, claim, result, now)
 
     def _find(self, tenant: TenantId, installation: InstallationId) -> Installation | None:
@@ -124,7 +144,7 @@ class RunSelfTest:
             if claim not in fresh.self_test:
                 # It arrived meanwhile (a delivery), or somebody began anew: their word counts.
                 return fresh
-            at = claim.at if claim.name == DELIVERY else now
+            at = result.at or (claim.at if claim.name == DELIVERY else now)
             line = SelfTestLine(claim.name, result.state, result.details[:500], at)
             kept = fresh.connection
             tested = replace(
@@ -145,7 +165,9 @@ class RunSelfTest:
             uow.commit()
         return tested
 
-    def _check(self, connection: Connection, name: str, before: Mapping[str, str]) -> LineResult:
+    def _check(
+        self, connection: Connection, name: str, before: Mapping[str, str], now: datetime
+    ) -> LineResult:
         title = self.platforms.title(connection)
         try:
             match name:
@@ -165,7 +187,12 @@ class RunSelfTest:
             # After silence the webhook may stand, signed with the new secret; after a no it does
             # not.
             lost = name == "webhook_registered" and not isinstance(error, OutcomeUnknown)
-            return LineResult(FAILED, advice_for(error, title), secrets=before if lost else None)
+            secrets = before if lost else None
+            turn = error.after_seconds if isinstance(error, RetryLater) else None
+            if turn is None or turn > _LONGEST_TURN:
+                return LineResult(FAILED, advice_for(error, title), secrets=secrets)
+            words = f"{TURN}: {title} takes only so many calls at once"
+            return LineResult(WAITING, words, secrets=secrets, at=now + timedelta(seconds=turn))
 
     def _probe(self, connection: Connection) -> LineResult:
         port = self.platforms.able(connection, Connects)
@@ -214,10 +241,11 @@ def status_of(lines: tuple[SelfTestLine, ...]) -> InstallationStatus:
     return InstallationStatus.CONNECTED
 
 
-def is_under_way(installation: Installation, now: datetime) -> bool:
-    """Whether a line is due or being done: whoever looks should look again soon."""
-    return _next_line(installation, now) is not None or any(
-        _is_claimed(line, now) for line in installation.self_test
+def is_under_way(installation: Installation) -> bool:
+    """Whether a line is due, postponed or being done: whoever looks should look again soon."""
+    lines = installation.self_test
+    return not any(line.state == FAILED for line in lines) and any(
+        line.state == WAITING and not is_provoked(line) for line in lines
     )
 
 
@@ -247,18 +275,34 @@ def _newest(ours: Mapping[str, str], before: Mapping[str, str]) -> str:
 
 def _next_line(installation: Installation, now: datetime) -> SelfTestLine | None:
     for line in installation.self_test:
-        if line.state == FAILED or _is_claimed(line, now):
+        if line.state == FAILED:
             return None
-        if line.state == WAITING and (line.at is None or line.name != DELIVERY):
-            return line
+        if line.state == WAITING and not is_provoked(line):
+            return line if _is_due(line, now) else None
     return None
 
 
-def _is_claimed(line: SelfTestLine, now: datetime) -> bool:
-    """Whether somebody is at it. A claim that old was left behind by a process that ended."""
-    if line.state != WAITING or line.at is None:
-        return False
-    return line.details == "" and now - line.at < _CLAIM
+def is_provoked(line: SelfTestLine) -> bool:
+    """Whether we did our part of a line that the platform must finish."""
+    return line.name == DELIVERY and line.details != "" and not line.details.startswith(TURN)
+
+
+def _is_due(line: SelfTestLine, now: datetime) -> bool:
+    """Not when its turn comes later, and not while somebody is at it.
+
+    A claim that is old was left behind by a process that ended.
+    """
+    if line.at is None:
+        return True
+    return now >= (line.at if line.details else line.at + _CLAIM)
+
+
+def _turn_comes_in(installation: Installation, now: datetime) -> float | None:
+    """Seconds until a postponed line may be tried."""
+    for line in installation.self_test:
+        if line.state == WAITING and line.at is not None and line.details.startswith(TURN):
+            return max(0.0, (line.at - now).total_seconds())
+    return None
 
 
 def _with_line(installation: Installation, line: SelfTestLine) -> tuple[SelfTestLine, ...]:

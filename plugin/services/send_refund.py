@@ -1,7 +1,7 @@
 """Move one refund one step: send it, or look up what became of it. Row before call, always.
 
-Safe to run again at any point: a refund found `submitting` was interrupted in the middle of its call, so it
-becomes `unknown` and is looked up; it is never just sent again.
+Safe to run again at any point: a refund found `submitting` was interrupted in the middle of its
+call, so it becomes `unknown` and is looked up; it is never just sent again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
-from plugin.domain.ids import CustomerKey, RefundId, TenantId
+from plugin.domain.ids import RefundId, TenantId
 from plugin.domain.ledger import open_disputes
 from plugin.domain.refunds import (
     Declined,
@@ -25,15 +25,26 @@ from plugin.domain.refunds import (
     after_call,
     after_look,
 )
-from plugin.ports import Clock, Connection, RefundsMoney
+from plugin.ports import Clock, RefundsMoney
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import RefundMove, Storage, UnitOfWork
-from plugin.services.settle_refund import settle_refund
+from plugin.ports.storage import InstallationStatus, RefundMove, Storage, UnitOfWork
+from plugin.services.settle_refund import plan_of, settle_refund
 
 WORKER = "worker"
 BUSY = timedelta(seconds=30)
 """Longer than any call may take: a refund still `submitting` after it was interrupted."""
+LONGEST_WAIT = timedelta(minutes=10)
+PATIENCE = timedelta(days=3)
+"""A refund that never left us by then is withdrawn and told of: nobody waits for it for ever."""
 _SOON = GatewayRules(honours_key=False, key_lives=0, looks=(2,))
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The account that took the payment, as far as it may be called."""
+
+    port: RefundsMoney
+    rules: GatewayRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +61,34 @@ class SendRefund:
             refund = uow.refunds.get(refund_id)
             if refund is None or refund.wake_at is None or refund.wake_at > self.clock.now():
                 return
-            connection = _connection(uow, refund)
-            claimed = self._claim(uow, refund)
+            gateway = self._gateway(uow, refund)
+            claimed = self._claim(uow, refund, gateway)
             uow.commit()
-        if claimed is None:
+        if claimed is None or gateway is None:
             return
-        gateway = self.platforms.able(connection, RefundsMoney)
-        if gateway is None:
-            raise NeedsHuman("no_gateway", connection.installation)
-        rules = self.platforms.gateway_rules(connection)
-        match claimed.state:
-            case RefundState.SUBMITTING:
-                move = after_call(_call(gateway, claimed), self.clock.now(), rules)
-            case RefundState.UNKNOWN | RefundState.PENDING:
-                found = _look(gateway, claimed)
-                move = after_look(claimed, found, self.clock.now(), rules)
-            case _:
-                return
+        move = self._ask(gateway, claimed)
         with self.storage.begin(tenant) as uow:
             settle_refund(uow, claimed, move, WORKER, self.clock.now(), move.gateway_ref or "")
             uow.commit()
 
-    def _claim(self, uow: UnitOfWork, refund: Refund) -> Refund | None:
+    def _gateway(self, uow: UnitOfWork, refund: Refund) -> Gateway | None:
+        """None where we are not connected any more: an account that was removed is never called."""
+        installation = uow.installations.get(refund.payment.installation)
+        if installation is None or installation.status is InstallationStatus.REMOVED:
+            return None
+        port = self.platforms.able(installation.connection, RefundsMoney)
+        if port is None:
+            return None
+        return Gateway(port, self.platforms.gateway_rules(installation.connection))
+
+    def _claim(self, uow: UnitOfWork, refund: Refund, gateway: Gateway | None) -> Refund | None:
         """The refund in the state that the coming call needs, committed before the call."""
         now = self.clock.now()
         match refund.state:
             case RefundState.RESERVED:
-                facts = uow.facts.of_customer(_customer(uow, refund))
-                if refund.looks == 0 and open_disputes(facts, refund.order):
-                    blocked = Move(RefundState.WITHDRAWN, None, None, "dispute_open")
-                    settle_refund(uow, refund, blocked, WORKER, now)
+                hindrance = _hindrance(uow, refund, gateway, now)
+                if hindrance is not None:
+                    settle_refund(uow, refund, hindrance, WORKER, now)
                     return None
                 sending = replace(
                     refund,
@@ -94,10 +103,48 @@ class SendRefund:
                 interrupted = after_call(Silence("interrupted"), now, _SOON)
                 settle_refund(uow, refund, interrupted, WORKER, now)
                 return None
+            case RefundState.UNKNOWN | RefundState.PENDING if gateway is None:
+                lost = Move(RefundState.NEEDS_PERSON, None, refund.gateway_ref, "not_connected")
+                settle_refund(uow, refund, lost, WORKER, now)
+                return None
             case RefundState.UNKNOWN | RefundState.PENDING:
                 return refund
             case _:
                 return None
+
+    def _ask(self, gateway: Gateway, claimed: Refund) -> Move:
+        """Call the gateway, with no transaction open, and say where its answer leads."""
+        if claimed.state is not RefundState.SUBMITTING:
+            found = _look(gateway.port, claimed)
+            return after_look(claimed, found, self.clock.now(), gateway.rules)
+        answer = _call(gateway.port, claimed)
+        now = self.clock.now()
+        move = after_call(answer, now, gateway.rules)
+        if isinstance(answer, NotSent) and move.wake_at is not None:
+            # A gateway that cannot be reached is asked more and more rarely.
+            growing = timedelta(seconds=2 ** min(claimed.wakes // 2, 10))
+            return replace(move, wake_at=max(move.wake_at, now + min(growing, LONGEST_WAIT)))
+        return move
+
+
+def _hindrance(
+    uow: UnitOfWork, refund: Refund, gateway: Gateway | None, now: datetime
+) -> Move | None:
+    """Why a reserved refund must not be sent. One that may have arrived is never withdrawn."""
+    if refund.looks:
+        return None
+    if gateway is None:
+        return _withdrawn("not_connected")
+    facts = uow.facts.of_customer(plan_of(uow, refund).customer)
+    if open_disputes(facts, refund.order):
+        return _withdrawn("dispute_open")
+    if now - refund.send_at > PATIENCE:
+        return _withdrawn("never_reached")
+    return None
+
+
+def _withdrawn(reason: str) -> Move:
+    return Move(RefundState.WITHDRAWN, None, None, reason)
 
 
 def _call(gateway: RefundsMoney, refund: Refund) -> RefundAnswer | Silence | NotSent:
@@ -118,17 +165,3 @@ def _look(gateway: RefundsMoney, refund: Refund) -> LookUp | None:
         return gateway.look_up(refund)
     except (RetryLater, OutcomeUnknown, Refused, NeedsHuman):
         return None  # a look-up that fails says nothing about the money
-
-
-def _connection(uow: UnitOfWork, refund: Refund) -> Connection:
-    installation = uow.installations.get(refund.payment.installation)
-    if installation is None:
-        raise NeedsHuman("installation_gone", refund.payment.installation)
-    return installation.connection
-
-
-def _customer(uow: UnitOfWork, refund: Refund) -> CustomerKey:
-    stored = uow.plans.get(refund.plan)
-    if stored is None:
-        raise KeyError(refund.plan)
-    return stored.plan.customer

@@ -1,4 +1,7 @@
-"""The webhook secrets among an installation's credentials: several at once, so that they rotate without a gap."""
+"""The webhook secrets among an installation's credentials: several, to rotate without a gap.
+
+Pure: reads and makes mappings, stores nothing, shows nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def webhook_secrets(secrets: Mapping[str, str]) -> Sequence[str]:
 
 
 def with_webhook_secret(secrets: Mapping[str, str], secret: str) -> dict[str, str]:
-    """The credentials with a new current webhook secret; the one before it stays readable, older ones go."""
+    """The credentials with a new current webhook secret; the one before stays, older ones go."""
     kept = list(webhook_secrets(secrets))[: KEPT - 1]
     rest = {name: value for name, value in secrets.items() if not name.startswith(_PREFIX)}
     newest_last = [*reversed(kept), secret]

@@ -16,7 +16,7 @@ from babel.numbers import format_decimal
 
 from plugin.domain.ledger import Reason, ReasonKind
 from plugin.domain.money import Money, exponent
-from plugin.domain.orders import Resource, ResourceKind
+from plugin.domain.orders import OrderRef, Resource, ResourceKind
 from plugin.domain.plan import Part, PlanItem
 from plugin.domain.texts import one_line
 
@@ -68,11 +68,16 @@ def kind_word(kind: ResourceKind) -> str:
     return _KINDS[kind]
 
 
-def because_words(reasons: Sequence[Reason], time_zone: str, locale: str) -> str:
-    """Why a resource stays: its oldest living reason."""
+def because_words(
+    reasons: Sequence[Reason], time_zone: str, locale: str, own: OrderRef | None = None
+) -> str:
+    """Why a resource stays: its oldest living reason, of another order than `own` if there is."""
     if not reasons:
         return ""
-    reason = min(reasons, key=lambda r: (r.since, r))
+    others = [r for r in reasons if r.line is None or r.line.order != own]
+    if not others:
+        return "this order still gives it"
+    reason = min(others, key=lambda r: (r.since, r))
     day = day_words(reason.since, time_zone, locale)
     match reason.kind:
         case ReasonKind.PURCHASE:
@@ -92,10 +97,10 @@ def items_words(items: Iterable[PlanItem]) -> str:
     return "\n".join(f"- {resource_words(item.resource)}" for item in items)
 
 
-def stays_words(items: Iterable[PlanItem], time_zone: str, locale: str) -> str:
-    """One resource a line, with why it stays."""
+def stays_words(items: Iterable[PlanItem], own: OrderRef, time_zone: str, locale: str) -> str:
+    """One resource a line, with why it stays although `own` is refunded."""
     return "\n".join(
-        f"- {resource_words(item.resource)}, {because_words(item.because, time_zone, locale)}"
+        f"- {resource_words(item.resource)}, {because_words(item.because, time_zone, locale, own)}"
         for item in items
     )
 

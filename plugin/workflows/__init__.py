@@ -1,1 +1,1 @@
-"""Durable work: the engine, what it runs, and the feeder that finds what is due. Worker process only."""
+"""Durable work: the engine, and the feeder that finds what is due. Worker process only."""

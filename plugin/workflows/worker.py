@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 
-from plugin.domain.errors import NeedsHuman
 from plugin.ports import Clock
 from plugin.ports.storage import Storage
 from plugin.settings import Settings
 from plugin.workflows import feeder
 from plugin.workflows.engine import Task, launch
+from plugin.workflows.only_worker import OnlyWorker
 
 DRAIN_SECONDS = 25
 _log = logging.getLogger("makegood.worker")
-
-
-class OnlyWorker(AbstractContextManager["OnlyWorker"]):
-    """The lock in the data folder: on SQLite there is one worker. Let go by the system when it dies."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "worker.lock"
-
-    def __enter__(self) -> OnlyWorker:
-        self._file = self._path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise NeedsHuman(
-                "second_worker", "another worker runs on this data folder; on SQLite there is one"
-            ) from None
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
 
 def run_worker(
@@ -57,36 +29,44 @@ def run_worker(
     tasks: Mapping[str, Task],
     stop: threading.Event | None = None,
 ) -> None:
-    """Work until SIGTERM, SIGINT or `stop`. Raises NeedsHuman when another worker is at it on SQLite."""
+    """Work until SIGTERM, SIGINT or `stop`.
+
+    Raises NeedsHuman when another worker is at it on SQLite.
+    """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
+    work = _Work(settings, storage, clock, tasks, stop)
     if settings.is_sqlite:
         with OnlyWorker(settings.data_dir):
-            _work(settings.data_dir / "engine.sqlite", "worker", settings, storage, clock, tasks, stop)
+            # Before the engine goes on: nobody else is at work, so nobody is calling.
+            storage.wake_interrupted(clock.now())
+            work.run(settings.data_dir / "engine.sqlite", "worker")
     else:
-        executor = f"worker-{os.uname().nodename}-{os.getpid()}"
-        _work(settings.database_url, executor, settings, storage, clock, tasks, stop)
+        work.run(settings.database_url, f"worker-{os.uname().nodename}-{os.getpid()}")
 
 
-def _work(
-    database: str | Path,
-    executor: str,
-    settings: Settings,
-    storage: Storage,
-    clock: Clock,
-    tasks: Mapping[str, Task],
-    stop: threading.Event,
-) -> None:
-    engine = launch(database, executor, tasks)
-    _log.info("worker.started executor=%s", executor)
-    try:
-        feeder.run(
-            feeder.Feeder(storage, engine, clock),
-            timedelta(milliseconds=settings.poll_milliseconds),
-            stop,
-        )
-    finally:
-        engine.stop(DRAIN_SECONDS)
-        _log.info("worker.stopped executor=%s", executor)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """All that a worker works with."""
+
+    settings: Settings
+    storage: Storage
+    clock: Clock
+    tasks: Mapping[str, Task]
+    stop: threading.Event
+
+    def run(self, database: str | Path, executor: str) -> None:
+        """Feed the engine until told to stop; then let what runs come to its end."""
+        engine = launch(database, executor, self.tasks)
+        _log.info("worker.started executor=%s", executor)
+        try:
+            feeder.run(
+                feeder.Feeder(self.storage, engine, self.clock),
+                timedelta(milliseconds=self.settings.poll_milliseconds),
+                self.stop,
+            )
+        finally:
+            engine.stop(DRAIN_SECONDS)
+            _log.info("worker.stopped executor=%s", executor)

@@ -1,0 +1,313 @@
+"""The outside call behind one effect, with all that it needs read before, and what came of it.
+
+Nothing here writes a row, and no transaction is open while a call runs. What a platform raises
+comes back as a value, so that one effect's trouble stays its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from plugin.domain.effects import (
+    AddTicketNote,
+    CancelSubscription,
+    EffectState,
+    RemoveTag,
+    RestoreAccess,
+    RestoreTag,
+    RevokeAccess,
+    TellCustomer,
+    TellOwner,
+    VerifyAccess,
+)
+from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, TicketId
+from plugin.domain.orders import Resource
+from plugin.domain.texts import bullets
+from plugin.ports import (
+    CancelsSubscriptions,
+    Changed,
+    Clock,
+    Connection,
+    Contact,
+    HoldsAccess,
+    HoldsTags,
+    Mailer,
+    WritesTickets,
+)
+from plugin.ports.platforms import P, Platforms
+from plugin.ports.storage import InstallationStatus, StoredEffect, UnitOfWork
+from plugin.services.run_rules import ledger_of
+from plugin.services.wording import resource_words
+
+_log = logging.getLogger("makegood.effects")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is so now. `outcome` is a word for people."""
+
+    changed: Changed
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """Not done, and safe to do again."""
+
+    code: str
+    after_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForPerson:
+    """No program can do it."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaybeSent:
+    """A message that may have gone out, and cannot be looked up."""
+
+    code: str
+
+
+Attempt = Done | TryLater | ForPerson | MaybeSent
+
+
+Call = Callable[[], Attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectCalls:
+    """Makes calls, with the ports that they go through."""
+
+    platforms: Platforms
+    mailer: Mailer
+    clock: Clock
+
+    def prepare(  # noqa: C901, PLR0911 - one case per effect
+        self,
+        uow: UnitOfWork,
+        stored: StoredEffect,
+        siblings: Sequence[StoredEffect],
+        *,
+        interrupted: bool,
+    ) -> Call:
+        """The call to make. `interrupted` says that an earlier one may have got through."""
+        contact = _contact(uow, stored)
+        key = stored.planned.key
+        effect = stored.planned.effect
+        match effect:
+            case CancelSubscription(installation, ref, at_once):
+                cancels = self._port(uow, installation, CancelsSubscriptions)
+                return lambda: Done(cancels().cancel_subscription(contact, ref, at_once=at_once))
+            case RevokeAccess(resource):
+                holder = self._port(uow, resource.installation, HoldsAccess)
+                return lambda: Done(holder().revoke(contact, resource))
+            case RestoreAccess(resource):
+                holder = self._port(uow, resource.installation, HoldsAccess)
+                return lambda: Done(holder().restore(contact, resource))
+            case RemoveTag(tag):
+                tags = self._port(uow, tag.installation, HoldsTags)
+                return lambda: Done(tags().remove_tag(contact, tag))
+            case RestoreTag(tag):
+                tags = self._port(uow, tag.installation, HoldsTags)
+                return lambda: Done(tags().add_tag(contact, tag))
+            case VerifyAccess(installation):
+                holder = self._port(uow, installation, HoldsAccess)
+                check = _still_wanted(uow, stored.customer, effect, self.clock.now())
+                return lambda: _verified(check, holder(), contact)
+            case AddTicketNote():
+                desks = self._desks(uow, effect.desk)
+                open_ends = _open_ends(siblings)
+                return lambda: _noted(effect, desks(), stored, open_ends)
+            case TellCustomer(desk, ticket, email, subject, body):
+                if desk is not None and ticket is not None:
+                    desks = self._desks(uow, desk)
+                    return lambda: _replied(desks(), ticket, body, key)
+                return self._mail(email, subject, body, key, interrupted=interrupted)
+            case TellOwner(subject, body):
+                owners = uow.settings.tenant().owners
+                if not owners:
+                    return lambda: ForPerson("no_owner_address")
+                return self._mail(", ".join(owners), subject, body, key, interrupted=interrupted)
+            case _:
+                assert_never(effect)
+
+    def _mail(self, to: str, subject: str, body: str, key: EffectKey, *, interrupted: bool) -> Call:
+        if interrupted:
+            return lambda: MaybeSent("interrupted")
+
+        def call() -> Attempt:
+            self.mailer.send(to, subject, body, key)
+            return Done(Changed.DONE)
+
+        return call
+
+    def _port(
+        self, uow: UnitOfWork, installation: InstallationId, port: type[P]
+    ) -> Callable[[], P]:
+        connection = _usable(uow, installation)
+
+        def find() -> P:
+            if connection is None:
+                raise NeedsHuman("not_connected", installation)
+            able = self.platforms.able(connection, port)
+            if able is None:
+                raise NeedsHuman("by_hand_only", installation)
+            return able
+
+        return find
+
+    def _desks(
+        self, uow: UnitOfWork, only: InstallationId | None
+    ) -> Callable[[], Sequence[WritesTickets]]:
+        connections = [
+            i.connection
+            for i in uow.installations.all()
+            if i.connection.kind == "helpdesk" and only in (None, i.connection.installation)
+        ]
+
+        def find() -> Sequence[WritesTickets]:
+            able = (self.platforms.able(connection, WritesTickets) for connection in connections)
+            return [desk for desk in able if desk is not None]
+
+        return find
+
+
+def attempt(call: Call, key: EffectKey) -> Attempt:
+    """Make the call; what it raises becomes an outcome by its kind.
+
+    A fault of ours counts as silence: it must neither be forgotten nor hold up the other effects.
+    """
+    try:
+        return call()
+    except (Refused, NeedsHuman) as error:
+        return ForPerson(error.code)
+    except RetryLater as error:
+        return TryLater(error.code, error.after_seconds)
+    except OutcomeUnknown as error:
+        return MaybeSent(error.code)
+    except Exception as error:  # noqa: BLE001 - as said above
+        # Its kind alone: the text may hold a customer's data.
+        _log.error("effect.fault key=%s kind=%s", key, type(error).__name__)
+        return MaybeSent("fault")
+
+
+def _contact(uow: UnitOfWork, stored: StoredEffect) -> Contact:
+    """The customer at the effect's store, with the store's own id where a sale of there told it.
+
+    With the id a change reaches the right person even after she changed her address.
+    """
+    store = _store_of(stored)
+    known = [
+        order.contact
+        for order in uow.orders.of_customer(stored.customer)
+        if order.contact is not None and order.ref.installation == store
+    ]
+    return Contact(stored.customer, known[-1] if known else None)
+
+
+def _store_of(effect: StoredEffect) -> InstallationId | None:
+    match effect.planned.effect:
+        case CancelSubscription(installation) | VerifyAccess(installation):
+            return installation
+        case _:
+            resource = resource_of(effect)
+            return None if resource is None else resource.installation
+
+
+def _usable(uow: UnitOfWork, installation: InstallationId) -> Connection | None:
+    found = uow.installations.get(installation)
+    if found is None or found.status is InstallationStatus.REMOVED:
+        return None
+    return found.connection
+
+
+def resource_of(effect: StoredEffect) -> Resource | None:
+    """What an effect gives or takes."""
+    match effect.planned.effect:
+        case RevokeAccess(resource) | RestoreAccess(resource):
+            return resource
+        case RemoveTag(tag) | RestoreTag(tag):
+            return tag
+        case _:
+            return None
+
+
+def _still_wanted(
+    uow: UnitOfWork, customer: CustomerKey, effect: VerifyAccess, now: datetime
+) -> VerifyAccess:
+    """The check without what has changed again since: a later run checks that."""
+    owed = frozenset(ledger_of(uow, customer, now).owed())
+    gone = tuple(resource for resource in effect.gone if resource not in owed)
+    kept = tuple(resource for resource in effect.kept if resource in owed)
+    return replace(effect, gone=gone, kept=kept)
+
+
+def _verified(effect: VerifyAccess, holder: HoldsAccess, contact: Contact) -> Attempt:
+    has = frozenset(holder.read_access(contact))
+    still = [r for r in effect.gone if r in has]
+    missing = [r for r in effect.kept if r not in has]
+    if still or missing:
+        raise RetryLater(f"not_yet: {len(still)} still held, {len(missing)} missing")
+    return Done(Changed.DONE)
+
+
+def _open_ends(siblings: Sequence[StoredEffect]) -> tuple[str, ...]:
+    """What the note must not claim: changes of this run that are not through."""
+    through = (EffectState.DONE, EffectState.ALREADY)
+    ends = []
+    for stored in siblings:
+        resource = resource_of(stored)
+        if stored.state in through:
+            continue
+        if resource is not None:
+            ends.append(resource_words(resource))
+        elif isinstance(stored.planned.effect, CancelSubscription):
+            ends.append("Cancellation of the subscription")
+    return tuple(ends)
+
+
+def _noted(
+    effect: AddTicketNote,
+    desks: Sequence[WritesTickets],
+    stored: StoredEffect,
+    open_ends: Sequence[str],
+) -> Attempt:
+    """The note on its ticket, or on every open ticket of the customer; our marker is looked for."""
+    if effect.desk is not None and not desks:
+        return ForPerson("desk_not_connected")
+    key = stored.planned.key
+    body = effect.body
+    if open_ends:
+        body += f"\n\nNot through yet:\n{bullets(open_ends)}"
+    written = 0
+    for desk in desks:
+        tickets = (
+            [effect.ticket]
+            if effect.ticket is not None
+            else desk.find_open_tickets(stored.customer)
+        )
+        for ticket in tickets:
+            if not desk.has_marker(ticket, key):
+                desk.add_note(ticket, body, effect.add_tags, key)
+                written += 1
+    return Done(Changed.DONE if written else Changed.ALREADY, f"{written} tickets")
+
+
+def _replied(
+    desks: Sequence[WritesTickets], ticket: TicketId, body: str, key: EffectKey
+) -> Attempt:
+    if not desks:
+        return ForPerson("desk_not_connected")
+    desk = desks[0]
+    if desk.has_marker(ticket, key):
+        return Done(Changed.ALREADY)
+    return Done(desk.reply(ticket, body, key))

@@ -1,0 +1,138 @@
+"""Which order an event is about: the sale as we know it, under the names that we know it by.
+
+Stores name less in a cancellation than in a sale, and gateways name a payment. Reads what is kept;
+writes nothing and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plugin.domain.facts import Refunded, RefundFailed
+from plugin.domain.orders import Line, LineRef, Order, OrderRef, PaymentRef
+from plugin.ports.storage import UnitOfWork
+from plugin.services.find_orders import join_charges
+
+
+def located(uow: UnitOfWork, told: Order, refund: str | None = None) -> Order:
+    """A cancellation under the names of the sale that it is about, where we know that sale."""
+    sale = _sale_meant(uow, told, refund)
+    if sale is None:
+        return told
+    known = {line.ref for line in sale.lines}
+    sold = {line.product: line.ref for line in sale.lines}
+    lines = tuple(
+        line if line.ref in known else replace(line, ref=sold.get(line.product, line.ref))
+        for line in told.lines
+    )
+    payments = told.payments
+    if len(payments) == len(sale.payments) == 1:
+        payments = (replace(payments[0], ref=sale.payments[0].ref),)
+    return replace(told, ref=sale.ref, number=sale.number, lines=lines, payments=payments)
+
+
+def _sale_meant(uow: UnitOfWork, told: Order, refund: str | None) -> Order | None:
+    """The sale that this refund already ended, else the sale of that name.
+
+    Where there is none, this buyer's sale of the same plan: of several the newest that still gives
+    something; they sold the same, so access comes out the same.
+    """
+    products = {line.product for line in told.lines}
+    sales = [
+        order
+        for order in uow.orders.of_customer(told.customer)
+        if order.ref.installation == told.ref.installation
+        and products <= {line.product for line in order.lines}
+    ]
+    if refund is not None:  # a repeat, by which time the sale of that name may have come
+        ended = (order for order in sales if _was_ended_by(uow, order, refund))
+        if (sale := next(ended, None)) is not None:
+            return sale
+    named = uow.orders.get(told.ref)
+    if named is not None or not sales:
+        return named
+    return max(sales, key=lambda order: (not is_ended(uow, order), order.bought_at, order.ref))
+
+
+def _was_ended_by(uow: UnitOfWork, order: Order, refund: str) -> bool:
+    facts = uow.facts.of_customer(order.customer)
+    is_fact = any(
+        isinstance(fact, Refunded) and (fact.order, fact.refund) == (order.ref, refund)
+        for fact in facts
+    )
+    return is_fact or any(r.gateway_ref == refund for r in uow.refunds.of_order(order.ref))
+
+
+def known_sale(uow: UnitOfWork, told: Order) -> Order:
+    """The sale as we know it, and what the event tells on top: it may name less than the sale."""
+    known = uow.orders.get(told.ref)
+    if known is None:
+        return told
+    more = {line.ref: line for line in told.lines}
+    lines = [_better_told(line, more.pop(line.ref, None)) for line in known.lines]
+    back = {payment.ref: payment.refunded for payment in told.payments}
+    payments = tuple(
+        replace(payment, refunded=max(payment.refunded, back.get(payment.ref, payment.refunded)))
+        for payment in known.payments
+    )
+    return replace(known, lines=(*lines, *more.values()), payments=payments)
+
+
+def _better_told(known: Line, told: Line | None) -> Line:
+    if told is None:
+        return known
+    gives = told.gives if known.gives is None else known.gives
+    return replace(known, gives=gives, refunded=max(known.refunded, told.refunded))
+
+
+def is_ended(uow: UnitOfWork, order: Order) -> bool:
+    """Whether refunds that we know of ended every line of `order`."""
+    ended: set[LineRef] = set()
+    for fact in _refunds(uow, order):
+        ended |= {line.ref for line in order.lines} if fact.whole else set(fact.ends)
+    return {line.ref for line in order.lines} <= ended
+
+
+def is_all_back(uow: UnitOfWork, order: Order) -> bool:
+    """Whether the refunds that we know of are all that was paid for `order`."""
+    told = {fact.refund: fact.amount for fact in _refunds(uow, order)}
+    return bool(told) and sum(amount.minor for amount in told.values()) >= order.paid.minor
+
+
+def _refunds(uow: UnitOfWork, order: Order) -> Sequence[Refunded]:
+    """The refunds of `order` that did not fail."""
+    facts = [
+        f for f in uow.facts.of_customer(order.customer) if isinstance(f, Refunded | RefundFailed)
+    ]
+    failed = {
+        fact.refund for fact in facts if isinstance(fact, RefundFailed) and fact.order == order.ref
+    }
+    return [
+        fact
+        for fact in facts
+        if isinstance(fact, Refunded) and fact.order == order.ref and fact.refund not in failed
+    ]
+
+
+def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order | None:
+    """The order that a payment paid for; None where nobody told of any.
+
+    That is the one that a plan of ours joined with it, else a sale that fits the gateway's charge,
+    else the charge itself.
+    """
+    for refund in uow.refunds.of_payment(payment):
+        if (order := uow.orders.get(refund.order)) is not None:
+            return order
+    if told is None:
+        return uow.orders.get(OrderRef(payment.installation, payment.ref))
+    return _joined_sale(uow, told) or known_sale(uow, told)
+
+
+def _joined_sale(uow: UnitOfWork, charge: Order) -> Order | None:
+    """The sale that this charge paid for, as it is kept: its own payments stay its own."""
+    sales = {o.ref: o for o in uow.orders.of_customer(charge.customer) if o.ref != charge.ref}
+    joined: Sequence[Order] = join_charges([*sales.values(), charge], {charge.ref.installation})
+    paid = {payment.ref for payment in charge.payments}
+    fits = (o.ref for o in joined if o.ref in sales and paid & {p.ref for p in o.payments})
+    return next((sales[ref] for ref in fits), None)

@@ -1,0 +1,15 @@
+"""A scene for the tests of this folder, on both databases."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugin.ports.storage import Tenant
+from plugin.storage.unit_of_work import SqlStorage
+from tests.services.scene import Scene
+from tests.storage_fixtures import FakeClock
+
+
+@pytest.fixture
+def scene(storage: SqlStorage, tenant: Tenant, clock: FakeClock) -> Scene:
+    return Scene(storage, tenant, clock).open()
