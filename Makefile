@@ -42,7 +42,7 @@ test: $(STAMPS)/test $(STAMPS)/peers $(DIST) chromium ## run all tests and the c
 	@$(BIN)/coverage json --quiet -o coverage.json
 	$(BIN)/python -m tools.coverage_gate coverage.json setup.cfg
 
-check: $(STAMPS)/test ## style, types, architecture, spelling, dependencies, manifests, README
+check: $(STAMPS)/test ## style, types, architecture, spelling, dependencies, manifests, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -50,7 +50,7 @@ check: $(STAMPS)/test ## style, types, architecture, spelling, dependencies, man
 	$(BIN)/codespell
 	$(BIN)/deptry .
 	$(BIN)/makegood platforms check
-	$(BIN)/cog --check README.md
+	$(BIN)/cog --check README.md docs/*.md
 
 kill: $(STAMPS)/test $(DIST) ## kill working processes N times (N=2000) and count doubles and losses
 	@exec $(BIN)/python -m tests.kill --n $(N)

@@ -1,4 +1,4 @@
-"""The one place where the parts are put together: `create_app()` for the web, `create_worker()` for the worker.
+"""The one place where the parts are put together, for the web and for the worker.
 
 Each imports what only it needs: Flask never enters the worker, the engine never enters the web.
 """
@@ -50,9 +50,13 @@ def put_together(settings: Settings, clock: Clock | None = None) -> Parts:
 
 
 def create_app(settings: Settings | None = None, parts: Parts | None = None) -> Flask:
-    """The web: webhooks, panel, install and admin screens. Every route has a declared kind of sign-in."""
+    """The web: webhooks, panel, install and admin screens.
+
+    Every route says how it is opened; one that does not stops the start (UndeclaredRoutes).
+    """
     from flask import Flask
 
+    from plugin.web.access_log import install_access_log
     from plugin.web.admin import admin_blueprint
     from plugin.web.context import WebContext
     from plugin.web.install import install_blueprint
@@ -77,6 +81,7 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     )
     app = Flask("plugin.web", static_folder=None, template_folder="templates")
     app.url_map.strict_slashes = False
+    install_access_log(app)
     inbox = Inbox(parts.house.storage, parts.mint)
     intake = Intake(parts.house.storage, parts.registry, inbox, parts.clock)
     app.register_blueprint(webhooks_blueprint(intake))

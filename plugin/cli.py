@@ -1,7 +1,15 @@
-"""`makegood ...`: the command line. Each command is a few lines over the same use cases as the screens.
+"""`makegood ...`: the command line. Each command is a few lines over the screens' use cases.
 
-Exit codes: 0 done, 1 something is wrong and was listed, 2 the call's words are off, 3 a person must act first,
-4 the other side does not answer. With `--json` the last line of the output is one object for machines.
+Exit codes:
+    0  done
+    1  something is wrong, and was listed (a check, a broken audit trail)
+    2  the call or a setting is off: an unknown word, a field that cannot be used
+    3  a person must act first; the message says what to do
+    4  the other side, or the database, does not answer: try again
+
+With `--json` standard output ends with one line that is one object, whatever happens: `ok`, and the
+facts, or `code` and `detail`. Words for people go to standard error then. Never prints a secret,
+but for the links whose purpose it is.
 """
 
 from __future__ import annotations
@@ -10,18 +18,24 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from plugin.domain.errors import InvalidInput, MakegoodError, NeedsHuman, OutcomeUnknown, RetryLater
-from plugin.settings import read_settings
+from plugin.domain.errors import (
+    InvalidInput,
+    MakegoodError,
+    OutcomeUnknown,
+    RetryLater,
+)
+from plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from plugin.app import Parts
     from plugin.ports.storage import Tenant
 
-WRONG, NEEDS_PERSON, NO_ANSWER = 1, 3, 4
+WRONG, OFF, NEEDS_PERSON, NO_ANSWER = 1, 2, 3, 4
+_NOT_MANY: Final = click.IntRange(1, 1000)
 
 
 class Output:
@@ -33,50 +47,101 @@ class Output:
     def line(self, text: str) -> None:
         click.echo(text, err=self.as_json)
 
-    def end(self, code: int = 0, /, **facts: object) -> NoReturn:
+    def facts(self, **facts: object) -> None:
+        """The one object, where it is asked for."""
         if self.as_json:
-            click.echo(json.dumps({"ok": code == 0, **facts}, default=str))
+            click.echo(json.dumps(facts, default=str))
+
+    def end(self, code: int = 0, /, **facts: object) -> NoReturn:
+        self.facts(ok=code == 0, **facts)
         raise SystemExit(code)
+
+    def fail(self, status: int, code: str, detail: str) -> NoReturn:
+        click.echo(f"makegood: {detail or code}", err=True)
+        self.facts(ok=False, code=code, detail=detail)
+        raise SystemExit(status)
+
+
+class Program(click.Group):
+    """The root: every error of ours ends as a sentence and a code, never as a traceback."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **named: Any) -> NoReturn:  # noqa: ANN401 - click's own signature, which is overloaded
+        words = list(sys.argv[1:] if args is None else args)
+        output = Output(as_json="--json" in words)
+        named["standalone_mode"] = False
+        try:
+            ended = super().main(words, *more, **named)
+        except click.ClickException as error:
+            usage = (
+                error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
+            )
+            if usage:
+                click.echo(usage, err=True)
+            output.fail(OFF, "usage", error.format_message())
+        except click.Abort:
+            output.fail(WRONG, "stopped", "stopped")
+        except InvalidInput as error:
+            output.fail(OFF, error.code, error.detail)
+        except (RetryLater, OutcomeUnknown) as error:
+            output.fail(NO_ANSWER, error.code, error.detail)
+        except MakegoodError as error:
+            output.fail(NEEDS_PERSON, error.code, error.detail)
+        except Exception as error:
+            found = _known(error)
+            if found is None:
+                raise
+            output.fail(*found)
+        raise SystemExit(ended if isinstance(ended, int) else 0)
+
+
+def _known(error: Exception) -> tuple[int, str, str] | None:
+    """Status, code and advice for errors that are not of our family; None for a bug."""
+    from sqlalchemy.exc import DBAPIError
+
+    from plugin.import_guard import ImportNameTaken
+    from plugin.platforms.data_files import DataMissing
+    from plugin.platforms.manifest_schema import InvalidManifest
+
+    match error:
+        case ImportNameTaken() | DataMissing():
+            return NEEDS_PERSON, "installation", str(error)
+        case InvalidManifest():
+            return WRONG, "invalid_manifest", f"{error}; see `makegood platforms check`"
+        case DBAPIError():
+            # Its own text would show the row it was about.
+            kind = type(error.orig).__name__
+            advice = "check MAKEGOOD_DATABASE_URL, the data folder and its disk"
+            return NO_ANSWER, "database", f"the database cannot be used ({kind}): {advice}"
+        case OSError() if error.filename is not None:
+            return NEEDS_PERSON, "file", f"cannot use {error.filename}: {error.strerror}"
+        case _:
+            return None
 
 
 def _json_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")(
+    text = "Standard output ends with one JSON object."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def _parent_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--parent", type=int, hidden=True, help="Ends when this process does.")(
         command
     )
 
 
-class _Group(click.Group):
-    """Errors of ours end as a sentence and a code, never as a traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except InvalidInput as error:
-            _fail(2, error)
-        except (RetryLater, OutcomeUnknown) as error:
-            _fail(NO_ANSWER, error)
-        except MakegoodError as error:
-            _fail(NEEDS_PERSON, error)
-
-
-def _fail(code: int, error: MakegoodError) -> NoReturn:
-    if "--json" in sys.argv:
-        click.echo(json.dumps({"ok": False, "code": error.code, "detail": error.detail}))
-    else:
-        click.echo(f"makegood: {error.detail or error.code} ({error.code})", err=True)
-    raise SystemExit(code)
-
-
-@click.group(cls=_Group)
+@click.group("makegood", cls=Program)
 @click.version_option(package_name="makegood")
 def main() -> None:
-    """The refund desk inside your tickets."""
+    """The refund desk inside your tickets.
+
+    Settings come from the environment: see docs/operating.md.
+    """
 
 
-def _parts() -> Parts:
+def _parts(settings: Settings | None = None) -> Parts:
     from plugin.app import put_together
 
-    return put_together(read_settings())
+    return put_together(settings or read_settings())
 
 
 def _home(parts: Parts) -> Tenant:
@@ -85,87 +150,130 @@ def _home(parts: Parts) -> Tenant:
     return home_tenant(parts.house.storage)
 
 
+def _prepare(settings: Settings) -> None:
+    from plugin.chance import SystemClock, SystemMint
+    from plugin.first_start import prepare_house
+
+    prepare_house(settings, SystemClock(), SystemMint()).engine.dispose()
+
+
 # --- running --------------------------------------------------------------------------------------
 
 
 @main.command()
-@click.option("--practice", is_flag=True, help="Make the practice store and desk, and open them.")
-def serve(*, practice: bool) -> None:
-    """Run web and worker together, and start again what dies."""
-    from plugin.chance import SystemClock, SystemMint
-    from plugin.first_start import prepare_house
-    from plugin.import_guard import refuse_foreign_owners
-    from plugin.serve import own_command, supervise
+@click.option("--practice", "with_practice", is_flag=True, help="Make practice and open it, too.")
+@_json_option
+def serve(*, with_practice: bool, as_json: bool) -> None:
+    """Run web and worker together, and start again what dies.
 
+    Prints the addresses as soon as they work. Ctrl-C or SIGTERM ends both after what is under way.
+    """
+    from plugin.logs import log_to_stderr
+    from plugin.serve import answers, own_command, supervise, wait_until_alone, wait_until_free
+    from plugin.workflows.only_worker import OnlyWorker
+
+    out = Output(as_json=as_json)
     settings = read_settings()
+    _check_installation()
+    wait_until_free(settings.host, settings.port)
+    _prepare(settings)
+    if settings.is_sqlite:
+        wait_until_alone(lambda: OnlyWorker(settings.data_dir))
+    log_to_stderr()
+    supervise(
+        {"web": own_command("web"), "worker": own_command("worker")},
+        is_ready=lambda: answers(settings.host, settings.port),
+        announce=lambda: _announce(settings, out, with_practice=with_practice or settings.practice),
+    )
+
+
+def _check_installation() -> None:
+    from plugin.import_guard import refuse_foreign_owners
+    from plugin.platforms.data_files import DataFiles
+
     refuse_foreign_owners()
-    clock, mint = SystemClock(), SystemMint()
-    prepare_house(settings, clock, mint)
-    parts = _parts()
-    click.echo(f"Admin     {_sign_in_link(parts)}")
-    if practice or settings.practice:
-        click.echo(f"Practice  {_practice_link(parts)}")
+    DataFiles().assets()
+
+
+def _announce(settings: Settings, out: Output, *, with_practice: bool) -> None:
+    parts = _parts(settings)
+    links = {"admin": _sign_in_link(parts)}
+    if with_practice:
+        links["practice"] = _practice_link(parts)
+    parts.house.engine.dispose()
+    for name, link in links.items():
+        out.line(f"{name.capitalize():9} {link}")
+    out.facts(ok=True, **links)
     sys.stdout.flush()
-    supervise({"web": own_command("web"), "worker": own_command("worker", "--end-with-parent")})
 
 
 @main.command(hidden=True)
-def web() -> None:
+@_parent_option
+def web(*, parent: int | None) -> None:
     """Run the web server only."""
+    from plugin.logs import log_to_stderr
     from plugin.serve import end_with_parent, serve_web
 
     settings = read_settings()
-    end_with_parent()
+    if parent is not None:
+        end_with_parent(parent)
+    log_to_stderr()
     serve_web(settings.host, settings.port, settings.web_workers, settings.web_threads)
 
 
 @main.command()
-@click.option("--end-with-parent", "with_parent", is_flag=True, hidden=True)
-def worker(*, with_parent: bool) -> None:
+@_parent_option
+@_json_option
+def worker(*, parent: int | None, as_json: bool) -> None:
     """Run the worker only. On SQLite there is one per data folder."""
+    from plugin.serve import end_with_parent
+
+    if parent is not None:
+        end_with_parent(parent)
+    out = Output(as_json=as_json)
+    settings = read_settings()
+
     from plugin.app import worker_tasks
     from plugin.logs import log_to_stderr
-    from plugin.serve import end_with_parent
     from plugin.workflows.worker import run_worker
 
-    if with_parent:
-        end_with_parent()
+    _check_installation()
+    parts = _parts(settings)
     log_to_stderr()
-    parts = _parts()
-    run_worker(parts.settings, parts.house.storage, parts.clock, worker_tasks(parts))
+    run_worker(settings, parts.house.storage, parts.clock, worker_tasks(parts))
+    out.end()
 
 
 @main.command()
 @_json_option
 def practice(*, as_json: bool) -> None:
-    """Make the practice store and desk, and print the address that opens them."""
-    from plugin.chance import SystemClock, SystemMint
-    from plugin.first_start import prepare_house
+    """Make the practice store and desk, and print the address that opens them.
 
+    The address works while `makegood serve` runs.
+    """
     out = Output(as_json=as_json)
-    prepare_house(read_settings(), SystemClock(), SystemMint())
-    link = _practice_link(_parts())
+    settings = read_settings()
+    _prepare(settings)
+    link = _practice_link(_parts(settings))
     out.line(link)
-    out.end(url=link)
+    out.end(practice=link)
 
 
 @main.command("sign-in")
 @_json_option
 def sign_in(*, as_json: bool) -> None:
-    """Print a one-time link that signs the admin in."""
+    """Print a link that signs the admin in, once, within fifteen minutes."""
     out = Output(as_json=as_json)
     link = _sign_in_link(_parts())
     out.line(link)
-    out.end(url=link)
+    out.end(admin=link)
 
 
 def _sign_in_link(parts: Parts) -> str:
     from plugin.services.sign_in_admin import SignInAdmin
 
     sign_in_admin = SignInAdmin(parts.house.storage, parts.mint)
-    return sign_in_admin.make_link(
-        _home(parts).id, parts.settings.public_url, parts.clock.now()
-    )
+    return sign_in_admin.make_link(_home(parts).id, parts.settings.public_url, parts.clock.now())
 
 
 def _practice_link(parts: Parts) -> str:
@@ -182,7 +290,10 @@ def _practice_link(parts: Parts) -> str:
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A field of the form.")
 @click.option("--map", "map_file", type=click.Path(path_type=Path), help="An access map as JSON.")
 @click.option("--finish", is_flag=True, help="Read the ids that exist only after the app is in.")
-@click.option("--installation", default="", help="Which one, where there are several.")
+@click.option(
+    "--installation", default="", metavar="ID", help="Which one, where there are several."
+)
+@click.option("--another", is_flag=True, help="A further account beside one that is connected.")
 @_json_option
 def connect(
     platform: str,
@@ -191,26 +302,42 @@ def connect(
     map_file: Path | None,
     finish: bool,
     installation: str,
+    another: bool,
     as_json: bool,
 ) -> None:
-    """Connect a store or a helpdesk: what the install screen does, from the terminal."""
+    r"""Connect a store or a helpdesk: what the install screen does, from the terminal.
+
+    \b
+    makegood connect shop --set api_key=...      connect, and test it
+    makegood connect shop --map access-map.json  replace the access map
+    makegood connect desk --finish               after the app was uploaded
+    """
     from plugin.commands.connect import connect_from_terminal
 
     out = Output(as_json=as_json)
-    typed = _pairs(pairs)
+    typed = read_pairs(pairs)
     parts = _parts()
     code, facts = connect_from_terminal(
-        parts, _home(parts).id, platform, typed, map_file, installation, out.line, finish=finish
+        parts,
+        _home(parts).id,
+        platform,
+        typed,
+        map_file,
+        installation,
+        out.line,
+        finish=finish,
+        another=another,
     )
     out.end(code, **facts)
 
 
-def _pairs(pairs: Sequence[str]) -> dict[str, str]:
-    typed = {}
+def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` words as a form. Raises InvalidInput, and never shows a value."""
+    typed: dict[str, str] = {}
     for pair in pairs:
         name, mark, value = pair.partition("=")
-        if not mark or not name:
-            raise InvalidInput("--set", "write KEY=VALUE")
+        if not mark or not name.isidentifier():
+            raise InvalidInput("--set", "write KEY=VALUE, like --set api_key=...")
         if name in typed:
             raise InvalidInput("--set", f"{name} came twice")
         typed[name] = value
@@ -219,11 +346,13 @@ def _pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 @main.command()
 @click.argument("desk")
-@click.option("--installation", required=True, help="The installation that `connect` printed.")
+@click.option(
+    "--installation", default="", metavar="ID", help="Which one, where there are several."
+)
 @click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
 @_json_option
 def package(desk: str, *, installation: str, target: Path | None, as_json: bool) -> None:
-    """Write the app package that a helpdesk takes."""
+    """Write the app package that a helpdesk takes. Connect the helpdesk first."""
     from plugin.commands.connect import package_desk
 
     out = Output(as_json=as_json)
@@ -236,21 +365,17 @@ def package(desk: str, *, installation: str, target: Path | None, as_json: bool)
 @main.command()
 @_json_option
 def check(*, as_json: bool) -> None:
-    """Check that this machine and data folder are fit to run."""
-    from plugin.import_guard import refuse_foreign_owners
-    from plugin.storage.database import sqlite_facts
+    """Check that this machine and data folder are fit to run, and list what is not."""
+    from plugin.commands.check import check_house
 
     out = Output(as_json=as_json)
-    refuse_foreign_owners()
-    parts = _parts()
-    facts = sqlite_facts(parts.house.engine)
-    facts |= {"public_url": parts.settings.public_url, "data_dir": str(parts.settings.data_dir)}
-    for name, value in facts.items():
-        out.line(f"{name:14} {value}")
-    out.end(**facts)
+    settings = read_settings()
+    _check_installation()
+    facts, faults = check_house(_parts(settings), out.line)
+    out.end(WRONG if faults else 0, **facts, faults=faults)
 
 
-@main.group(cls=_Group)
+@main.group()
 def platforms() -> None:
     """The stores and helpdesks that there are."""
 
@@ -258,7 +383,7 @@ def platforms() -> None:
 @platforms.command("list")
 @_json_option
 def platforms_list(*, as_json: bool) -> None:
-    """List the platforms with what they can do."""
+    """List the platforms with their quality rules."""
     from plugin.commands.platforms import list_platforms
 
     out = Output(as_json=as_json)
@@ -277,24 +402,28 @@ def platforms_check(*, as_json: bool) -> None:
 
 
 @platforms.command("matrix")
-def platforms_matrix() -> None:
-    """Print the table of the README."""
+@_json_option
+def platforms_matrix(*, as_json: bool) -> None:
+    """Print the tables of what each platform can do, as Markdown."""
     from plugin.commands.platforms import matrix
 
-    click.echo(matrix())
+    out = Output(as_json=as_json)
+    tables = matrix()
+    out.line(tables)
+    out.end(matrix=tables)
 
 
 # --- looking --------------------------------------------------------------------------------------
 
 
-@main.group(cls=_Group)
+@main.group()
 def deliveries() -> None:
     """Incoming webhooks."""
 
 
 @deliveries.command("list")
 @click.option("--state", multiple=True, help="Only these states.")
-@click.option("--limit", default=20, show_default=True)
+@click.option("--limit", default=20, show_default=True, type=_NOT_MANY, help="At most so many.")
 @_json_option
 def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the newest deliveries."""
@@ -328,13 +457,13 @@ def deliveries_replay(delivery: str, *, as_json: bool) -> None:
     out.end(replayed=delivery)
 
 
-@main.group(cls=_Group)
+@main.group()
 def refunds() -> None:
     """Refunds and how far they are."""
 
 
 @refunds.command("list")
-@click.option("--limit", default=20, show_default=True)
+@click.option("--limit", default=20, show_default=True, type=_NOT_MANY, help="At most so many.")
 @_json_option
 def refunds_list(*, limit: int, as_json: bool) -> None:
     """List the newest refunds."""
@@ -355,7 +484,7 @@ def refunds_show(refund: str, *, as_json: bool) -> None:
     out.end(**show_refund(_parts(), refund, out.line))
 
 
-@main.group(cls=_Group)
+@main.group()
 def audit() -> None:
     """The audit trail."""
 

@@ -1,4 +1,4 @@
-"""The first start: folder, keys, schema, the first tenant, and practice where it is wanted.
+"""Opening the house, and making what is missing: folder, keys, schema, the first tenant.
 
 Safe to run at every start: what is there stays as it is. Never prints a secret.
 """
@@ -24,7 +24,7 @@ from plugin.ports.storage import Storage, Tenant
 from plugin.settings import Settings
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
-from plugin.storage.schema import migrate
+from plugin.storage.schema_version import is_current
 from plugin.storage.unit_of_work import SqlStorage
 
 DEFAULT_POLICY = "thirty_days_then_months"
@@ -33,7 +33,7 @@ BEFORE_ANY_SALE = timedelta(days=3650)
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The opened data: database, storage, and the keys that sign sessions and links, newest first."""
+    """The opened data: database, storage, and the keys that sign sessions, newest first."""
 
     engine: Engine
     storage: SqlStorage
@@ -41,7 +41,21 @@ class House:
 
 
 def open_house(settings: Settings) -> House:
-    """Open what is there. Raises NeedsHuman when keys are missing or the database is not safe to use."""
+    """Open what is there, and change nothing.
+
+    Raises NeedsHuman, which says what to do, when keys or database are missing, the database is of
+    another version, or this SQLite is not safe to use.
+    """
+    house = _opened(settings)
+    if not is_current(house.engine):
+        raise NeedsHuman(
+            "other_schema",
+            "the database is of another version, or empty: `makegood serve` brings it up to date",
+        )
+    return house
+
+
+def _opened(settings: Settings) -> House:
     keys = settings.secret_keys or _kept_keys(settings)
     engine = open_database(settings.database_url)
     return House(engine, SqlStorage(engine, Keyring(keys)), tuple(_signing(key) for key in keys))
@@ -49,18 +63,25 @@ def open_house(settings: Settings) -> House:
 
 def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
     """Make what is missing, bring the schema up, and open the house."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(settings.data_dir)
     if not settings.secret_keys:
         if not settings.is_sqlite:
             raise NeedsHuman(
-                "no_secret_keys", "on PostgreSQL give MAKEGOOD_SECRET_KEYS, the same to every process"
+                "no_secret_keys",
+                "on PostgreSQL give MAKEGOOD_SECRET_KEYS, the same to every process",
             )
         _make_keys(settings)
-    house = open_house(settings)
-    migrate(house.engine)
-    if not any(not tenant.simulated for tenant in house.storage.tenants()):
-        owners = (settings.owner,) if settings.owner else ()
+    house = _opened(settings)
+    if not is_current(house.engine):
+        from plugin.storage.schema import migrate  # noqa: PLC0415 - slow, and needed once
+
+        migrate(house.engine)
+    owners = (settings.owner,) if settings.owner else ()
+    home = _home(house.storage)
+    if home is None:
         add_tenant(house.storage, Tenant(TenantId(mint.id()), "Your store", owners), clock)
+    elif owners and owners != home.owners:
+        house.storage.name_owners(home.id, owners)
     return house
 
 
@@ -75,8 +96,25 @@ def add_tenant(storage: Storage, tenant: Tenant, clock: Clock) -> None:
 
 
 def home_tenant(storage: Storage) -> Tenant:
-    """The first tenant that is a real business."""
-    return next(tenant for tenant in storage.tenants() if not tenant.simulated)
+    """The first tenant that is a real business. Raises NeedsHuman before the first start."""
+    home = _home(storage)
+    if home is None:
+        raise NeedsHuman("no_tenant", "run `makegood serve` once: it makes the first tenant")
+    return home
+
+
+def _home(storage: Storage) -> Tenant | None:
+    return next((tenant for tenant in storage.tenants() if not tenant.simulated), None)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NeedsHuman(
+            "data_folder",
+            f"cannot make {folder} ({error.strerror}): give another MAKEGOOD_DATA_DIR",
+        ) from None
 
 
 def _keys_file(settings: Settings) -> Path:
@@ -89,6 +127,12 @@ def _make_keys(settings: Settings) -> None:
         handle = os.open(_keys_file(settings), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
+    except OSError as error:
+        raise NeedsHuman(
+            "data_folder",
+            f"cannot write to {settings.data_dir} ({error.strerror}): make it yours, or give "
+            "another MAKEGOOD_DATA_DIR",
+        ) from None
     with os.fdopen(handle, "wb") as file:
         file.write(Fernet.generate_key() + b"\n")
         file.flush()
@@ -99,11 +143,19 @@ def _kept_keys(settings: Settings) -> tuple[str, ...]:
     try:
         text = _keys_file(settings).read_text(encoding="ascii")
     except FileNotFoundError:
-        raise NeedsHuman("no_secret_keys", "run `makegood serve` once, or give MAKEGOOD_SECRET_KEYS") from None
+        raise NeedsHuman(
+            "no_secret_keys",
+            f"no keys in {settings.data_dir}: run `makegood serve` once, name the folder with "
+            "MAKEGOOD_DATA_DIR, or give MAKEGOOD_SECRET_KEYS",
+        ) from None
+    except OSError as error:
+        raise NeedsHuman(
+            "no_secret_keys", f"cannot read the keys in {settings.data_dir} ({error.strerror})"
+        ) from None
     return tuple(text.split())
 
 
 def _signing(key: str) -> str:
-    """A signing key made from an encryption key: one thing to keep, two keys that do not show each other."""
+    """A key that signs, made from one that encrypts: one thing to keep, two that stay apart."""
     digest = hmac.digest(base64.urlsafe_b64decode(key), b"makegood sessions", hashlib.sha256)
     return digest.hex()

@@ -1,4 +1,9 @@
-"""Logs: one line of JSON per event on standard error. Ids and codes only, never bodies, names or secrets."""
+"""Logs: one line of JSON per event on standard error. Ids and codes only, never bodies or secrets.
+
+Whoever writes a line is careful; this module is the net below. It takes addresses and credentials
+out of texts, and of an exception it tells the kind and the places only: drivers put a customer's
+row into what it says.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +11,95 @@ import json
 import logging
 import re
 import sys
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final
 
-_ADDRESS = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
-_SECRET = re.compile(r"\b(?:[sr]k_(?:live|test)_|whsec_|Bearer\s+|Basic\s+)[\w.~+/=-]+")
+_ADDRESS: Final = re.compile(r"[^\s@\"'<>=]+@[^\s@\"'<>]+")
+_SECRET: Final = re.compile(
+    r"\b(?:[sr]k_(?:live|test)_|whsec_|eyJ|Bearer\s+|Basic\s+)[\w.~+/=-]+", re.IGNORECASE
+)
+_QUERY: Final = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
+# These bring handlers of their own, which know nothing of the net.
+_OWN_HANDLERS: Final = ("dbos", "_granian", "granian.access")
+
+SERVER_LOGS: Final = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "plugin.logs.JsonLines"}},
+    "handlers": {
+        "lines": {
+            "class": "logging.StreamHandler",
+            "formatter": "lines",
+            "stream": "ext://sys.stderr",
+        }
+    },
+    "loggers": {"_granian": {"handlers": ["lines"], "propagate": False}},
+}
+"""The web server's own log configuration, in the form `logging.config.dictConfig` takes."""
 
 
 def redacted(text: str) -> str:
-    """`text` without addresses and without what looks like a credential: the net under careful logging."""
-    return _SECRET.sub("[secret]", _ADDRESS.sub("[address]", text))
+    """`text` without addresses, query strings, and what looks like a credential."""
+    without_queries = _QUERY.sub("?[query]", text)
+    return _SECRET.sub("[secret]", _ADDRESS.sub("[address]", without_queries))
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line. Of an exception only the kinds and places, never what it says."""
+    """A record as one line. Of an exception only the kind and the places, never what it says.
+
+    Further lines of a message are left out: the web server puts a whole traceback there.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        document = {
-            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
-            "level": record.levelname,
+        document: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
             "from": record.name,
-            "event": redacted(record.getMessage()),
+            "process": record.process,
+            "event": redacted(record.getMessage().partition("\n")[0]),
         }
         if record.exc_info and record.exc_info[0] is not None:
             document["error"] = record.exc_info[0].__name__
-            trace = record.exc_info[2]
-            while trace is not None:
-                code = trace.tb_frame.f_code
-                document["at_code"] = f"{code.co_name}:{trace.tb_lineno}"
-                trace = trace.tb_next
-        return json.dumps(document, ensure_ascii=False)
+            document["code_places"] = _places(record.exc_info[2])
+        return json.dumps(document)
+
+
+def _places(trace: TracebackType | None) -> list[str]:
+    places = []
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "?")
+        places.append(f"{module}.{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return places
 
 
 def log_to_stderr() -> None:
-    """Send everything from INFO on to standard error as JSON lines."""
+    """Send our lines from INFO on to standard error, others' from WARNING on, and what broke."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    logging.getLogger("dbos").setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("makegood").setLevel(logging.INFO)
+    for name in _OWN_HANDLERS:
+        logger = logging.getLogger(name)
+        # A handler of ours keeps the library from adding its own later.
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("makegood").critical("process.broke", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)

@@ -1,6 +1,7 @@
-"""Opens practice: a tenant of its own with the synthetic store and desk, filled once, marked as simulated.
+"""Opens practice: a tenant of its own with the synthetic store and desk, filled once.
 
-Called by `makegood practice` and `serve --practice` only; nothing else ever makes a simulated tenant.
+Called by `makegood practice` and `serve --practice` only; nothing else ever makes a simulated
+tenant.
 """
 
 from __future__ import annotations

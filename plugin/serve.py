@@ -1,38 +1,59 @@
-"""`makegood serve`: web and worker under one supervisor. What dies is started again, later each time.
+"""`makegood serve`: web and worker under one supervisor, which starts again what dies.
 
-None outlives its parent: every process watches who its parent is, and ends when that changes, since after a
-kill -9 nobody is left to tell it.
+None outlives its parent: every process watches who its parent is, and ends when that changes,
+since after a kill -9 nobody is left to tell it. Says nothing before the web really answers.
 """
 
 from __future__ import annotations
 
+import http.client
 import logging
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from plugin.domain.errors import NeedsHuman
+from plugin.logs import SERVER_LOGS, log_to_stderr
 
 if TYPE_CHECKING:
     from flask import Flask
 
 _log = logging.getLogger("makegood.serve")
-LOOK_SECONDS = 0.25
-GRACE_SECONDS = 28
-CALM_SECONDS = 60
+LOOK_SECONDS: Final = 0.1
+DRAIN_SECONDS: Final = 25
+GRACE_SECONDS: Final = DRAIN_SECONDS + 3
+"""The web and the worker drain first; only then are they killed."""
+CALM_SECONDS: Final = 60
+_WEB_MODULES: Final = ("plugin.app", "plugin.web.install", "plugin.web.panel", "webhooks.http")
+"""Loaded before the web's processes are forked: each would spend a second on them."""
+START_SECONDS: Final = 60
+LEAVE_SECONDS: Final = 3
+"""How long the processes of a killed predecessor may take to notice and end."""
+NEEDS_PERSON: Final = 3
+"""The exit code of a process that cannot go on before somebody acts."""
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """End this process, by force, soon after its parent is gone. Returns at once."""
+    """End this process, by force, soon after `parent` is gone. Returns at once.
+
+    Give the parent's id where it is known: it may be gone before this is called.
+    """
     watched = os.getppid() if parent is None else parent
+    never = threading.Event()
 
     def watch() -> None:
         while os.getppid() == watched:
-            time.sleep(LOOK_SECONDS)
+            never.wait(LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
@@ -40,74 +61,167 @@ def end_with_parent(parent: int | None = None) -> None:
 
 @dataclass(slots=True)
 class Child:
-    """One supervised process."""
+    """One supervised process. `failures` counts how often in a row it died young."""
 
     name: str
     command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     started: float = 0.0
-    not_before: float = field(default=0.0)
-
-    def start(self) -> None:
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - our own command line
+    not_before: float = 0.0
+    last_code: int | None = None
 
     def look(self) -> None:
         """Start it when it is not there, unless it died a moment ago."""
-        now = time.monotonic()
+        now = monotonic()
         if self.process is None:
             if now >= self.not_before:
-                self.start()
+                self._start(now)
             return
-        if self.process.poll() is None:
+        code = self.process.poll()
+        if code is None:
             return
-        calm = now - self.started > CALM_SECONDS
-        self.failures = 1 if calm else self.failures + 1
-        self.not_before = now + min(0.25 * 2**self.failures, 30)
-        _log.error("serve.child_died name=%s code=%s", self.name, self.process.returncode)
-        self.process = None
+        self.failures = 1 if now - self.started > CALM_SECONDS else self.failures + 1
+        self.not_before = now + min(0.25 * 2 ** min(self.failures, 7), 30)
+        self.last_code, self.process = code, None
+        _log.error("serve.child_died name=%s code=%d times=%d", self.name, code, self.failures)
+
+    def _start(self, now: float) -> None:
+        self.started = now
+        # In a session of its own, so that Ctrl-C reaches the supervisor alone, and it drains them.
+        self.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - our own command line
 
 
-def supervise(commands: dict[str, Sequence[str]], stop: threading.Event | None = None) -> None:
-    """Run `commands` until SIGTERM, SIGINT or `stop`, then end them within their grace."""
+def supervise(
+    commands: Mapping[str, Sequence[str]],
+    *,
+    is_ready: Callable[[], bool],
+    announce: Callable[[], None],
+    stop: threading.Event | None = None,
+) -> None:
+    """Run `commands` until SIGTERM, SIGINT, SIGHUP or `stop`, then end them within their grace.
+
+    Calls `announce` once, when `is_ready` says so. Raises NeedsHuman, with nothing left running,
+    when that takes a minute, or a child says before that a person must act.
+    """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(name, lambda *_: stop.set())
     children = [Child(name, command) for name, command in commands.items()]
+    deadline = monotonic() + START_SECONDS
+    is_announced = False
     try:
         while not stop.is_set():
             for child in children:
                 child.look()
+            if not is_announced:
+                _check_start(children, deadline)
+                if is_ready():
+                    announce()
+                    is_announced = True
             stop.wait(LOOK_SECONDS)
     finally:
         _end(children)
+
+
+def _check_start(children: Sequence[Child], deadline: float) -> None:
+    for child in children:
+        if child.last_code == NEEDS_PERSON:
+            raise NeedsHuman("not_started", f"the {child.name} could not start; it said why above")
+    if monotonic() > deadline:
+        raise NeedsHuman("not_started", f"no answer within {START_SECONDS} seconds; see the log")
 
 
 def _end(children: Sequence[Child]) -> None:
     running = [child.process for child in children if child.process is not None]
     for process in running:
         process.terminate()
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = monotonic() + GRACE_SECONDS
     for process in running:
         try:
-            process.wait(max(0.1, deadline - time.monotonic()))
+            process.wait(max(0.1, deadline - monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def own_command(*words: str) -> list[str]:
-    """The command line that runs `makegood <words>` in this very Python."""
-    return [sys.executable, "-m", "plugin.cli", *words]
+    """The command line that runs `makegood <words>` in this very Python, as our child."""
+    return [sys.executable, "-m", "plugin.cli", *words, "--parent", str(os.getpid())]
+
+
+# --- before the start -----------------------------------------------------------------------------
+
+
+def wait_until_free(host: str, port: int) -> None:
+    """Wait until the web could listen there. Raises NeedsHuman when it cannot.
+
+    A predecessor that was killed a moment ago gets a few seconds to leave.
+    """
+    _patiently(lambda: _try_to_listen(host, port))
+
+
+def wait_until_alone(lock: Callable[[], AbstractContextManager[object]]) -> None:
+    """Wait until the worker's lock can be had. Raises NeedsHuman when somebody keeps it."""
+
+    def take_and_leave() -> None:
+        with lock():
+            pass
+
+    _patiently(take_and_leave)
+
+
+def _patiently(attempt: Callable[[], None]) -> None:
+    deadline = monotonic() + LEAVE_SECONDS
+    pause = threading.Event()
+    while True:
+        try:
+            attempt()
+        except NeedsHuman:
+            if monotonic() > deadline:
+                raise
+            pause.wait(LOOK_SECONDS)
+        else:
+            return
+
+
+def _try_to_listen(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise NeedsHuman(
+            "port_taken",
+            f"cannot listen on {host} port {port} ({error.strerror}): stop what runs there, or "
+            "give another MAKEGOOD_PORT",
+        ) from None
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether the web server that listens there answers that it is well."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    connection = http.client.HTTPConnection(reachable, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+# --- the web --------------------------------------------------------------------------------------
 
 
 def serve_web(host: str, port: int, workers: int, threads: int) -> None:
     """Run the web server in this process until it is told to end."""
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.log import LogLevels
 
+    for module in _WEB_MODULES:
+        import_module(module)
     Granian(
         "plugin.serve:web_worker",
         factory=True,
@@ -117,8 +231,9 @@ def serve_web(host: str, port: int, workers: int, threads: int) -> None:
         workers=workers,
         blocking_threads=threads,
         respawn_failed_workers=True,
-        log_level="warning",  # type: ignore[arg-type]  # granian takes the name as well
-        workers_kill_timeout=GRACE_SECONDS,
+        log_level=LogLevels.warning,
+        log_dictconfig=dict(SERVER_LOGS),
+        workers_kill_timeout=DRAIN_SECONDS,
     ).serve()
 
 
@@ -126,5 +241,7 @@ def web_worker() -> Flask:
     """What each web server process serves."""
     from plugin.app import create_app
 
-    end_with_parent()
+    server = multiprocessing.parent_process()
+    end_with_parent(None if server is None else server.pid)
+    log_to_stderr()
     return create_app()

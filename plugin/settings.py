@@ -1,20 +1,30 @@
 """All settings, read from the environment once, frozen. Nothing else reads the environment.
 
-Each has a help text, from which the settings table in the docs is generated. A setting that cannot be
-used stops the start with a sentence that says what to do.
+Each has a help text, from which the settings table in the docs is generated. A setting that cannot
+be used stops the start with a sentence that says what to do, and never repeats what was given: it
+may be a secret.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 from plugin.domain.errors import InvalidInput
 
-PREFIX = "MAKEGOOD_"
+PREFIX: Final = "MAKEGOOD_"
+_ADDRESS: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+_HOST: Final = re.compile(r"[A-Za-z0-9.:_-]+")
+_HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+_HIGHEST_PORT: Final = 65535
+_DATABASES: Final = ("sqlite:///", "postgresql+psycopg://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,14 @@ class Settings:
     """What the environment says. See `SETTINGS` for the meaning of each."""
 
     data_dir: Path
-    database_url: str
+    database_url: str = field(repr=False)
     public_url: str
     host: str
     port: int
     secret_keys: tuple[str, ...] = field(repr=False)
     smtp_url: str = field(repr=False)
     mail_from: str
-    owner: str
+    owner: str = field(repr=False)
     allow_private_hosts: frozenset[str]
     practice: bool
     web_workers: int
@@ -59,15 +69,50 @@ class Settings:
         return self.public_url.startswith("https://")
 
 
-def _url(value: str) -> str:
-    parts = urlsplit(value.rstrip("/"))
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give an address like https://refunds.example.com")
-    return parts.geturl()
+def _origin(value: str) -> str:
+    """Scheme, host and port: the routes are ours from the root on."""
+    parts = _split(value, ("http", "https"), "give an address like https://refunds.example.com")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("give scheme and host only, like https://refunds.example.com")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _database(value: str) -> str:
+    is_known = any(value.startswith(start) and value != start for start in _DATABASES)
+    if value and not is_known:
+        raise ValueError(
+            "leave it empty for SQLite, or give postgresql+psycopg://user:password@host/name"
+        )
+    return value
+
+
+def _smtp(value: str) -> str:
+    if value:
+        _split(value, ("smtp", "smtps"), "give smtp://user:password@host:port, or smtps://...")
+    return value
+
+
+def _split(value: str, schemes: tuple[str, ...], advice: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text repeats a part of what was given
+        raise ValueError(advice) from None
+    if parts.scheme not in schemes or not has_place:
+        raise ValueError(advice)
+    return parts
 
 
 def _path(value: str) -> Path:
+    if not value:
+        raise ValueError("give a folder")
     return Path(value).expanduser().resolve()
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError("give a host name or address to listen on, like 127.0.0.1 or 0.0.0.0")
+    return value
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -81,13 +126,27 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 
 def _hosts(value: str) -> frozenset[str]:
     hosts = frozenset(_words(value))
-    if any(":" not in host for host in hosts):
-        raise ValueError("give host:port, separated by commas")
+    for host in hosts:
+        found = _HOST_AND_PORT.fullmatch(host)
+        if found is None or not 1 <= int(found[1]) <= _HIGHEST_PORT:
+            raise ValueError("give host:port, separated by commas")
     return hosts
 
 
 def _words(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _mail_address(value: str) -> str:
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError("give one mail address, like owner@example.com")
+    return value
+
+
+def _sender(value: str) -> str:
+    if not value.isprintable() or not _ADDRESS.fullmatch(parseaddr(value)[1]):
+        raise ValueError("give one mail address, like Makegood <refunds@example.com>")
+    return value
 
 
 def _switch(value: str) -> bool:
@@ -96,68 +155,95 @@ def _switch(value: str) -> bool:
     return value.lower() == "yes"
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("data_dir", "data", "Folder for the database, keys and practice data.", _path),
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("data_dir", "data", "Folder for the database, the keys and the practice data.", _path),
     Setting(
         "database_url",
         "",
-        "Empty for SQLite in the data folder, or postgresql+psycopg://user:password@host/name.",
-        str,
+        "Empty for SQLite in the data folder, or `postgresql+psycopg://user:password@host/name`.",
+        _database,
     ),
     Setting(
         "public_url",
         "",
-        "The address people and platforms reach us at. Real platforms need https.",
-        lambda value: _url(value) if value else "",
+        "The address at which people and platforms reach Makegood, like "
+        "`https://refunds.example.com`. Real platforms need https. Empty: host and port.",
+        lambda value: _origin(value) if value else "",
     ),
-    Setting("host", "127.0.0.1", "The address the web server listens on.", str),
-    Setting("port", "8080", "The port the web server listens on.", _whole(1, 65535)),
+    Setting("host", "127.0.0.1", "The address the web server listens on.", _host),
+    Setting("port", "8080", "The port the web server listens on.", _whole(1, _HIGHEST_PORT)),
     Setting(
         "secret_keys",
         "",
-        "Fernet keys for stored credentials, newest first, comma separated. Empty: made in the data "
-        "folder on the first start (SQLite only).",
+        "Fernet keys for stored credentials, newest first, separated by commas. Empty: made in the "
+        "data folder on the first start (SQLite only).",
         _words,
     ),
     Setting(
         "smtp_url",
         "",
-        "smtp://user:password@host:port, or smtps://... Empty: mail waits for a person.",
-        str,
+        "`smtp://user:password@host:port` or `smtps://...`. Empty: mail waits for a person.",
+        _smtp,
     ),
-    Setting("mail_from", "makegood@localhost", "The sender of our mail.", str),
-    Setting("owner", "", "Address of the owner of the first tenant: told about refunds.", str),
+    Setting("mail_from", "makegood@localhost", "The sender of our mail.", _sender),
+    Setting(
+        "owner",
+        "",
+        "Mail address of the owner of the first tenant: told about refunds.",
+        _mail_address,
+    ),
     Setting(
         "allow_private_hosts",
         "",
-        "Development and tests only: host:port,... that may be called although private or http.",
+        "Development and tests only: `host:port,...` that may be called although private or http.",
         _hosts,
     ),
-    Setting("practice", "no", "Whether practice may be opened: yes or no.", _switch),
+    Setting(
+        "practice", "no", "`yes`: `makegood serve` opens practice, as `--practice` does.", _switch
+    ),
     Setting("web_workers", "2", "Web server processes.", _whole(1, 64)),
-    Setting("web_threads", "4", "Threads per web server process.", _whole(1, 64)),
-    Setting("poll_milliseconds", "50", "How often the worker looks for new work.", _whole(10, 60000)),
+    Setting("web_threads", "4", "Threads in each web server process.", _whole(1, 64)),
+    Setting(
+        "poll_milliseconds", "50", "How often the worker looks for new work.", _whole(10, 60_000)
+    ),
 )
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from `environment` (by default the process's own).
 
-    Raises InvalidInput naming the variable that cannot be used and what to give. A variable with our
-    prefix that we do not know is refused too: a misspelt setting must not be silently ignored.
+    Raises InvalidInput naming the variable that cannot be used and what to give. A variable with
+    our prefix that we do not know is refused too: a misspelt setting must not be ignored.
     """
     given = os.environ if environment is None else environment
     known = {setting.variable for setting in SETTINGS}
     for variable in given:
         if variable.startswith(PREFIX) and variable not in known and not _is_for_tests(variable):
-            raise InvalidInput(variable, "there is no such setting; see docs/operating.md")
+            raise InvalidInput(variable, f"there is no such setting{_nearest(variable, known)}")
     values: dict[str, object] = {}
     for setting in SETTINGS:
         try:
-            values[setting.name] = setting.read(given.get(setting.variable, setting.default).strip())
+            values[setting.name] = setting.read(
+                given.get(setting.variable, setting.default).strip()
+            )
         except ValueError as error:
-            raise InvalidInput(setting.variable, str(error)) from error
+            raise InvalidInput(setting.variable, str(error)) from None
     return _derived(values)
+
+
+def settings_table() -> str:
+    """The table of all settings for the docs, as Markdown."""
+    rows = [
+        f"| `{setting.variable}` | {f'`{setting.default}`' if setting.default else 'empty'} "
+        f"| {setting.text} |"
+        for setting in SETTINGS
+    ]
+    return "\n".join(("| variable | default | what it is |", "|---|---|---|", *rows))
+
+
+def _nearest(variable: str, known: Iterable[str]) -> str:
+    near = get_close_matches(variable, known, n=1, cutoff=0.85)
+    return f"; did you mean {near[0]}?" if near else "; see docs/operating.md"
 
 
 def _is_for_tests(variable: str) -> bool:
@@ -168,5 +254,6 @@ def _derived(values: dict[str, object]) -> Settings:
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{values['data_dir']}/makegood.sqlite"
     if not values["public_url"]:
-        values["public_url"] = f"http://{values['host']}:{values['port']}"
+        host = str(values["host"])
+        values["public_url"] = f"http://{f'[{host}]' if ':' in host else host}:{values['port']}"
     return Settings(**values)  # type: ignore[arg-type]  # each reader above gives its field's type

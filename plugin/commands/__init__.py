@@ -1,1 +1,1 @@
-"""What the commands do: each reads through the same use cases as the screens, and says it in lines."""
+"""What the commands do, over the same use cases as the screens, said in lines."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from plugin.domain.errors import InvalidInput, NeedsHuman
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.platforms.declarations import ManifestDeclarations
 from plugin.platforms.manifest import Kind
+from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.ports import PacksApp
 from plugin.ports.storage import Installation, InstallationStatus
 from plugin.services.connect_platform import (
@@ -20,7 +21,7 @@ from plugin.services.connect_platform import (
     NotPossible,
     Started,
 )
-from plugin.services.finish_install import FinishInstall, Finished, NotFinished
+from plugin.services.finish_install import Finished, FinishInstall, NotFinished
 from plugin.services.run_self_test import RunSelfTest
 from plugin.services.save_access_map import MapRefused, SaveAccessMap
 
@@ -32,7 +33,7 @@ Say = Callable[[str], None]
 Facts = dict[str, object]
 
 
-def connect_from_terminal(
+def connect_from_terminal(  # noqa: PLR0913 - the options of the command, one by one
     parts: Parts,
     tenant: TenantId,
     platform: str,
@@ -42,25 +43,32 @@ def connect_from_terminal(
     say: Say,
     *,
     finish: bool,
+    another: bool = False,
 ) -> tuple[int, Facts]:
     """Connect, or finish, or replace the map. Returns the exit code and the facts for machines.
 
     0 when every line of the self-test that can be tried now is well, 3 when a person must act.
+    Raises InvalidInput and NeedsHuman with what to do. A map that cannot be read stops everything
+    before anything is kept.
     """
     kind = _kind_of(parts, platform)
     if finish:
         return _finish(parts, tenant, _existing(parts, tenant, kind, platform, installation), say)
+    document = None if map_file is None else _read_map(map_file)
     if map_file is not None and not typed:
         found = _existing(parts, tenant, kind, platform, installation)
-        _save_map(parts, tenant, found, map_file, say)
+        _save_map(parts, tenant, found, document, say)
         return 0, _facts(found)
-    started = _start(parts, tenant, kind, platform, typed, installation)
+    chosen = InstallationId(installation) if installation else None
+    started = _start(parts, tenant, ConnectRequest(kind, platform, typed, chosen, another))
     if map_file is not None:
-        _save_map(parts, tenant, started, map_file, say)
+        _save_map(parts, tenant, started, document, say)
     tested = _self_test(parts, tenant, started, say)
     facts = _facts(tested)
+    say(f"Installation  {facts['installation']}")
     say(f"Webhook path  {facts['webhook_path']}")
-    say(f"Panel path    {facts['panel_path']}")
+    if kind is Kind.HELPDESK:
+        say(f"Panel path    {facts['panel_path']}")
     is_well = all(line.state != "failed" for line in tested.self_test)
     return (0 if is_well else 3), facts
 
@@ -69,31 +77,26 @@ def _kind_of(parts: Parts, platform: str) -> Kind:
     kinds = [m.kind for m in parts.registry.manifests() if m.stem == platform and not m.simulated]
     if not kinds:
         known = ", ".join(m.stem for m in parts.registry.manifests() if not m.simulated)
-        raise InvalidInput("platform", f"choose one of {known}")
+        raise InvalidInput("platform", f"choose one of {known}; practice: `makegood practice`")
     return kinds[0]
 
 
-def _start(
-    parts: Parts,
-    tenant: TenantId,
-    kind: Kind,
-    platform: str,
-    typed: Mapping[str, str],
-    installation: str,
-) -> Installation:
-    connect = ConnectPlatform(
-        parts.house.storage, _declarations(parts), parts.mint, parts.settings
-    )
-    asked = ConnectRequest(
-        kind, platform, typed, InstallationId(installation) if installation else None
-    )
+def _start(parts: Parts, tenant: TenantId, asked: ConnectRequest) -> Installation:
+    connect = ConnectPlatform(parts.house.storage, _declarations(parts), parts.mint, parts.settings)
     match connect(tenant, asked, ACTOR, parts.clock.now()):
         case Started(started):
             return started
         case NotPossible(field, advice):
             raise InvalidInput(field, advice)
-        case AlreadyConnected() as already:
-            raise NeedsHuman("already_connected", str(already))
+        case AlreadyConnected(title, installations):
+            names = ", ".join(one.connection.installation for one in installations)
+            raise NeedsHuman(
+                "already_connected",
+                f"{title} is connected with another account ({names}): give --installation ID to "
+                "replace its key, or --another to connect this one beside it",
+            )
+        case _ as never:
+            assert_never(never)
 
 
 def _declarations(parts: Parts) -> ManifestDeclarations:
@@ -114,7 +117,7 @@ def _self_test(
     name = installation.connection.installation
     said: set[str] = set()
     latest = installation
-    for latest in test.run(tenant, name, parts.clock.now):
+    for latest in test.run(tenant, name, parts.clock.now, time.sleep):
         for line in latest.self_test:
             if line.state != "waiting" and line.name not in said:
                 said.add(line.name)
@@ -132,6 +135,8 @@ def _finish(
             return 0, _facts(finished)
         case NotFinished(code, advice):
             raise NeedsHuman(code, advice)
+        case _ as never:
+            assert_never(never)
 
 
 def _existing(
@@ -147,17 +152,23 @@ def _existing(
     if len(found) == 1:
         return found[0]
     if not found:
-        raise InvalidInput("--installation", f"connect {platform} first")
-    raise InvalidInput("--installation", "there are several: name one")
+        raise InvalidInput("--installation", f"there is none: connect {platform} first")
+    names = ", ".join(one.connection.installation for one in found)
+    raise InvalidInput("--installation", f"there are several, name one of {names}")
+
+
+def _read_map(file: Path) -> object:
+    try:
+        return read_json(file.read_bytes())
+    except OSError as error:
+        raise InvalidInput("--map", f"cannot read {file}: {error.strerror}") from None
+    except Unreadable as error:
+        raise InvalidInput("--map", f"{file} is no JSON that can be used: {error.reason}") from None
 
 
 def _save_map(
-    parts: Parts, tenant: TenantId, installation: Installation, file: Path, say: Say
+    parts: Parts, tenant: TenantId, installation: Installation, document: object, say: Say
 ) -> None:
-    try:
-        document: object = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InvalidInput("--map", f"give a readable JSON file ({type(error).__name__})") from None
     saved = SaveAccessMap(parts.house.storage).whole(
         tenant, installation.connection.installation, document, ACTOR, parts.clock.now()
     )
@@ -191,5 +202,11 @@ def package_desk(
     if port is None:
         raise InvalidInput("desk", f"{desk} takes no package")
     path = target or Path(f"makegood-{desk}-{found.connection.installation[:8]}.zip")
-    port.package(parts.settings.public_url, path)
+    try:
+        port.package(parts.settings.public_url, path)
+    except InvalidInput as error:
+        raise InvalidInput(
+            "MAKEGOOD_PUBLIC_URL",
+            f"give the https address that the helpdesk is to open ({error.advice})",
+        ) from None
     return path

@@ -1,4 +1,4 @@
-"""`makegood deliveries | refunds | audit`: what happened, in lines. Shows ids and states, never content."""
+"""`makegood deliveries | refunds | audit`: what happened. Shows ids and states, never content."""
 
 from __future__ import annotations
 

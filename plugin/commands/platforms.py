@@ -1,4 +1,4 @@
-"""`makegood platforms ...`: what the manifests declare, and whether code, tests and docs keep it."""
+"""`makegood platforms ...`: what manifests declare, and whether code, tests and docs keep it."""
 
 from __future__ import annotations
 
