@@ -1,4 +1,7 @@
-"""The real clock, the real source of chance, and reading side by side. Only `plugin.app` and the command line use them."""
+"""The real clock, the real source of chance, and reading side by side.
+
+Only `plugin.app` and the command line use them; all else takes them as arguments.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class SystemMint:
 
 
 class Threads:
-    """Calls side by side on a few threads of this process. Implements `plugin.ports.platforms.Gather`."""
+    """Calls side by side on a few threads. Implements `plugin.ports.platforms.Gather`."""
 
     def __init__(self, most: int = 8) -> None:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="gather")

@@ -14,119 +14,20 @@ but for the links whose purpose it is.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from plugin.domain.errors import (
-    InvalidInput,
-    MakegoodError,
-    OutcomeUnknown,
-    RetryLater,
-)
+from plugin.commands.program import NOT_MANY, WRONG, Output, Program, json_option, parent_option
+from plugin.domain.errors import InvalidInput
 from plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from plugin.app import Parts
     from plugin.ports.storage import Tenant
-
-WRONG, OFF, NEEDS_PERSON, NO_ANSWER = 1, 2, 3, 4
-_NOT_MANY: Final = click.IntRange(1, 1000)
-
-
-class Output:
-    """What a command says: lines for people, or one object for machines on the last line."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
-
-    def line(self, text: str) -> None:
-        click.echo(text, err=self.as_json)
-
-    def facts(self, **facts: object) -> None:
-        """The one object, where it is asked for."""
-        if self.as_json:
-            click.echo(json.dumps(facts, default=str))
-
-    def end(self, code: int = 0, /, **facts: object) -> NoReturn:
-        self.facts(ok=code == 0, **facts)
-        raise SystemExit(code)
-
-    def fail(self, status: int, code: str, detail: str) -> NoReturn:
-        click.echo(f"makegood: {detail or code}", err=True)
-        self.facts(ok=False, code=code, detail=detail)
-        raise SystemExit(status)
-
-
-class Program(click.Group):
-    """The root: every error of ours ends as a sentence and a code, never as a traceback."""
-
-    def main(self, args: Sequence[str] | None = None, *more: Any, **named: Any) -> NoReturn:  # noqa: ANN401 - click's own signature, which is overloaded
-        words = list(sys.argv[1:] if args is None else args)
-        output = Output(as_json="--json" in words)
-        named["standalone_mode"] = False
-        try:
-            ended = super().main(words, *more, **named)
-        except click.ClickException as error:
-            usage = (
-                error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
-            )
-            if usage:
-                click.echo(usage, err=True)
-            output.fail(OFF, "usage", error.format_message())
-        except click.Abort:
-            output.fail(WRONG, "stopped", "stopped")
-        except InvalidInput as error:
-            output.fail(OFF, error.code, error.detail)
-        except (RetryLater, OutcomeUnknown) as error:
-            output.fail(NO_ANSWER, error.code, error.detail)
-        except MakegoodError as error:
-            output.fail(NEEDS_PERSON, error.code, error.detail)
-        except Exception as error:
-            found = _known(error)
-            if found is None:
-                raise
-            output.fail(*found)
-        raise SystemExit(ended if isinstance(ended, int) else 0)
-
-
-def _known(error: Exception) -> tuple[int, str, str] | None:
-    """Status, code and advice for errors that are not of our family; None for a bug."""
-    from sqlalchemy.exc import DBAPIError
-
-    from plugin.import_guard import ImportNameTaken
-    from plugin.platforms.data_files import DataMissing
-    from plugin.platforms.manifest_schema import InvalidManifest
-
-    match error:
-        case ImportNameTaken() | DataMissing():
-            return NEEDS_PERSON, "installation", str(error)
-        case InvalidManifest():
-            return WRONG, "invalid_manifest", f"{error}; see `makegood platforms check`"
-        case DBAPIError():
-            # Its own text would show the row it was about.
-            kind = type(error.orig).__name__
-            advice = "check MAKEGOOD_DATABASE_URL, the data folder and its disk"
-            return NO_ANSWER, "database", f"the database cannot be used ({kind}): {advice}"
-        case OSError() if error.filename is not None:
-            return NEEDS_PERSON, "file", f"cannot use {error.filename}: {error.strerror}"
-        case _:
-            return None
-
-
-def _json_option(command: Callable[..., None]) -> Callable[..., None]:
-    text = "Standard output ends with one JSON object."
-    return click.option("--json", "as_json", is_flag=True, help=text)(command)
-
-
-def _parent_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--parent", type=int, hidden=True, help="Ends when this process does.")(
-        command
-    )
 
 
 @click.group("makegood", cls=Program)
@@ -162,7 +63,7 @@ def _prepare(settings: Settings) -> None:
 
 @main.command()
 @click.option("--practice", "with_practice", is_flag=True, help="Make practice and open it, too.")
-@_json_option
+@json_option
 def serve(*, with_practice: bool, as_json: bool) -> None:
     """Run web and worker together, and start again what dies.
 
@@ -208,7 +109,7 @@ def _announce(settings: Settings, out: Output, *, with_practice: bool) -> None:
 
 
 @main.command(hidden=True)
-@_parent_option
+@parent_option
 def web(*, parent: int | None) -> None:
     """Run the web server only."""
     from plugin.logs import log_to_stderr
@@ -222,8 +123,8 @@ def web(*, parent: int | None) -> None:
 
 
 @main.command()
-@_parent_option
-@_json_option
+@parent_option
+@json_option
 def worker(*, parent: int | None, as_json: bool) -> None:
     """Run the worker only. On SQLite there is one per data folder."""
     from plugin.serve import end_with_parent
@@ -245,7 +146,7 @@ def worker(*, parent: int | None, as_json: bool) -> None:
 
 
 @main.command()
-@_json_option
+@json_option
 def practice(*, as_json: bool) -> None:
     """Make the practice store and desk, and print the address that opens them.
 
@@ -260,7 +161,7 @@ def practice(*, as_json: bool) -> None:
 
 
 @main.command("sign-in")
-@_json_option
+@json_option
 def sign_in(*, as_json: bool) -> None:
     """Print a link that signs the admin in, once, within fifteen minutes."""
     out = Output(as_json=as_json)
@@ -294,7 +195,7 @@ def _practice_link(parts: Parts) -> str:
     "--installation", default="", metavar="ID", help="Which one, where there are several."
 )
 @click.option("--another", is_flag=True, help="A further account beside one that is connected.")
-@_json_option
+@json_option
 def connect(
     platform: str,
     *,
@@ -350,7 +251,7 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
     "--installation", default="", metavar="ID", help="Which one, where there are several."
 )
 @click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
-@_json_option
+@json_option
 def package(desk: str, *, installation: str, target: Path | None, as_json: bool) -> None:
     """Write the app package that a helpdesk takes. Connect the helpdesk first."""
     from plugin.commands.connect import package_desk
@@ -363,7 +264,7 @@ def package(desk: str, *, installation: str, target: Path | None, as_json: bool)
 
 
 @main.command()
-@_json_option
+@json_option
 def check(*, as_json: bool) -> None:
     """Check that this machine and data folder are fit to run, and list what is not."""
     from plugin.commands.check import check_house
@@ -381,7 +282,7 @@ def platforms() -> None:
 
 
 @platforms.command("list")
-@_json_option
+@json_option
 def platforms_list(*, as_json: bool) -> None:
     """List the platforms with their quality rules."""
     from plugin.commands.platforms import list_platforms
@@ -391,7 +292,7 @@ def platforms_list(*, as_json: bool) -> None:
 
 
 @platforms.command("check")
-@_json_option
+@json_option
 def platforms_check(*, as_json: bool) -> None:
     """Check all manifests against their code, tests and docs, and print all faults at once."""
     from plugin.commands.platforms import check_platforms
@@ -402,7 +303,7 @@ def platforms_check(*, as_json: bool) -> None:
 
 
 @platforms.command("matrix")
-@_json_option
+@json_option
 def platforms_matrix(*, as_json: bool) -> None:
     """Print the tables of what each platform can do, as Markdown."""
     from plugin.commands.platforms import matrix
@@ -423,8 +324,8 @@ def deliveries() -> None:
 
 @deliveries.command("list")
 @click.option("--state", multiple=True, help="Only these states.")
-@click.option("--limit", default=20, show_default=True, type=_NOT_MANY, help="At most so many.")
-@_json_option
+@click.option("--limit", default=20, show_default=True, type=NOT_MANY, help="At most so many.")
+@json_option
 def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the newest deliveries."""
     from plugin.commands.look import list_deliveries
@@ -435,7 +336,7 @@ def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> Non
 
 @deliveries.command("show")
 @click.argument("delivery")
-@_json_option
+@json_option
 def deliveries_show(delivery: str, *, as_json: bool) -> None:
     """Show one delivery: its headers' names, state and size, never its content."""
     from plugin.commands.look import show_delivery
@@ -446,7 +347,7 @@ def deliveries_show(delivery: str, *, as_json: bool) -> None:
 
 @deliveries.command("replay")
 @click.argument("delivery")
-@_json_option
+@json_option
 def deliveries_replay(delivery: str, *, as_json: bool) -> None:
     """Put a delivery back in line. What it did already is not done again."""
     from plugin.commands.look import replay_delivery
@@ -463,8 +364,8 @@ def refunds() -> None:
 
 
 @refunds.command("list")
-@click.option("--limit", default=20, show_default=True, type=_NOT_MANY, help="At most so many.")
-@_json_option
+@click.option("--limit", default=20, show_default=True, type=NOT_MANY, help="At most so many.")
+@json_option
 def refunds_list(*, limit: int, as_json: bool) -> None:
     """List the newest refunds."""
     from plugin.commands.look import list_refunds
@@ -475,7 +376,7 @@ def refunds_list(*, limit: int, as_json: bool) -> None:
 
 @refunds.command("show")
 @click.argument("refund")
-@_json_option
+@json_option
 def refunds_show(refund: str, *, as_json: bool) -> None:
     """Show one refund with every move and effect."""
     from plugin.commands.look import show_refund
@@ -490,7 +391,7 @@ def audit() -> None:
 
 
 @audit.command("verify")
-@_json_option
+@json_option
 def audit_verify(*, as_json: bool) -> None:
     """Recompute the chain of hashes of every tenant."""
     from plugin.commands.look import verify_audit

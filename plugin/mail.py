@@ -38,7 +38,8 @@ class SmtpMailer:
         try:
             message = self._message(to, subject, body, message_id)
             content = message.as_bytes(policy=SMTP)
-            recipients = _addresses(message)
+            (sender,) = _addresses(message, "From")
+            recipients = _addresses(message, "To")
         except (ValueError, LookupError):
             # What the library finds wrong may quote the text: only that it is wrong is passed on.
             raise Refused("mail_unsendable", "an address or the subject is malformed") from None
@@ -47,26 +48,12 @@ class SmtpMailer:
         except (OSError, smtplib.SMTPException) as error:
             raise RetryLater("mail_server_unreachable", type(error).__name__) from None
         try:
-            refused = self._envelope(server, recipients)
+            refused = _envelope(server, sender, recipients)
             _hand_over(server, content)
         finally:
             server.close()
         if refused:
             raise Refused("mail_refused_in_part", ", ".join(map(str, refused)))
-
-    def _envelope(self, server: smtplib.SMTP, recipients: list[str]) -> list[int]:
-        """Name sender and recipients; the codes of those that are refused. Nothing is sent yet."""
-        try:
-            code, _ = server.mail(self.sender)
-            if code >= 400:
-                raise _judged(code)
-            codes = [server.rcpt(recipient)[0] for recipient in recipients]
-        except (OSError, smtplib.SMTPException) as error:
-            raise RetryLater("mail_server_odd", type(error).__name__) from None
-        refused = [code for code in codes if code >= 400]
-        if len(refused) == len(codes) or any(code < 500 for code in refused):
-            raise _judged(min(refused))
-        return refused
 
     def _message(self, to: str, subject: str, body: str, message_id: str) -> EmailMessage:
         message = EmailMessage()
@@ -75,7 +62,7 @@ class SmtpMailer:
         message["Subject"] = subject
         message["Date"] = formatdate(usegmt=True)
         # The same effect always has the same id: should it arrive twice, mail programs fold it.
-        message["Message-ID"] = f"<{message_id}@{self.sender.rpartition('@')[2]}>"
+        message["Message-ID"] = f"<{message_id}@{message['From'].addresses[0].domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(body)
         return message
@@ -91,21 +78,40 @@ class SmtpMailer:
             )
         else:
             server = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT_SECONDS)
-        server.ehlo()
-        if parts.scheme == "smtp" and server.has_extn("starttls"):
-            server.starttls(context=context)
+        try:
             server.ehlo()
-        if parts.username:
-            server.login(unquote(parts.username), unquote(parts.password or ""))
+            if parts.scheme == "smtp" and server.has_extn("starttls"):
+                server.starttls(context=context)
+                server.ehlo()
+            if parts.username:
+                server.login(unquote(parts.username), unquote(parts.password or ""))
+        except BaseException:
+            server.close()
+            raise
         return server
 
 
-def _addresses(message: EmailMessage) -> list[str]:
-    """The addresses in `To`. Raises ValueError for what no server without SMTPUTF8 could take."""
-    addresses = [address.addr_spec for address in message["To"].addresses]
+def _addresses(message: EmailMessage, header: str) -> list[str]:
+    """The addresses in a header. Raises ValueError for what no server without SMTPUTF8 takes."""
+    addresses = [address.addr_spec for address in message[header].addresses]
     if not addresses or not all(a.isascii() and "@" in a.strip("@") for a in addresses):
         raise ValueError("not an address")
     return addresses
+
+
+def _envelope(server: smtplib.SMTP, sender: str, recipients: list[str]) -> list[int]:
+    """Name sender and recipients; the codes of those that are refused. Nothing is sent yet."""
+    try:
+        code, _ = server.mail(sender)
+        if code // 100 != 2:
+            raise _judged(code)
+        codes = [server.rcpt(recipient)[0] for recipient in recipients]
+    except (OSError, smtplib.SMTPException) as error:
+        raise RetryLater("mail_server_odd", type(error).__name__) from None
+    refused = [code for code in codes if code // 100 != 2]
+    if len(refused) == len(codes) or any(code < 500 for code in refused):
+        raise _judged(min(refused))
+    return refused
 
 
 def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
@@ -117,10 +123,12 @@ def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
         raise OutcomeUnknown("mail_server_quiet", type(error).__name__) from None
     if code >= 400:
         raise _judged(code)
+    if code // 100 != 2:
+        raise OutcomeUnknown("mail_server_odd", str(code))
 
 
 def _judged(code: int) -> MakegoodError:
-    """5xx is a no for good, 4xx is a not now (RFC 5321, 4.2.1)."""
+    """5xx is a no for good, 4xx is a not now (RFC 5321, 4.2.1); so is what is no answer at all."""
     if code >= 500:
         return Refused("mail_refused", str(code))
     return RetryLater("mail_deferred", str(code))

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -54,6 +55,7 @@ def webhooks_blueprint(intake: Intake) -> Blueprint:
         "receive",
         open_to(Access.SIGNED_WEBHOOK)(receive),
         methods=["POST"],
+        provide_automatic_options=False,
         strict_slashes=False,
     )
     return blueprint
@@ -64,7 +66,7 @@ def _receiver(intake: Intake) -> Callable[[str, str], Response]:
         length = request.content_length
         if length is not None and length > MAX_BODY:
             return _answer(413)
-        body = request.stream.read(MAX_BODY + 1)
+        body = _read_body(request.stream)
         if len(body) > MAX_BODY:
             return _answer(413)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -86,6 +88,14 @@ def _receiver(intake: Intake) -> Callable[[str, str], Response]:
             return _answer(503, retry_after=300)
 
     return receive
+
+
+def _read_body(stream: IO[bytes]) -> bytes:
+    """The body, or a little more than the most that is taken: a read may give less than asked."""
+    body = bytearray()
+    while len(body) <= MAX_BODY and (chunk := stream.read(MAX_BODY + 1 - len(body))):
+        body += chunk
+    return bytes(body)
 
 
 def _listens(found: Installation, platform: str) -> bool:

@@ -111,7 +111,9 @@ class DisputeOpened:
 
     @property
     def id(self) -> FactId:
-        return FactId(digest("dispute_opened", self.order.installation, self.dispute))
+        return FactId(
+            digest("dispute_opened", self.order.installation, self.order.ref, self.dispute)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,8 @@ class DisputeClosed:
 
     @property
     def id(self) -> FactId:
-        return FactId(
-            digest("dispute_closed", self.order.installation, self.dispute, str(self.won))
-        )
+        words = (self.order.installation, self.order.ref, self.dispute, str(self.won))
+        return FactId(digest("dispute_closed", *words))
 
 
 @dataclass(frozen=True, slots=True)

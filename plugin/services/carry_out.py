@@ -120,16 +120,17 @@ class CarryOut:
             return None
         if before is not None and before.state is EffectState.SENDING:
             return None  # its call may still be on its way, and would arrive second
+        interrupted = effect.state is EffectState.SENDING
         sending = replace(
             effect,
             state=EffectState.SENDING,
-            attempts=effect.attempts + 1,
+            # A try that a crash cut short says nothing about the other side, and uses none up.
+            attempts=effect.attempts if interrupted else effect.attempts + 1,
             wake_at=None,
             changed_at=now,
         )
         uow.effects.set_state(key, effect.state, sending)
         calls = EffectCalls(self.platforms, self.mailer, self.clock)
-        interrupted = effect.state is EffectState.SENDING
         return sending, calls.prepare(uow, sending, siblings, interrupted=interrupted)
 
 

@@ -121,9 +121,9 @@ def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order 
     That is the one that a plan of ours joined with it, else a sale that fits the gateway's charge,
     else the charge itself.
     """
-    for refund in uow.refunds.of_payment(payment):
-        if (order := uow.orders.get(refund.order)) is not None:
-            return order
+    kept = (uow.orders.get(refund.order) for refund in uow.refunds.of_payment(payment))
+    if (order := next(filter(None, kept), None)) is not None:
+        return order
     if told is None:
         return uow.orders.get(OrderRef(payment.installation, payment.ref))
     return _joined_sale(uow, told) or known_sale(uow, told)

@@ -31,7 +31,7 @@ from plugin.ports.storage import InstallationStatus, RefundMove, Storage, UnitOf
 from plugin.services.settle_refund import plan_of, settle_refund
 
 WORKER = "worker"
-BUSY = timedelta(seconds=30)
+BUSY = timedelta(seconds=90)
 """Longer than any call may take: a refund still `submitting` after it was interrupted."""
 LONGEST_WAIT = timedelta(minutes=10)
 PATIENCE = timedelta(days=3)

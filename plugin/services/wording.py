@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
@@ -90,6 +91,8 @@ def because_words(
             return f"given on {day}"
         case ReasonKind.BY_ITSELF:
             return f"added on {day}, not by this purchase"
+        case _:
+            assert_never(reason.kind)
 
 
 def items_words(items: Iterable[PlanItem]) -> str:

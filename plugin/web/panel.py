@@ -36,7 +36,7 @@ from plugin.web.panel_scene import Sitting
 from plugin.web.problems import NotHere, NotVouchedFor
 from plugin.web.strict_forms import read_pairs, single_fields
 from plugin.web.views.build_say import say_state
-from plugin.web.views.panel_parts import Frame, OrdersBlock, PracticeStripe
+from plugin.web.views.panel_parts import Frame, OrdersBlock, PracticeBanner
 from plugin.web.views.panel_view import OrderList, Panel, Told
 from plugin.web.views.panel_words import word
 from plugin.web.views.render_panel import PAGE, render_panel
@@ -158,7 +158,7 @@ class _Screen:
             session=token,
             title=title,
             locale=locale,
-            practice=PracticeStripe(word(locale, "practice.stripe")) if simulated else None,
+            practice=PracticeBanner(word(locale, "practice.banner")) if simulated else None,
             stylesheets=tuple(f"/assets/{assets[name]}" for name in styles if name in assets),
             scripts=tuple(f"/assets/{assets[name]}" for name in scripts if name in assets),
         )

@@ -1,15 +1,15 @@
 """What the panel reads before it answers: ticket, agent, orders, and how far a refund is.
 
-The ticket, its requester and the agent's right to see it are read back through the desk's API each
-time; what the page says of them is a claim. Writes nothing but what the stores told.
+The ticket, its requester and the agent's right to see it are read back through the desk's API, for
+seconds only from memory; what the page says of them is a claim. Writes nothing but what the stores told.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from plugin.domain.errors import MakegoodError
@@ -41,6 +41,7 @@ from plugin.services.find_orders import (
 )
 from plugin.services.plan_refund import Reader, as_known, judge, ledger_of
 from plugin.web.context import WebContext
+from plugin.web.desk_memory import DeskMemory
 from plugin.web.views import panel_view as view
 from plugin.web.views.build_orders import Standing, Telling, build_orders, build_who
 from plugin.web.views.build_quiet import build_told
@@ -104,6 +105,7 @@ class SceneReader:
     """Reads scenes, and what is kept of one order in them."""
 
     context: WebContext
+    memory: DeskMemory = field(default_factory=DeskMemory)
 
     def read(self, sitting: Sitting, ask: Ask) -> Scene | view.Told:
         """Everything for one answer, or a notice that this ticket cannot be shown."""
@@ -121,12 +123,12 @@ class SceneReader:
         if desk is None or port is None or sitting.ticket is None:
             return build_told(tell, "ticket.gone")
         try:
-            ticket = port.read_ticket(sitting.ticket, sitting.agent)
-            agent = None if ticket is None else port.read_agent(sitting.agent)
+            told = self._ask_desk(port, sitting, sitting.ticket, ask, now)
         except MakegoodError:
             return build_told(tell, "desk.silent")
-        if ticket is None or agent is None or not agent.active:
+        if told is None:
             return build_told(tell, "ticket.gone")
+        ticket, agent = told
         search = Search(
             ticket.emails,
             sitting.typed_email or _named_address(ticket),
@@ -136,6 +138,21 @@ class SceneReader:
         )
         found, fresh = self._find(sitting.tenant, search, ask)
         return Scene(tenant, desk, ticket, agent, found, search, tell, fresh)
+
+    def _ask_desk(
+        self, port: ServesPanel, sitting: Sitting, ticket_id: TicketId, ask: Ask, now: datetime
+    ) -> tuple[Ticket, Agent] | None:
+        """The ticket and the agent, from the desk itself where a person opens or pays."""
+        key = (sitting.installation, ticket_id, sitting.agent)
+        if ask is not Ask.STORES and (told := self.memory.recall(key, now)) is not None:
+            return told
+        ticket = port.read_ticket(ticket_id, sitting.agent)
+        agent = None if ticket is None else port.read_agent(sitting.agent)
+        if ticket is None or agent is None or not agent.active:
+            self.memory.forget(key)
+            return None
+        self.memory.keep(key, ticket, agent, now)
+        return ticket, agent
 
     def _find(self, tenant: TenantId, search: Search, ask: Ask) -> tuple[FoundOrders, bool]:
         now = self.context.clock.now()
@@ -172,6 +189,8 @@ class SceneReader:
             stored = uow.plans.get(latest)
             if stored is None:
                 return None
+            paid = [part.payment for part in stored.plan.parts]
+            of_plan.sort(key=lambda refund: paid.index(refund.payment))
             hand = next((r for r in of_plan if r.state is RefundState.MANUAL), None)
             payer = uow.installations.get(hand.payment.installation) if hand else None
             return Progress(

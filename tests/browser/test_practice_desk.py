@@ -106,7 +106,7 @@ def test_the_panel_has_its_width_and_nothing_runs_out_sideways(
 def test_the_stripe_stays_in_sight_and_is_said_once(page: Page) -> None:
     page.goto(f"{APP}{BASE}")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    assert box(page, ".practice__stripe")["y"] == 0
+    assert box(page, ".practice__banner")["y"] == 0
     expect(page.locator(".train:visible")).to_have_count(1)
 
 

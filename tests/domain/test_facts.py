@@ -78,6 +78,8 @@ def test_the_same_news_told_again_is_the_same_fact(once: Fact, again: Fact) -> N
         (a_refund_fact(refund="re-1"), a_refund_fact(refund="re-2")),
         (a_refund_fact(), a_refund_fact(order=an_order_ref("other"))),
         (a_dispute_closed(won=True), a_dispute_closed(won=False)),
+        (a_dispute_closed(won=True), a_dispute_closed(won=True, order=an_order_ref("other"))),
+        (OPENED, replace(OPENED, order=an_order_ref("other"))),
         (PAID_UNTIL, replace(PAID_UNTIL, until=NOW)),
         (a_tag_added(a_tag(), NOW), a_tag_added(a_tag(), ago(seconds=1))),
         (a_tag_removed(a_tag(), NOW), a_tag_removed(a_tag(), ago(seconds=1))),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from plugin.domain.ids import TenantId
 from plugin.ports.storage import Storage, UnitOfWork
 
 
@@ -34,7 +35,7 @@ class _Passing:
         self._inner = inner
         self._crashes = crashes
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - stands for any port
         return getattr(self._inner, name)
 
 
@@ -49,22 +50,22 @@ class CrashingStorage(_Passing):
     """Dies around commits."""
 
     @contextmanager
-    def begin(self, tenant: Any) -> Iterator[UnitOfWork]:
+    def begin(self, tenant: TenantId) -> Iterator[UnitOfWork]:
         self._crashes.point()
         storage: Storage = self._inner  # type: ignore[assignment]  # what it was made with
         with storage.begin(tenant) as uow:
-            yield _CrashingUnit(uow, self._crashes)  # type: ignore[misc]  # passes all on
+            yield _CrashingUnit(uow, self._crashes)
 
 
 class CrashingPort(_Passing):
     """Dies before or after any call of a port."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - stands for any port
         found = getattr(self._inner, name)
         if not callable(found):
             return found
 
-        def call(*given: Any, **named: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - stands for any port
             self._crashes.point()
             answer = found(*given, **named)
             self._crashes.point()

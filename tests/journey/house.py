@@ -297,7 +297,11 @@ def _on_this_clock(parts: Parts, folder: Path, clock: FakeClock) -> Parts:
         told = json.loads(file.read_text("utf-8"))
         if told.get("outgoing"):
             patience = _PATIENCE_SECONDS
-            told["outgoing"]["timeouts"] = {"connect": patience, "read": patience, "total": patience}
+            told["outgoing"]["timeouts"] = {
+                "connect": patience,
+                "read": patience,
+                "total": patience,
+            }
             file.write_text(json.dumps(told), "utf-8")
     registry = Registry([manifests])
     budgets = SqlBudgets(parts.house.engine, lambda _: int(clock.now().timestamp() * 1_000_000))

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.platforms_core.http_peers import Peer
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A loopback peer whose answer each test sets."""
+    peer = Peer()
+    yield peer
+    peer.close()
 
 
 @pytest.fixture

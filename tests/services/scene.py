@@ -68,7 +68,7 @@ class Scene:
     reader: Reader = field(
         default_factory=lambda: Reader("en", DESK, a_request().ticket, can_reply=True, agent="Ana")
     )
-    close: Callable[[], None] = lambda: None  # noqa: E731 - nothing to close but for its own engine
+    close: Callable[[], None] = lambda: None
     numbers: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 
     def open(self) -> Scene:
@@ -180,7 +180,7 @@ class Scene:
                     self.send(RefundId(work.ref))
                 else:
                     self.carry_out(RunId(work.ref))
-        raise AssertionError(f"work does not end: {due}")
+        raise AssertionError("work does not end")
 
     def wait(self, **length: float) -> None:
         """Let time pass, then work."""

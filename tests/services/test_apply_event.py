@@ -173,9 +173,7 @@ def test_in_any_order_the_end_is_the_same(scene: Scene, order: Sequence[str]) ->
 
 
 @pytest.fixture
-def fresh_scene(
-    tmp_path: Path, migrated_sqlite: Path, secret_key: str
-) -> Callable[[], Scene]:
+def fresh_scene(tmp_path: Path, migrated_sqlite: Path, secret_key: str) -> Callable[[], Scene]:
     """Scenes of their own, one after the other: for examples that Hypothesis makes."""
     numbers = itertools.count()
 
@@ -266,6 +264,14 @@ def test_a_cancellation_under_another_line_name_ends_the_line_of_the_same_plan(
     other_name = a_line("plan:1", gives=None, product="plan-10412")
     scene.apply(cancelled(replace(order, lines=(other_name,), payments=())))
     assert scene.owed() == set()
+
+
+def test_a_cancellation_of_one_line_leaves_the_others(scene: Scene) -> None:
+    order = hand_sale(a_course("c1"))
+    other = a_line("2", gives=(a_course("c2"),), product="p-2")
+    scene.apply(SaleMade(replace(order, lines=(*order.lines, other))))
+    scene.apply(cancelled(order))
+    assert scene.owed() == {"c2"}
 
 
 def test_what_a_cancellation_tells_of_the_lines_is_kept(scene: Scene) -> None:

@@ -96,9 +96,7 @@ def test_a_plan_runs_in_order_cancel_access_tags_verify_tell(scene: Scene) -> No
     order = replace(
         sale(a_course("c1"), a_tag("t1")), subscription=a_subscription(), contact="contact-9"
     )
-    order = replace(
-        order, lines=tuple(replace(line, subscription="sub-1") for line in order.lines)
-    )
+    order = replace(order, lines=tuple(replace(line, subscription="sub-1") for line in order.lines))
     scene.decided(scene.sell(order=order))
     scene.shop.calls.clear()
     scene.wait(seconds=10)
@@ -355,7 +353,7 @@ def test_a_note_is_written_once_though_its_answer_was_lost(scene: Scene) -> None
 
 
 def test_a_note_without_a_ticket_goes_to_every_open_one(scene: Scene) -> None:
-    second = FakeDesk(open_tickets={EMAIL: [TicketId("5")]})  # type: ignore[arg-type]  # enough
+    second = FakeDesk(open_tickets={EMAIL: [TicketId("5")]})
     scene.platforms.adapters["desk-2"] = second
     with scene.storage.begin(scene.tenant.id) as uow:
         uow.installations.add(an_installation("desk-2", kind="helpdesk"))
@@ -469,9 +467,9 @@ def test_a_process_that_dies_at_any_point_does_everything_once(scene: Scene) -> 
         platforms = replace(scene.platforms)
         platforms.adapters = {STORE: CrashingPort(shop, crashes), DESK: CrashingPort(desk, crashes)}
         doomed = CarryOut(
-            CrashingStorage(scene.storage, crashes),  # type: ignore[arg-type]  # passes all on
+            CrashingStorage(scene.storage, crashes),
             platforms,
-            CrashingPort(mailer, crashes),  # type: ignore[arg-type]  # passes all on
+            CrashingPort(mailer, crashes),
             scene.clock,
         )
         try:

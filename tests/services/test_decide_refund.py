@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from threading import Barrier
 from typing import TypeVar
 
 import pytest
 
-from plugin.domain.orders import RefundRoute
+from plugin.domain.orders import Order, RefundRoute
 from plugin.domain.plan import Blocked, BlockedBy, Plan
 from plugin.domain.refunds import UNDO_SECONDS, RefundState
+from plugin.ports import OrderQuery
 from plugin.services.decide_refund import (
     AlreadyDecided,
     ChangedSince,
@@ -155,6 +157,21 @@ def test_an_equal_partial_refund_that_the_store_does_not_show_yet_is_seen(scene:
     assert reserved(scene) == 1000
 
 
+def test_a_plan_that_was_decided_and_undone_meanwhile_is_not_decided_again(scene: Scene) -> None:
+    plan = scene.plan(scene.sell(a_course()))
+    read = scene.shop.find_orders
+
+    def slowly(query: OrderQuery) -> Sequence[Order]:
+        scene.shop.find_orders = read  # type: ignore[method-assign]  # as it was
+        assert isinstance(scene.decide(plan), Decided)
+        assert scene.undo(plan)
+        return read(query)
+
+    scene.shop.find_orders = slowly  # type: ignore[method-assign]  # the same call
+    assert isinstance(scene.decide(plan), AlreadyDecided)
+    assert reserved(scene) == 0
+
+
 def test_the_very_same_plan_clicked_in_many_tabs_at_once_reserves_once(scene: Scene) -> None:
     plan = scene.plan(scene.sell(a_course()))
     decisions = side_by_side(*[lambda: scene.decide(plan)] * 6)
@@ -286,8 +303,6 @@ def test_undo_and_sending_at_the_same_moment_end_in_one_of_the_two(scene: Scene)
         before = len(scene.bank.paid)
         scene.clock.advance(seconds=10)
         (refund,) = scene.refunds(plan)
-        undone, _ = side_by_side(
-            lambda plan=plan: scene.undo(plan), lambda refund=refund: scene.send(refund.id)
-        )
+        undone, _ = side_by_side(partial(scene.undo, plan), partial(scene.send, refund.id))
         paid = len(scene.bank.paid) - before
         assert (undone, paid) in ((True, 0), (False, 1))

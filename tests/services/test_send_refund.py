@@ -337,7 +337,7 @@ def walk_through(scene: Scene, plan: Plan, crashes: Crashes) -> bool:
     storage = CrashingStorage(scene.storage, crashes)
     platforms = replace(scene.platforms)
     platforms.adapters = {**platforms.adapters, BANK: CrashingPort(scene.bank, crashes)}
-    doomed = SendRefund(storage, platforms, scene.clock)  # type: ignore[arg-type]  # passes all on
+    doomed = SendRefund(storage, platforms, scene.clock)
     died = False
     for _ in range(60):
         scene.clock.advance(seconds=31)

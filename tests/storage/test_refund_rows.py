@@ -179,6 +179,16 @@ def test_of_two_who_move_a_refund_one_wins(shop: SqlStorage) -> None:
         ]
 
 
+def test_who_believes_it_in_another_state_moves_nothing(shop: SqlStorage) -> None:
+    with shop.begin(TENANT) as uow:
+        refund = reserved(uow)
+        mistaken = replace(refund, state=S.SUBMITTING)
+
+        done = RefundMove(refund.id, "submitting", "succeeded", NOW, "worker")
+        assert not uow.refunds.move(mistaken, moved(mistaken, S.SUCCEEDED), done)
+        assert uow.refunds.get(refund.id) == refund
+
+
 def test_a_wake_that_others_did_before_is_lost_too(shop: SqlStorage) -> None:
     with shop.begin(TENANT) as uow:
         refund = reserved(uow)

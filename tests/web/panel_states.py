@@ -41,7 +41,7 @@ from plugin.web.views.panel_parts import (
     MatchStrength,
     Notice,
     OrdersBlock,
-    PracticeStripe,
+    PracticeBanner,
     Press,
     Tone,
     VerdictChip,
@@ -500,7 +500,7 @@ def _dispute_open() -> Panel:
 
 
 def _practice() -> Panel:
-    practice = PracticeStripe(t("practice.stripe"), Link("Other cases", "/practice"))
+    practice = PracticeBanner(t("practice.banner"), Link("Other cases", "/practice"))
     tag_only = Decide(
         Amount("0.00", "EUR"),
         "practice store",

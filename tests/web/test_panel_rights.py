@@ -56,6 +56,7 @@ def test_a_plan_made_for_another_tickets_request_is_not_carried_out(
     plan = [("plan", first.field("plan")), ("hash", first.field("hash"))]
     second.send("refund", second.order("20418"), *plan)
     assert second.page.status_code == 409
+    assert "What this will do" in second.text  # a plan of its own, not the other's compared
     pass_time(house, clock, 60)
     assert paid_back(house) == []
 

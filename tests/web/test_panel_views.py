@@ -280,7 +280,7 @@ def test_a_refused_order_offers_a_sentence_to_copy_and_its_clause() -> None:
     page = Page(html_of("not-eligible"))
     copies = [attrs["data-copy"] for attrs in page.all("button") if "data-copy" in attrs]
     (sentence,) = copies
-    assert sentence in page.text
+    assert f"“{sentence}”" in page.text  # copied without its marks
     assert any("30 days of purchase" in text for text in page.text)
 
 

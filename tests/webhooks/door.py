@@ -1,56 +1,56 @@
-"""The webhook door of the real web application, knocked at with raw WSGI calls."""
+"""The door for webhooks as a WSGI application, with three installations behind it."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+import json
+import wsgiref.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from types import MappingProxyType
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import Engine, event
 
-from plugin.app import create_app
 from plugin.domain.ids import InstallationId
+from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
-from plugin.ports.storage import Installation, InstallationStatus, StoredDelivery
-from plugin.storage import tables as t
-from plugin.storage.database import choose_sqlite
-from tests.factories import NOW, a_connection
-from tests.web.site import TENANT, Site
+from plugin.ports import Connection
+from plugin.ports.storage import Installation, InstallationStatus, Storage, StoredDelivery, Tenant
+from tests.factories import NOW
+from tests.storage_fixtures import FakeClock
+from webhooks.http import Intake, webhooks_blueprint
+from webhooks.inbox import Inbox
 
-SHOP = InstallationId("s" * 32)
-SECRET = "shop-secret"
-BODY = b'{"type": "ping"}'
-PLACE = f"/webhooks/practice/{SHOP}"
-
-
-def a_shop(
-    installation: str = SHOP,
-    *,
-    platform: str = "practice",
-    kind: str = "store",
-    status: InstallationStatus = InstallationStatus.CONNECTED,
-) -> Installation:
-    """A connected account whose deliveries are signed with `SECRET`, or with the secret before."""
-    connection = replace(
-        a_connection(installation, tenant=TENANT.id, platform=platform, kind=kind),
-        secrets={"webhook_secret_1": "secret-before", "webhook_secret_2": SECRET},
-    )
-    return Installation(connection, status, NOW)
+SECRET = "a-secret-made-for-this-test"
+SHOP = InstallationId("practice-1")
+HEADED = InstallationId("systeme-1")
+TIMED = InstallationId("stripe-1")
+DESK = InstallationId("desk-1")
+GONE = InstallationId("gone-1")
+PING = b'{"type": "ping"}'
 
 
-def signed(body: bytes, name: str | None = "d-1", secret: str = SECRET) -> dict[str, str]:
-    """The headers of a rightly signed delivery of the practice shop."""
-    digest = hmac.digest(secret.encode(), body, "sha256").hex()
-    named = {} if name is None else {"X-Practice-Delivery": name}
-    return {"X-Practice-Signature": digest, **named}
+@dataclass
+class Numbers:
+    """Ids in a row. Implements `plugin.ports.Mint`."""
+
+    next: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def id(self) -> str:
+        return f"delivery-{next(self.next)}"
+
+    def secret(self) -> str:
+        return "secret"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back over WSGI."""
+    """What the door said."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,89 +59,111 @@ class Answer:
 
 @dataclass
 class Door:
-    """A site with a shop that sends deliveries, and what they left behind."""
+    """The application and what stands behind it."""
 
-    site: Site
+    storage: Storage
+    engine: Engine
+    tenant: Tenant
+    clock: FakeClock
+    registry: Registry = field(default_factory=lambda: Registry([DataFiles().manifests()]))
     app: Flask = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = self.site.app
-        self._watcher = choose_sqlite().connect(self.site.parts.house.engine.url.database)
-
-    def close(self) -> None:
-        self._watcher.close()
-
-    def know(self, registry: Registry) -> None:
-        """From now on the platforms are those of `registry`."""
-        self.app = create_app(parts=replace(self.site.parts, registry=registry))
-
-    def connect(self, *installations: Installation) -> None:
-        with self.site.storage.begin(TENANT.id) as uow:
-            for installation in installations:
+        intake = Intake(self.storage, self.registry, Inbox(self.storage, Numbers()), self.clock)
+        self.app = Flask("door", static_folder=None)
+        self.app.register_blueprint(webhooks_blueprint(intake))
+        with self.storage.begin(self.tenant.id) as uow:
+            for installation in (
+                self._installation(SHOP, "practice"),
+                self._installation(HEADED, "systeme_io"),
+                self._installation(TIMED, "stripe"),
+                self._installation(DESK, "practice", kind="helpdesk"),
+                self._installation(GONE, "practice", status=InstallationStatus.REMOVED),
+            ):
                 uow.installations.add(installation)
             uow.commit()
 
-    def knock(
+    def _installation(
         self,
-        body: bytes = BODY,
-        headers: Mapping[str, str] | None = None,
-        place: str = PLACE,
-        environ: Mapping[str, object] | None = None,
+        ref: InstallationId,
+        platform: str,
+        *,
+        kind: str = "store",
+        status: InstallationStatus = InstallationStatus.CONNECTED,
+    ) -> Installation:
+        secrets = {"webhook_secret_1": SECRET, "api_key": "not-for-signing"}
+        connection = Connection(self.tenant.id, ref, kind, platform, "Test", {}, secrets)
+        return Installation(connection, status, NOW)
+
+    def call(
+        self,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        environ: Mapping[str, object] = MappingProxyType({}),
     ) -> Answer:
-        """Post a delivery as a server hands it over; rightly signed where no headers are given."""
-        sent = signed(body) if headers is None else headers
-        folded = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in sent.items()}
-        return call_wsgi(self.app, {"PATH_INFO": place, **folded, **(environ or {})}, body)
+        """One raw WSGI call: nothing between the bytes and us makes them nicer."""
+        made: dict[str, object] = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+        }
+        wsgiref.util.setup_testing_defaults(made)
+        for name, value in headers.items():
+            made[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        made |= environ
+        made = {name: value for name, value in made.items() if value is not None}
+        told: list[tuple[str, list[tuple[str, str]]]] = []
 
-    def kept(self) -> Sequence[StoredDelivery]:
-        with self.site.storage.read(TENANT.id) as uow:
-            return uow.deliveries.newest((), 100)
+        def start(
+            status: str, sent: list[tuple[str, str]], _: object = None
+        ) -> Callable[[bytes], object]:
+            told.append((status, sent))
+            return lambda _: None
 
-    def count(self) -> int:
-        with self.site.parts.house.engine.connect() as db:
-            return db.execute(select(func.count()).select_from(t.deliveries)).scalar_one()
+        chunks = self.app.wsgi_app(made, start)
+        answer = b"".join(chunks)
+        status, sent = told[0]
+        return Answer(int(status[:3]), dict(sent), answer)
 
-    def writes(self) -> int:
-        """A number that changes whenever anybody else commits a change to the database."""
-        (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
-        return int(version)
+    def deliver(
+        self,
+        body: bytes = PING,
+        *,
+        delivery: str = "d-1",
+        secret: str = SECRET,
+        environ: Mapping[str, object] = MappingProxyType({}),
+    ) -> Answer:
+        """A delivery of the practice shop, signed."""
+        headers = {"X-Practice-Signature": sign(body, secret), "X-Practice-Delivery": delivery}
+        return self.call(f"/webhooks/practice/{SHOP}", body, headers, environ)
+
+    def stored(self) -> Sequence[StoredDelivery]:
+        with self.storage.read(self.tenant.id) as uow:
+            return uow.deliveries.newest((), 10_000)
+
+    @contextmanager
+    def writes(self) -> Iterator[list[str]]:
+        """What was written meanwhile: statements that are no reads."""
+        seen: list[str] = []
+
+        def note(_: object, __: object, statement: str, *___: object) -> None:
+            word = statement.split(None, 1)[0].upper()
+            if word not in ("SELECT", "PRAGMA", "BEGIN"):
+                seen.append(statement)
+
+        event.listen(self.engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(self.engine, "before_cursor_execute", note)
 
 
-def call_wsgi(app: Flask, environ: Mapping[str, object], body: bytes) -> Answer:
-    """One call as PEP 3333 describes it. `environ` may change or, with None, leave out anything."""
-    told: dict[str, Any] = {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": "/",
-        "QUERY_STRING": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "localhost",
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        **environ,
-    }
-    begun: list[tuple[str, list[tuple[str, str]]]] = []
+def sign(body: bytes, secret: str = SECRET) -> str:
+    return hmac.digest(secret.encode(), body, hashlib.sha256).hex()
 
-    def start(status: str, headers: list[tuple[str, str]], error: object = None) -> Any:  # noqa: ANN401 - nobody uses what is written
-        begun.append((status, headers))
-        return begun.append
 
-    chunks: Iterable[bytes] = app.wsgi_app(
-        {name: value for name, value in told.items() if value is not None},
-        start,
-    )
-    try:
-        content = b"".join(chunks)
-    finally:
-        getattr(chunks, "close", lambda: None)()
-    (status, headers) = begun[-1]
-    return Answer(int(status[:3]), dict(headers), content)
+def document(**more: object) -> bytes:
+    return json.dumps(more).encode()

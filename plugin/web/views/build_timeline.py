@@ -6,7 +6,7 @@ Pure: reads the rows of one decided plan and says what happened to the money and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -77,15 +77,18 @@ class Progress:
 
 
 def build_under_way(tell: Telling, progress: Progress) -> UnderWay:
-    """The timeline of each payment; what follows the money stands under the last."""
+    """The timeline of each payment, and what follows the money: under it, or under all of them."""
     refunds = progress.refunds
     several = len(refunds) > 1
     timelines = [
         Timeline(_money_steps(tell, progress, refund), refund.label if several else "")
         for refund in refunds
     ]
-    last = timelines[-1]
-    timelines[-1] = Timeline((*last.steps, *_access_steps(tell, progress)), last.heading)
+    after = _access_steps(tell, progress)
+    if several:
+        timelines.append(Timeline(after, tell.say("way.then")))
+    else:
+        timelines[0] = Timeline((*timelines[0].steps, *after))
     return UnderWay(
         order=order_key(progress.order.ref),
         refund=progress.plan.id,
@@ -195,7 +198,18 @@ def _access_steps(tell: Telling, progress: Progress) -> tuple[TimelineStep, ...]
             steps.append(TimelineStep(TimelineState.NEXT, name, "", more))
         else:
             steps.append(_effect_step(tell, name, stored))
-    return tuple(steps)
+    return _one_current(steps)
+
+
+def _one_current(steps: Sequence[TimelineStep]) -> tuple[TimelineStep, ...]:
+    """The steps are done in order: the first that is not over is current, the others come."""
+    current = next((step for step in steps if step.state is TimelineState.NOW), None)
+    return tuple(
+        replace(step, state=TimelineState.NEXT, when="")
+        if step.state is TimelineState.NOW and step is not current
+        else step
+        for step in steps
+    )
 
 
 def _effect_step(tell: Telling, name: str, stored: Sequence[StoredEffect]) -> TimelineStep:

@@ -134,8 +134,8 @@ class HostAccent:
 
 
 @dataclass(frozen=True, slots=True)
-class PracticeStripe:
-    """The stripe that is always in sight while nothing is real."""
+class PracticeBanner:
+    """The banner that is always in sight while nothing is real."""
 
     text: str
     link: Link | None = None
@@ -159,7 +159,7 @@ class Frame:
     direction: Direction = Direction.LEFT_TO_RIGHT
     theme: Theme | None = None
     accent: HostAccent | None = None
-    practice: PracticeStripe | None = None
+    practice: PracticeBanner | None = None
     stylesheets: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
 

@@ -323,6 +323,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "or refund the whole amount.",
     "notice.in_progress.title": "A refund is under way",
     "notice.in_progress.text": "What is left is already on its way back.",
+    "way.then": "Then",
     "way.sends": "{gateway} asked us to wait. It is sent as soon as it may be.",
     "way.pending": "Not through yet",
     "way.pending.more": "{gateway} has it and works on it.",
@@ -377,7 +378,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "well. When the bank has decided, we take it from there.",
     "dispute.next": "Answer the dispute at the gateway. When it is decided, this opens again.",
     # practice
-    "practice.stripe": "Practice: no real money or people",
+    "practice.banner": "Practice: no real money or people",
     # when a request gets no good answer; set by the script
     "trouble.offline": "Makegood did not answer, so we cannot show what became of your last click. "
     "A refund is never sent twice: try again to see where it stands.",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # no stubs among the test requirements
+import yaml
 
 from plugin.domain.errors import InvalidInput
 from plugin.helpdesks.zendesk.app_package import app_files, package

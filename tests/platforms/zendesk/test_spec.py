@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml  # type: ignore[import-untyped]  # no stubs among the test requirements
+import yaml
 
 from plugin.domain.errors import Refused
 from tests.contracts.helpdesk import MARKER

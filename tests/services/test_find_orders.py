@@ -1,0 +1,234 @@
+"""Finding: all stores at once, no store's silence fails it, and no weak proof moves money."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from plugin.domain.errors import RetryLater
+from plugin.domain.orders import Order, RefundRoute
+from plugin.ports import FindsOrders
+from plugin.ports.storage import InstallationStatus
+from plugin.services.find_orders import (
+    CHARGE_WINDOW,
+    Evidence,
+    FindOrders,
+    FoundOrders,
+    Search,
+    evidence_for,
+    is_strong,
+    join_charges,
+)
+from tests.factories import (
+    BANK,
+    EMAIL,
+    NOW,
+    ORDER,
+    STORE,
+    a_payment,
+    an_installation,
+    an_order,
+    an_order_ref,
+    eur,
+)
+from tests.fakes.platforms import one_after_the_other
+from tests.services.scene import BY_MAIL, Scene, sale
+
+
+def search(scene: Scene, wanted: Search = BY_MAIL) -> FoundOrders:
+    finder = FindOrders(scene.storage, scene.platforms, one_after_the_other)
+    return finder(scene.tenant.id, wanted, scene.clock.now())
+
+
+def recall(scene: Scene, wanted: Search = BY_MAIL) -> FoundOrders:
+    finder = FindOrders(scene.storage, scene.platforms, one_after_the_other)
+    return finder.recall(scene.tenant.id, wanted, scene.clock.now())
+
+
+def refs(found: FoundOrders) -> list[str]:
+    return [f.order.ref.ref for f in found.orders]
+
+
+def test_all_stores_are_asked_and_the_newest_order_comes_first(scene: Scene) -> None:
+    scene.sell(order=sale(ref="old", days=40))
+    scene.sell(order=sale(ref="new", days=2))
+    found = search(scene)
+    assert refs(found) == ["new", "old"]
+    assert [(s.installation, s.answered, s.count) for s in found.stores] == [
+        (BANK, True, 0),
+        (STORE, True, 2),
+    ]
+    assert scene.shop.called("find_orders") == scene.bank.called("find_orders") == [EMAIL]
+    assert found.read_at == scene.clock.now()
+
+
+def test_one_order_is_looked_up_by_its_name(scene: Scene) -> None:
+    scene.sell()
+    found = search(scene)
+    assert found.get(ORDER) == found.orders[0]
+    assert found.get(an_order_ref("nobody")) is None
+
+
+def test_a_silent_store_is_named_and_its_last_word_is_shown_with_its_age(scene: Scene) -> None:
+    scene.sell()
+    search(scene)
+    scene.clock.advance(hours=3)
+    scene.shop.raises["find_orders"] = [RetryLater("down")]
+    found = search(scene)
+    (order,) = found.orders
+    assert order.silent
+    (shop,) = [s for s in found.stores if s.installation == STORE]
+    assert (shop.answered, shop.last_read) == (False, NOW)
+    assert order.order.read_at == NOW
+
+
+def test_a_store_that_never_answered_has_no_last_word(scene: Scene) -> None:
+    scene.shop.raises["find_orders"] = [RetryLater("down")]
+    (shop,) = [s for s in search(scene).stores if s.installation == STORE]
+    assert (shop.answered, shop.last_read) == (False, None)
+
+
+def test_a_bug_of_ours_is_not_taken_for_silence(scene: Scene) -> None:
+    scene.shop.raises["find_orders"] = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        search(scene)
+
+
+def test_what_a_store_told_by_events_counts_as_current(scene: Scene) -> None:
+    scene.platforms.lack(STORE, FindsOrders)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.orders.save(sale())
+        uow.commit()
+    scene.clock.advance(days=2)
+    (order,) = search(scene).orders
+    assert not order.silent
+    assert order.order.read_at == scene.clock.now()
+
+
+def test_orders_of_a_removed_store_are_found_no_more(scene: Scene) -> None:
+    scene.sell()
+    search(scene)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.installations.save(an_installation(STORE, status=InstallationStatus.REMOVED))
+        uow.commit()
+    assert refs(search(scene)) == []
+
+
+def test_an_order_of_somebody_else_is_not_shown(scene: Scene) -> None:
+    scene.sell(order=sale(email="other@mail.example", customer="other@mail.example"))
+    assert refs(search(scene)) == []
+
+
+def test_looking_again_asks_no_store(scene: Scene) -> None:
+    scene.sell()
+    search(scene)
+    scene.shop.calls.clear()
+    found = recall(scene)
+    assert refs(found) == ["10412"]
+    assert not found.orders[0].silent
+    assert scene.shop.calls == []
+
+
+def test_looking_again_finds_by_number(scene: Scene) -> None:
+    scene.sell()
+    search(scene)
+    assert refs(recall(scene, Search(number=" 10412 "))) == ["10412"]
+
+
+# --- evidence -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "evidence"),
+    [
+        (Search(), set()),
+        (Search(emails=("  Mirela.Kovac@mail.example ",)), {Evidence.REQUESTER_EMAIL}),
+        (Search(emails=("mirelakovac@mail.example",)), set()),
+        (Search(typed_email=EMAIL), {Evidence.TYPED_EMAIL}),
+        (Search(number=" MG-7 "), {Evidence.ORDER_NUMBER}),
+        (Search(text="Order (mg-7), please!"), {Evidence.ORDER_NUMBER}),
+        (Search(text="Order mg-71"), set()),
+        (Search(card_digits=" 4242 "), {Evidence.CARD_DIGITS}),
+        (Search(card_digits="42"), set()),
+        (Search(card_digits="card"), set()),
+        (Search(card_digits="٤٢٤٢"), set()),
+    ],
+)
+def test_proof_is_exact(wanted: Search, evidence: set[Evidence]) -> None:
+    order = an_order(number="MG-7")
+    order = replace(order, payments=(*order.payments, replace(a_payment(), label="gift card")))
+    assert evidence_for(order, wanted) == evidence
+
+
+def test_an_order_without_a_number_is_not_found_by_none() -> None:
+    order = replace(an_order(), number="")
+    assert evidence_for(order, Search(number="  ", text="")) == frozenset()
+
+
+def test_the_writers_own_address_or_two_proofs_are_strong() -> None:
+    assert is_strong(frozenset({Evidence.REQUESTER_EMAIL}))
+    assert is_strong(frozenset({Evidence.TYPED_EMAIL, Evidence.CARD_DIGITS}))
+    assert not is_strong(frozenset({Evidence.ORDER_NUMBER}))
+    assert not is_strong(frozenset())
+
+
+# --- sales and their charges ----------------------------------------------------------------------
+
+
+def hand_sale(ref: str = "sale-1", minutes: float = 0) -> Order:
+    payment = a_payment(f"pay-{ref}", route=RefundRoute.BY_HAND, account=STORE)
+    order = an_order(payments=(payment,), ref=an_order_ref(ref))
+    return replace(order, bought_at=order.bought_at + timedelta(minutes=minutes))
+
+
+def charge(ref: str = "ch-1", minutes: float = 2, **more: object) -> Order:
+    order = an_order(payments=(a_payment(ref),), ref=an_order_ref(ref, BANK))
+    made = order.bought_at + timedelta(minutes=minutes)
+    return replace(order, bought_at=made, **more)  # type: ignore[arg-type]  # keywords of Order
+
+
+def joined(*orders: Order) -> list[tuple[str, str]]:
+    return [(o.ref.ref, o.payments[0].ref.ref) for o in join_charges(orders, {BANK})]
+
+
+def test_a_sale_is_joined_with_the_one_charge_that_fits() -> None:
+    assert joined(hand_sale(), charge()) == [("sale-1", "ch-1")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        charge(minutes=CHARGE_WINDOW.total_seconds() / 60 + 1),
+        charge(customer="other@mail.example"),
+        charge(currency="USD"),
+        charge(payments=(a_payment("ch-1", captured=eur(4800)),)),
+        charge(payments=(a_payment("ch-1", route=RefundRoute.NOT),)),
+        replace(charge(), ref=an_order_ref("ch-1")),
+    ],
+)
+def test_what_does_not_fit_is_not_joined(other: Order) -> None:
+    assert joined(hand_sale(), other) == [("sale-1", "pay-sale-1"), ("ch-1", "ch-1")]
+
+
+def test_a_charge_of_a_gateway_that_did_not_answer_is_not_joined() -> None:
+    orders = (hand_sale(), charge())
+    assert join_charges(orders, set()) == orders
+
+
+def test_two_charges_that_fit_one_sale_are_left_to_a_person() -> None:
+    assert len(joined(hand_sale(), charge(), charge("ch-2"))) == 3
+
+
+def test_two_sales_that_fit_one_charge_are_left_to_a_person() -> None:
+    orders = joined(hand_sale(), hand_sale("sale-2", 3), charge())
+    assert orders == [("sale-1", "pay-sale-1"), ("sale-2", "pay-sale-2"), ("ch-1", "ch-1")]
+
+
+def test_a_joined_sale_is_refunded_through_its_charge(scene: Scene) -> None:
+    scene.shop.orders["sale-1"] = hand_sale()
+    scene.bank.orders["ch-1"] = charge()
+    found = search(scene)
+    assert refs(found) == ["sale-1"]
+    assert found.orders[0].order.payments[0].ref.installation == BANK

@@ -1,0 +1,91 @@
+"""A worker process for the tests: the real worker and engine, with a task that says how far it is.
+
+Started as `python -m tests.workflows.labourer FOLDER DATABASE KEY EXECUTOR HOW FACTOR`. With an
+executor's name it is that executor on the engine's SQLite file, without the only worker's lock.
+
+The task writes down that it began; then it hangs, waits for the file `go`, or works: it settles
+the delivery it is about.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from plugin.domain.ids import DeliveryId, TenantId
+from plugin.ports.storage import DeliveryState, Storage
+from plugin.serve import end_with_parent
+from plugin.settings import read_settings
+from plugin.storage.database import open_database
+from plugin.storage.keyring import Keyring
+from plugin.storage.unit_of_work import SqlStorage
+from plugin.workflows import feeder
+from plugin.workflows.engine import launch
+from plugin.workflows.worker import run_worker
+from tests.factories import NOW
+
+POLL = timedelta(milliseconds=20)
+
+
+class HastyClock:
+    """It is NOW at the start; then time passes `factor` times as fast as on the wall."""
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._begun = time.monotonic()
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=(time.monotonic() - self._begun) * self._factor)
+
+
+@dataclass(frozen=True)
+class Labour:
+    """What is done for a delivery, and the file in which it is told."""
+
+    storage: Storage
+    folder: Path
+    how: str
+
+    def __call__(self, tenant: str, ref: str) -> None:
+        self.tell(f"begun {ref}")
+        if self.how == "hang":
+            threading.Event().wait()
+        if self.how == "wait":
+            while not (self.folder / "go").exists():
+                threading.Event().wait(0.02)
+        with self.storage.begin(TenantId(tenant)) as uow:
+            uow.deliveries.settle(DeliveryId(ref), DeliveryState.APPLIED)
+            uow.commit()
+        self.tell(f"done {ref}")
+
+    def tell(self, what: str) -> None:
+        with (self.folder / "told").open("a") as file:
+            file.write(f"{what} by {os.getpid()}\n")
+
+
+def main(folder: str, database: str, key: str, executor: str, how: str, factor: str) -> None:
+    end_with_parent()
+    storage = SqlStorage(open_database(database), Keyring([key]))
+    clock = HastyClock(float(factor))
+    place = Path(folder)
+    tasks = {"delivery": Labour(storage, place, how)}
+    if executor:
+        engine = launch(place / "engine.sqlite", executor, tasks)
+        feeder.run(feeder.Feeder(storage, engine, clock), POLL, threading.Event())
+    settings = read_settings(
+        {
+            "MAKEGOOD_DATA_DIR": folder,
+            "MAKEGOOD_DATABASE_URL": database,
+            "MAKEGOOD_POLL_MILLISECONDS": "20",
+        }
+    )
+    run_worker(settings, storage, clock, tasks)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
