@@ -1,7 +1,8 @@
 """What the panel reads before it answers: ticket, agent, orders, and how far a refund is.
 
 The ticket, its requester and the agent's right to see it are read back through the desk's API, for
-seconds only from memory; what the page says of them is a claim. Writes nothing but what the stores told.
+seconds only from memory; what the page says of them is a claim. Writes nothing but what the stores
+told.
 """
 
 from __future__ import annotations
