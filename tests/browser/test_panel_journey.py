@@ -30,7 +30,8 @@ window.shifts = [];
 const what = ({ node, previousRect: { y: before }, currentRect: { y: after } }) =>
   [node?.id || node?.className || node?.nodeName, before, after];
 new PerformanceObserver((list) => {
-  for (const { value, sources } of list.getEntries()) window.shifts.push([value, sources.map(what)]);
+  for (const { value, sources } of list.getEntries())
+    window.shifts.push([value, sources.map(what)]);
 }).observe({ type: "layout-shift", buffered: true });
 """
 # A newer click replaces a waiting look; and Chromium itself notes 409 and 422, which carry pages.

@@ -23,10 +23,3 @@ def place(
     one = Place(tmp_path, database_url, secret_key, storage)
     yield one
     one.dismiss()
-
-
-@pytest.fixture
-def on_sqlite(database_kind: str) -> None:
-    """Only once: what is tested does not depend on the database of the rows."""
-    if database_kind != "sqlite":
-        pytest.skip("the engine's SQLite file is what this is about")

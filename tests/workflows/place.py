@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from plugin.domain.ids import DeliveryId
 from plugin.ports.storage import DeliveryState, StoredDelivery
 from plugin.settings import Settings, read_settings
@@ -16,6 +18,9 @@ from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, TENANT, a_delivery
 
 ROOT = Path(__file__).resolve().parents[2]
+ON_SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what is about one worker, or about the engine's SQLite file."""
+ON_POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 PATIENCE_SECONDS = 90.0
 """Far longer than anything here takes, on a machine that is busy with something else."""
 

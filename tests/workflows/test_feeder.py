@@ -19,7 +19,7 @@ from plugin.workflows.engine import Engine, Standing, launch
 from plugin.workflows.feeder import AT_ONCE, LONGEST_WAIT, LOOK_AHEAD, TAKE_OVER, Feeder
 from tests.factories import TENANT
 from tests.storage_fixtures import FakeClock
-from tests.workflows.place import Place
+from tests.workflows.place import ON_SQLITE, Place
 
 OVER = Standing(is_over=True, executor="one")
 OURS = Standing(is_over=False, executor="one")
@@ -255,8 +255,9 @@ def feed_until(feeder: Feeder, place: Place, clock: FakeClock, ref: str = "d-1")
     place.until(is_applied)
 
 
+@ON_SQLITE
 def test_a_task_that_fails_is_done_in_the_end(
-    on_sqlite: None, place: Place, clock: FakeClock, stopped: None
+    place: Place, clock: FakeClock, stopped: None
 ) -> None:
     fails = [ZeroDivisionError(), OSError()]
 
@@ -275,8 +276,9 @@ def test_a_task_that_fails_is_done_in_the_end(
     assert [place.delivery(ref).attempts for ref in ("d-1", "d-2")] == [1, 1]
 
 
+@ON_SQLITE
 def test_another_executor_takes_over_what_a_killed_one_left(
-    on_sqlite: None, place: Place, clock: FakeClock, stopped: None
+    place: Place, clock: FakeClock, stopped: None
 ) -> None:
     place.receive("d-1")
     dead = place.hire("hang", executor="one")
@@ -297,7 +299,8 @@ def test_another_executor_takes_over_what_a_killed_one_left(
     assert engine.standing_of("delivery:d-1:0/1") is not None
 
 
-def test_two_executors_share_the_work_and_do_each_row_once(on_sqlite: None, place: Place) -> None:
+@ON_SQLITE
+def test_two_executors_share_the_work_and_do_each_row_once(place: Place) -> None:
     refs = [f"d-{n}" for n in range(30)]
     place.receive(*refs)
     for name in ("one", "two"):

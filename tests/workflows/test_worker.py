@@ -18,7 +18,7 @@ from plugin.storage.unit_of_work import SqlStorage
 from plugin.workflows.worker import run_worker
 from tests.factories import BANK, NOW, TENANT, a_plan, a_refund, a_request, an_installation, soon
 from tests.storage_fixtures import FakeClock
-from tests.workflows.place import Place
+from tests.workflows.place import ON_POSTGRESQL, ON_SQLITE, Place
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +49,8 @@ def test_a_worker_does_what_is_due_and_ends_when_told(place: Place, clock: FakeC
     assert place.is_applied()
 
 
-def test_a_worker_in_a_thread_leaves_signals_alone(
-    on_sqlite: None, place: Place, clock: FakeClock
-) -> None:
+@ON_SQLITE
+def test_a_worker_in_a_thread_leaves_signals_alone(place: Place, clock: FakeClock) -> None:
     before = signal.getsignal(signal.SIGTERM)
     stop = threading.Event()
     stop.set()
@@ -86,9 +85,8 @@ def test_a_signal_lets_what_runs_come_to_its_end(place: Place, name: signal.Sign
 # --- a second one, and the next one ---------------------------------------------------------------
 
 
-def test_a_second_worker_on_sqlite_says_why_it_ends(
-    on_sqlite: None, place: Place, clock: FakeClock
-) -> None:
+@ON_SQLITE
+def test_a_second_worker_on_sqlite_says_why_it_ends(place: Place, clock: FakeClock) -> None:
     place.receive("d-1")
     place.hire("hang")
     place.until(lambda: place.told("begun d-1"))
@@ -99,9 +97,8 @@ def test_a_second_worker_on_sqlite_says_why_it_ends(
     assert caught.value.code == "second_worker"
 
 
-def test_what_a_killed_worker_had_in_hand_is_finished_by_the_next_at_once(
-    on_sqlite: None, place: Place
-) -> None:
+@ON_SQLITE
+def test_what_a_killed_worker_had_in_hand_is_finished_by_the_next_at_once(place: Place) -> None:
     place.receive("d-1")
     dead = place.hire("hang")
     place.until(lambda: place.told("begun d-1"))
@@ -117,11 +114,8 @@ def test_what_a_killed_worker_had_in_hand_is_finished_by_the_next_at_once(
     assert after.wait(60) == 0
 
 
-def test_on_postgresql_a_living_worker_takes_over_after_a_minute(
-    database_kind: str, place: Place
-) -> None:
-    if database_kind != "postgresql":
-        pytest.skip("several workers need PostgreSQL")
+@ON_POSTGRESQL
+def test_a_living_worker_takes_over_from_a_dead_one_after_a_minute(place: Place) -> None:
     place.receive("d-1")
     dead = place.hire("hang")
     place.until(lambda: place.told("begun d-1"))
@@ -181,8 +175,9 @@ def test_an_interrupted_refund_that_is_due_already_keeps_its_place(place: Place)
     assert kept(place.storage, calling.id) == calling
 
 
+@ON_SQLITE
 def test_the_only_worker_looks_at_interrupted_refunds_at_once(
-    on_sqlite: None, place: Place, clock: FakeClock
+    place: Place, clock: FakeClock
 ) -> None:
     calling = refund_in(place.storage, "plan-1", RefundState.SUBMITTING)
     stop = threading.Event()
