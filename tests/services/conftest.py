@@ -6,8 +6,11 @@ import pytest
 
 from plugin.ports.storage import Tenant
 from plugin.storage.unit_of_work import SqlStorage
+from tests.emptied_postgres import emptied_postgres, engine
 from tests.services.scene import Scene
 from tests.storage_fixtures import FakeClock
+
+__all__ = ["emptied_postgres", "engine", "scene"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Store events: any order, any number of times, any lateness, the same end; our own echo once."""
+"""Applying a store's events: sales, cancellations, and our own refunds told by the store."""
 
 from __future__ import annotations
 
@@ -14,105 +14,52 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugin.domain.access_map import AccessMap
-from plugin.domain.effects import EffectState
 from plugin.domain.events import (
-    AccountClosed,
     DisputeNews,
-    PaymentRefunded,
     SaleMade,
-    SaleRefunded,
     StoreEvent,
-    SubscriptionCancelled,
-    SubscriptionNews,
     TagNews,
-    TestDelivery,
-    Unrecognised,
 )
-from plugin.domain.facts import PaidUntil, Refunded
-from plugin.domain.ids import InstallationId, TicketId
-from plugin.domain.orders import Order, RefundRoute, Resource
-from plugin.domain.plan import Plan
-from plugin.domain.refunds import Move, RefundState
-from plugin.ports.storage import InstallationStatus, SelfTestLine
+from plugin.domain.facts import Refunded
+from plugin.domain.ids import TicketId
+from plugin.domain.refunds import RefundState
 from plugin.services.apply_event import (
     PATIENCE,
     Applied,
-    Ignored,
     MustWait,
-    NotRecognised,
 )
-from plugin.services.settle_refund import settle_refund
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import (
     BANK,
-    CUSTOMER,
     EMAIL,
     NOW,
     STORE,
     a_bundle,
-    a_choice,
     a_course,
     a_line,
-    a_payment,
     a_payment_ref,
     a_tag,
     a_tenant,
     ago,
-    an_installation,
     an_order,
     an_order_ref,
     eur,
     soon,
 )
 from tests.fakes.platforms import Mood
-from tests.services.scene import Scene, sale
+from tests.services.event_cases import (
+    by_hand,
+    cancelled,
+    facts,
+    hand_sale,
+    hold,
+    refunded,
+    told,
+)
+from tests.services.scene import Scene
 from tests.storage_fixtures import FakeClock
-
-
-def hand_sale(
-    *gives: Resource, ref: str = "10412", days: float = 9, product: str | None = None
-) -> Order:
-    """A sale at a store that cannot refund by itself, of a plan of its own unless told."""
-    payment = a_payment(f"pay-{ref}", route=RefundRoute.BY_HAND, account=STORE)
-    line = a_line(gives=gives, order=an_order_ref(ref), product=product or f"plan-{ref}")
-    return sale(ref=ref, days=days, payments=(payment,), lines=(line,))
-
-
-def cancelled(order: Order, refund: str = "cancel-1") -> SaleRefunded:
-    lines = tuple(replace(line, refunded=line.paid) for line in order.lines)
-    payments = tuple(replace(paid, refunded=paid.captured) for paid in order.payments)
-    return SaleRefunded(replace(order, lines=lines, payments=payments), ago(days=1), refund)
-
-
-def refunded(
-    state: str = "succeeded",
-    *,
-    refund: str = "re-out",
-    payment: str = "pay-10412",
-    amount: int = 4900,
-    reference: str | None = None,
-    order: Order | None = None,
-    whole: bool = True,
-) -> PaymentRefunded:
-    return PaymentRefunded(
-        a_payment_ref(payment), refund, eur(amount), state, ago(hours=1), reference, whole, order
-    )
-
-
-def facts(scene: Scene, kind: type) -> list[object]:
-    with scene.storage.read(scene.tenant.id) as uow:
-        return [fact for fact in uow.facts.of_customer(CUSTOMER) if isinstance(fact, kind)]
-
-
-def told(scene: Scene) -> list[str]:
-    return [mail.subject for mail in scene.mailer.sent]
-
-
-def hold(scene: Scene, *resources: Resource) -> None:
-    scene.shop.held[EMAIL] |= set(resources)
-
 
 # --- sales and cancellations ----------------------------------------------------------------------
 
@@ -310,11 +257,6 @@ def test_what_nobody_told_is_said_to_be_unknown(scene: Scene) -> None:
 # --- our own refunds, told by the store -----------------------------------------------------------
 
 
-def by_hand(scene: Scene, *, cents: int = 4900) -> Plan:
-    order = scene.sell(order=hand_sale(a_course("c1")))
-    return scene.decided(order, a_choice(order, free=eur(cents)))
-
-
 def test_a_refund_by_hand_is_closed_by_the_stores_event(scene: Scene) -> None:
     plan = by_hand(scene)
     scene.apply(cancelled(hand_sale(a_course("c1"))))
@@ -366,382 +308,3 @@ def test_a_failed_refund_of_ours_does_not_hide_a_cancellation(scene: Scene) -> N
     scene.apply(cancelled(order))
     scene.work()
     assert scene.held() == set()
-
-
-# --- refunds at the gateway -----------------------------------------------------------------------
-
-
-def sent(scene: Scene, *moods: Mood) -> Plan:
-    plan = scene.decided(scene.sell(a_course("c1")))
-    scene.bank.moods = list(moods)
-    scene.wait(seconds=10)
-    return plan
-
-
-@pytest.mark.parametrize("known_by", ["reference", "id"])
-def test_our_own_echo_is_one_entry_and_one_notice(scene: Scene, known_by: str) -> None:
-    plan = sent(scene)
-    (refund,) = scene.refunds(plan)
-    event = refunded(refund="re-1")
-    if known_by == "reference":
-        event = refunded(refund="re-other-name", reference=refund.key)
-    for _ in range(2):
-        assert scene.apply(event, at=BANK) == Applied()
-    scene.work()
-    assert len(facts(scene, Refunded)) == 1
-    assert told(scene) == []
-    assert len(scene.desk.notes) == 1
-
-
-def test_an_event_that_overtakes_our_answer_waits_and_then_settles(scene: Scene) -> None:
-    plan = scene.decided(scene.sell(a_course("c1")))
-    seen: list[object] = []
-
-    def overtake() -> None:
-        seen.append(scene.apply(refunded(refund="re-1"), at=BANK))
-
-    scene.bank.before_paying = overtake
-    scene.bank.moods = [Mood.SILENT_AFTER]
-    scene.wait(seconds=10)
-    (waiting,) = seen
-    assert isinstance(waiting, MustWait)
-    assert scene.states(plan) == [RefundState.UNKNOWN]
-    assert isinstance(scene.apply(refunded(refund="re-1"), at=BANK), MustWait)  # no reference
-    (refund,) = scene.refunds(plan)
-    assert scene.apply(refunded(refund="re-1", reference=refund.key), at=BANK) == Applied()
-    scene.work()
-    assert scene.states(plan) == [RefundState.SUCCEEDED]
-    assert len(facts(scene, Refunded)) == 1
-    assert told(scene) == []
-
-
-def test_an_event_of_a_refund_that_goes_again_waits(scene: Scene) -> None:
-    plan = sent(scene, Mood.SILENT_BEFORE, Mood.BUSY)
-    scene.wait(seconds=5)
-    assert scene.states(plan) == [RefundState.RESERVED]
-    assert isinstance(scene.apply(refunded(), at=BANK), MustWait)
-    (refund,) = scene.refunds(plan)
-    named = refunded(reference=refund.key)
-    assert isinstance(scene.apply(named, at=BANK), MustWait)
-
-
-def test_a_refund_of_another_amount_is_no_echo(scene: Scene) -> None:
-    sent(scene, Mood.SILENT_BEFORE)
-    assert scene.apply(refunded(amount=100, whole=False), at=BANK) == Applied()
-    assert len(told(scene)) == 0
-    scene.work()
-    assert len(told(scene)) == 1
-
-
-def test_pending_and_failed_news_move_our_refund(scene: Scene) -> None:
-    plan = sent(scene, Mood.SILENT_AFTER)
-    (refund,) = scene.refunds(plan)
-    for state in ("pending", "pending"):
-        scene.apply(refunded(state, refund="re-1", reference=refund.key), at=BANK)
-        assert scene.states(plan) == [RefundState.PENDING]
-    (refund,) = scene.refunds(plan)
-    assert refund.wake_at is not None
-    scene.apply(refunded("failed", refund="re-1"), at=BANK)
-    assert scene.states(plan) == [RefundState.REFUSED]
-    scene.apply(refunded("pending", refund="re-1"), at=BANK)
-    assert scene.states(plan) == [RefundState.REFUSED]
-
-
-def test_failed_news_of_what_waits_for_a_person_has_it_looked_up(scene: Scene) -> None:
-    plan = sent(scene, Mood.SILENT_AFTER)
-    (refund,) = scene.refunds(plan)
-    with scene.storage.begin(scene.tenant.id) as uow:
-        settle_refund(uow, refund, Move(RefundState.NEEDS_PERSON), "test", NOW)
-        uow.commit()
-    scene.bank.paid[0].state = "failed"
-    scene.apply(refunded("failed", refund="re-1", reference=refund.key), at=BANK)
-    assert scene.states(plan) == [RefundState.UNKNOWN]
-    scene.work()
-    assert scene.states(plan) == [RefundState.REFUSED]
-
-
-def test_money_that_went_back_though_we_were_told_no_is_booked(scene: Scene) -> None:
-    plan = sent(scene, Mood.NO)
-    (refund,) = scene.refunds(plan)
-    scene.apply(refunded(reference=refund.key, order=scene.shop.orders["10412"]), at=BANK)
-    scene.work()
-    assert scene.states(plan) == [RefundState.REFUSED]
-    assert scene.held() == set()
-    assert "refunded in" in told(scene)[-1]
-
-
-def test_a_refund_made_elsewhere_runs_the_rules_once(scene: Scene) -> None:
-    order = scene.sell(a_course("c1"))
-    for name in ("first", "second", "first"):
-        assert scene.apply(refunded(order=order), name, at=BANK) == Applied()
-    scene.work()
-    assert scene.held() == set()
-    assert len(told(scene)) == 1
-    assert len(facts(scene, Refunded)) == 1
-
-
-def test_parts_refunded_elsewhere_end_nothing_until_all_is_gone(scene: Scene) -> None:
-    order = scene.sell(a_course("c1"))
-    part = refunded(refund="re-a", amount=1000, order=order, whole=False)
-    scene.apply(part, at=BANK)
-    scene.work()
-    assert scene.held() == {"c1"}
-    scene.apply(refunded(refund="re-b", amount=3900, order=order, whole=True), at=BANK)
-    scene.work()
-    assert scene.held() == set()
-
-
-def test_pending_news_of_a_refund_made_elsewhere_is_ignored(scene: Scene) -> None:
-    order = scene.sell(a_course("c1"))
-    assert isinstance(scene.apply(refunded("pending", order=order), at=BANK), Ignored)
-    assert facts(scene, Refunded) == []
-
-
-def test_a_refund_elsewhere_that_fails_gives_access_back(scene: Scene) -> None:
-    order = scene.sell(a_course("c1"))
-    scene.apply(refunded(order=order), at=BANK)
-    scene.work()
-    scene.apply(refunded("failed", order=order), at=BANK)
-    scene.work()
-    assert scene.held() == {"c1"}
-
-
-def test_a_payment_of_no_order_that_we_know_is_ignored(scene: Scene) -> None:
-    assert isinstance(scene.apply(refunded(), at=BANK), Ignored)
-    news = DisputeNews(a_payment_ref("x"), "dp-1", eur(1), "open", NOW)
-    assert isinstance(scene.apply(news, at=BANK), Ignored)
-
-
-def charge(order: Order) -> Order:
-    """The gateway's own view of a sale: same buyer, amount and time."""
-    ref = an_order_ref("ch-1", BANK)
-    payments = (a_payment("ch-1"),)
-    line = a_line("ch-1", gives=None, order=ref)
-    made = order.bought_at + timedelta(minutes=2)
-    return an_order(line, payments=payments, ref=ref, bought_at=made)
-
-
-def test_a_charge_refunded_elsewhere_is_of_the_sale_that_it_paid_for(scene: Scene) -> None:
-    order = hand_sale(a_course("c1"))
-    hold(scene, a_course("c1"))
-    scene.apply(SaleMade(order))
-    scene.apply(refunded(payment="ch-1", order=charge(order)), at=BANK)
-    scene.work()
-    assert scene.held() == set()
-    with scene.storage.read(scene.tenant.id) as uow:
-        kept = uow.orders.get(order.ref)
-    assert kept is not None
-    assert kept.payments == order.payments  # the joint is made anew each time
-
-
-def test_a_matched_charge_closes_a_refund_by_hand(scene: Scene) -> None:
-    plan = by_hand(scene)
-    order = scene.shop.orders["10412"]
-    scene.apply(refunded(payment="ch-1", amount=100, order=charge(order), whole=False), at=BANK)
-    assert scene.states(plan) == [RefundState.MANUAL]
-    scene.apply(refunded(payment="ch-1", refund="re-2", order=charge(order)), at=BANK)
-    scene.work()
-    assert scene.states(plan) == [RefundState.SUCCEEDED]
-
-
-# --- disputes -------------------------------------------------------------------------------------
-
-
-def disputed(state: str, dispute: str = "dp-1") -> DisputeNews:
-    order = sale(a_course("c1"))
-    return DisputeNews(a_payment_ref("pay-10412"), dispute, eur(4900), state, ago(days=1), order)
-
-
-def test_an_open_dispute_changes_no_access_and_a_lost_one_ends_it(scene: Scene) -> None:
-    scene.sell(a_course("c1"))
-    scene.apply(disputed("open"), at=BANK)
-    scene.work()
-    assert scene.held() == {"c1"}
-    scene.apply(disputed("lost"), at=BANK)
-    scene.work()
-    assert scene.held() == set()
-    scene.apply(disputed("won"), at=BANK)
-    scene.work()
-    assert scene.held() == {"c1"}
-
-
-# --- tags -----------------------------------------------------------------------------------------
-
-
-def tag_news(*, added: bool, minutes: float = 0) -> TagNews:
-    return TagNews(EMAIL, a_tag("t1"), added=added, at=NOW + timedelta(minutes=minutes))
-
-
-def opens_course(scene: Scene) -> None:
-    with scene.storage.begin(scene.tenant.id) as uow:
-        access = AccessMap(tags={a_tag("t1"): (a_course("c1"),)})
-        uow.settings.save_access_map(STORE, access, NOW)
-        uow.commit()
-
-
-def test_a_tag_that_goes_takes_what_only_it_opened(scene: Scene) -> None:
-    opens_course(scene)
-    hold(scene, a_course("c1"))
-    scene.apply(tag_news(added=True))
-    assert scene.owed() == {"t1", "c1"}
-    scene.apply(tag_news(added=False, minutes=5))
-    scene.work()
-    assert scene.held() == set()
-    assert scene.shop.called("remove_tag") == []
-
-
-def test_our_own_tag_change_is_not_news(scene: Scene) -> None:
-    scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
-    scene.wait(seconds=10)
-    assert scene.shop.called("remove_tag") == ["t1"]
-    assert isinstance(scene.apply(tag_news(added=False, minutes=1)), Ignored)
-    assert scene.apply(tag_news(added=True, minutes=30)) == Applied()  # somebody gave it again
-    scene.work()
-    assert "t1" in scene.owed()
-    assert scene.apply(tag_news(added=False, minutes=40)) == Applied()  # and took it again
-    assert "t1" not in scene.owed()
-
-
-def test_a_removal_long_after_ours_is_somebody_elses(scene: Scene) -> None:
-    scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
-    scene.wait(seconds=10)
-    assert scene.apply(tag_news(added=False, minutes=90)) == Applied()
-
-
-# --- subscriptions --------------------------------------------------------------------------------
-
-
-def subscribed() -> Order:
-    line = a_line(gives=(a_course("c1"),), subscription="sub-1")
-    return an_order(line, payments=())
-
-
-def ends(*, until: float | None = None, ended: bool = False) -> SubscriptionCancelled:
-    paid_until = None if until is None else soon(days=until)
-    return SubscriptionCancelled(subscribed(), "sub-1", NOW, paid_until, ended)
-
-
-def test_a_cancelled_subscription_ends_with_its_paid_period(scene: Scene) -> None:
-    hold(scene, a_course("c1"))
-    scene.apply(SaleMade(subscribed()))
-    for _ in range(2):
-        scene.apply(ends(until=20))
-        scene.work()
-    assert scene.held() == {"c1"}
-    (mail,) = scene.mailer.sent
-    assert "Access ends with the paid period, on 13 Dec 2026" in mail.body
-    scene.wait(days=19)
-    assert scene.held() == {"c1"}
-    scene.wait(days=1)
-    assert scene.held() == set()
-    assert facts(scene, Refunded) == []
-
-
-def test_two_paid_periods_end_one_after_the_other(scene: Scene) -> None:
-    hold(scene, a_course("c1"), a_course("c2"))
-    other = an_order_ref("other")
-    line = a_line(gives=(a_course("c2"),), order=other, product="p-2")
-    second = an_order(line, payments=(), ref=other)
-    scene.apply(ends(until=20))
-    scene.apply(SubscriptionCancelled(second, "sub-2", NOW, soon(days=30)))
-    scene.wait(days=20)
-    assert scene.held() == {"c2"}
-    scene.wait(days=10)
-    assert scene.held() == set()
-
-
-def test_a_subscription_that_ended_ends_access_at_once(scene: Scene) -> None:
-    hold(scene, a_course("c1"))
-    scene.apply(ends(ended=True))
-    scene.work()
-    assert scene.held() == set()
-
-
-def test_a_paid_period_that_nobody_tells_is_for_the_owner_and_told_once(scene: Scene) -> None:
-    hold(scene, a_course("c1"))
-    scene.apply(SaleMade(subscribed()))
-    for name in ("a", "b", "a"):
-        scene.apply(ends(), name)
-        scene.work()
-    assert scene.held() == {"c1"}
-    (mail,) = scene.mailer.sent
-    assert "Decide what ends, and when" in mail.body
-    assert facts(scene, PaidUntil) == []
-
-
-def subscription_news(*, ended: bool = False, until: float | None = None) -> SubscriptionNews:
-    ends_at = None if until is None else soon(days=until)
-    return SubscriptionNews(STORE, "sub-1", EMAIL, ended, ends_at, NOW)
-
-
-def test_news_of_a_subscription_end_what_its_lines_gave(scene: Scene) -> None:
-    hold(scene, a_course("c1"))
-    scene.apply(SaleMade(subscribed()))
-    assert scene.apply(subscription_news(until=3)) == Applied()
-    scene.wait(days=3)
-    assert scene.held() == set()
-
-
-def test_news_of_a_subscription_that_ended_or_goes_on(scene: Scene) -> None:
-    scene.apply(SaleMade(subscribed()))
-    assert isinstance(scene.apply(subscription_news()), Ignored)
-    assert scene.apply(subscription_news(ended=True)) == Applied()
-    assert scene.owed() == set()
-
-
-def test_news_of_a_subscription_that_overtook_its_sale_wait_for_it(scene: Scene) -> None:
-    assert isinstance(scene.apply(subscription_news(ended=True)), MustWait)
-    scene.apply(SaleMade(subscribed()))
-    assert scene.apply(subscription_news(ended=True)) == Applied()
-    assert scene.owed() == set()
-
-
-def test_news_of_a_subscription_that_we_never_hear_of_are_ignored(scene: Scene) -> None:
-    assert isinstance(scene.apply(subscription_news(ended=True), age=PATIENCE), Ignored)
-
-
-# --- the rest -------------------------------------------------------------------------------------
-
-
-def test_an_uninstalled_platform_is_removed_and_never_asked_again(scene: Scene) -> None:
-    assert scene.apply(AccountClosed(NOW)) == Applied()
-    found = scene.storage.find_installation(STORE)
-    assert found is not None
-    assert found.status is InstallationStatus.REMOVED
-    assert "installation.removed" in scene.audited()
-    nobody = InstallationId("nobody")
-    assert scene.apply(AccountClosed(NOW), at=nobody) == Applied()
-
-
-def test_the_first_delivery_ends_the_self_tests_waiting(scene: Scene) -> None:
-    waiting = SelfTestLine("delivery_received", "waiting")
-    other = SelfTestLine("key_works", "ok")
-    with scene.storage.begin(scene.tenant.id) as uow:
-        uow.installations.save(replace(an_installation(STORE), self_test=(other, waiting)))
-        uow.commit()
-    for _ in range(2):
-        assert scene.apply(TestDelivery()) == Applied()
-    found = scene.storage.find_installation(STORE)
-    assert found is not None
-    assert [(line.name, line.state, line.at) for line in found.self_test] == [
-        ("key_works", "ok", None),
-        ("delivery_received", "ok", NOW),
-    ]
-    assert scene.apply(TestDelivery(), at=InstallationId("nobody")) == Applied()
-
-
-def test_what_we_have_no_words_for_is_named(scene: Scene) -> None:
-    assert scene.apply(Unrecognised("sale.paused")) == NotRecognised("sale.paused")
-
-
-def test_two_events_of_one_delivery_both_have_their_effects(scene: Scene) -> None:
-    hold(scene, a_course("c1"), a_course("c2"))
-    first, second = hand_sale(a_course("c1")), hand_sale(a_course("c2"), ref="second")
-    scene.apply(cancelled(first), "one")
-    scene.work()
-    scene.apply(cancelled(second, "cancel-2"), "one")
-    scene.work()
-    assert scene.held() == set()
-    assert len(told(scene)) == 1
-    states = {state for _, state in scene.effect_states("one")}
-    assert states <= {EffectState.DONE, EffectState.ALREADY}

@@ -24,7 +24,7 @@ from plugin.services.decide_refund import (
     WeakMatch,
 )
 from plugin.services.find_orders import Search
-from tests.factories import EMAIL, ORDER, a_choice, a_course, a_payment, eur, soon
+from tests.factories import EMAIL, ORDER, a_choice, a_course, a_line, a_payment, an_order, eur, soon
 from tests.fakes.platforms import Mood
 from tests.services.scene import Scene, sale
 
@@ -143,6 +143,20 @@ def test_of_two_equal_partial_refunds_the_second_is_shown_the_first(scene: Scene
     assert isinstance(scene.decide(first), Decided)
     assert isinstance(scene.decide(second), ChangedSince)
     assert reserved(scene) == 1000
+
+
+def test_a_refund_of_another_line_asks_again_too(scene: Scene) -> None:
+    """What is on its way is part of what was shown: refunded so far."""
+    lines = (a_line("1", paid=eur(3000)), a_line("2", paid=eur(1900)))
+    order = scene.sell(order=an_order(*lines, payments=(a_payment("pay-10412"),)))
+    first = scene.plan(order, a_choice(order, "1"))
+    second = scene.plan(order, a_choice(order, "2"))
+    assert isinstance(scene.decide(first), Decided)
+    decision = scene.decide(second)
+    assert isinstance(decision, ChangedSince)
+    assert isinstance(decision.now.outcome, Plan)
+    assert isinstance(scene.decide(decision.now.outcome), Decided)
+    assert reserved(scene) == 4900
 
 
 def test_an_equal_partial_refund_that_the_store_does_not_show_yet_is_seen(scene: Scene) -> None:

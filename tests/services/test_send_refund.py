@@ -14,7 +14,7 @@ from plugin.domain.plan import Plan
 from plugin.domain.refunds import OVER, GatewayRules, RefundState
 from plugin.ports import RefundsMoney
 from plugin.ports.storage import InstallationStatus, RefundMove
-from plugin.services.send_refund import PATIENCE, SendRefund
+from plugin.services.send_refund import BUSY, PATIENCE, SendRefund
 from tests.factories import BANK, a_course, a_payment_ref, an_installation, eur, soon
 from tests.fakes.crashes import Crash, Crashes, CrashingPort, CrashingStorage
 from tests.fakes.platforms import Mood
@@ -140,7 +140,7 @@ def test_a_fault_of_ours_in_the_middle_of_a_call_is_silence(scene: Scene) -> Non
     with pytest.raises(ZeroDivisionError):
         scene.send(refund.id)
     assert scene.states(plan) == [RefundState.SUBMITTING]
-    scene.wait(seconds=29)
+    scene.wait(seconds=BUSY.total_seconds() - 1)
     assert scene.states(plan) == [RefundState.SUBMITTING]
     scene.wait(seconds=1)
     assert scene.states(plan) == [RefundState.UNKNOWN]
@@ -157,7 +157,7 @@ def test_a_call_that_outlives_its_time_is_not_settled_twice(scene: Scene) -> Non
 
     def hang() -> None:
         scene.bank.before_paying = None
-        scene.clock.advance(seconds=31)
+        scene.clock.advance(seconds=BUSY.total_seconds())
         scene.send(refund.id)
         assert scene.states(plan) == [RefundState.UNKNOWN]
 
@@ -328,6 +328,8 @@ def test_whoever_comes_second_does_not_send(scene: Scene, monkeypatch: pytest.Mo
     assert scene.bank.called("refund") == []
 
 
+MOODS = (Mood.PLAIN, Mood.SILENT_AFTER, Mood.SILENT_BEFORE, Mood.PENDING)
+
 # --- crashes --------------------------------------------------------------------------------------
 
 
@@ -340,7 +342,7 @@ def walk_through(scene: Scene, plan: Plan, crashes: Crashes) -> bool:
     doomed = SendRefund(storage, platforms, scene.clock)
     died = False
     for _ in range(60):
-        scene.clock.advance(seconds=31)
+        scene.clock.advance(seconds=BUSY.total_seconds())
         try:
             (doomed if not died else SendRefund(scene.storage, scene.platforms, scene.clock))(
                 scene.tenant.id, refund.id
@@ -352,13 +354,16 @@ def walk_through(scene: Scene, plan: Plan, crashes: Crashes) -> bool:
     return died
 
 
-@pytest.mark.parametrize("mood", [Mood.PLAIN, Mood.SILENT_AFTER, Mood.SILENT_BEFORE, Mood.PENDING])
 @pytest.mark.parametrize("honours_key", [True, False])
+@pytest.mark.parametrize(
+    ("database_kind", "mood"),
+    [("sqlite", mood) for mood in MOODS] + [("postgresql", Mood.SILENT_AFTER)],
+)
 def test_a_process_that_dies_at_any_point_never_pays_twice_and_never_loses(
     scene: Scene, mood: Mood, honours_key: bool
 ) -> None:
     if not honours_key:
-        scene.platforms.rules = KEYLESS
+        scene.platforms.rules = replace(KEYLESS, looks=(5, 30))
         scene.bank.honours_key = False
     died, at = True, 0
     while died:

@@ -207,6 +207,21 @@ def _no_move(refund: str) -> RefundMove:
     return RefundMove(RefundId(refund), "reserved", "reserved", NOW, "worker")
 
 
+def test_calls_that_a_dead_worker_left_are_due_at_once(shop: SqlStorage) -> None:
+    left = a_refund(state=RefundState.SUBMITTING, wake_at=soon(seconds=30))
+    waiting = a_refund(plan="plan-2", wake_at=soon(seconds=10))
+    with shop.begin(TENANT) as uow:
+        uow.requests.save(a_request())
+        for refund in (left, waiting):
+            uow.plans.add(a_plan(plan_id=refund.plan), a_request().id)
+            uow.refunds.add(refund, "agent", NOW)
+        uow.commit()
+
+    shop.wake_interrupted(NOW)
+
+    assert [work.ref for work in shop.due(NOW, 9)] == [left.id]
+
+
 def test_a_time_without_a_zone_is_refused(storage: SqlStorage) -> None:
     with pytest.raises(Exception, match="must say its zone"):
         storage.add_tenant(a_tenant("naive"), NOW.replace(tzinfo=None))

@@ -7,8 +7,11 @@ from sqlalchemy import Engine
 
 from plugin.ports.storage import Tenant
 from plugin.storage.unit_of_work import SqlStorage
+from tests.emptied_postgres import emptied_postgres, engine
 from tests.storage_fixtures import FakeClock
 from tests.webhooks.door import Door
+
+__all__ = ["door", "emptied_postgres", "engine"]
 
 
 @pytest.fixture

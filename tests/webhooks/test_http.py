@@ -353,7 +353,7 @@ def test_no_bytes_break_the_door_and_none_without_a_signature_are_kept(
         monkeypatch.setattr(socket.socket, "connect", no_calls)
     rng = random.Random(20261122)
     signed = 0
-    cases = 4000 if database_kind == "sqlite" else 800
+    cases = 3000 if database_kind == "sqlite" else 500
     for number in range(cases):
         body = _body(rng)
         is_signed = rng.random() < 0.7

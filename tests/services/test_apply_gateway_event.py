@@ -1,0 +1,218 @@
+"""Applying a gateway's events: our own echo, and refunds made elsewhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from plugin.domain.events import (
+    DisputeNews,
+    SaleMade,
+)
+from plugin.domain.facts import Refunded
+from plugin.domain.orders import Order
+from plugin.domain.plan import Plan
+from plugin.domain.refunds import Move, RefundState
+from plugin.services.apply_event import (
+    Applied,
+    Ignored,
+    MustWait,
+)
+from plugin.services.settle_refund import settle_refund
+from tests.factories import (
+    BANK,
+    NOW,
+    a_course,
+    a_line,
+    a_payment,
+    a_payment_ref,
+    an_order,
+    an_order_ref,
+    eur,
+)
+from tests.fakes.platforms import Mood
+from tests.services.event_cases import (
+    by_hand,
+    facts,
+    hand_sale,
+    hold,
+    refunded,
+    told,
+)
+from tests.services.scene import Scene
+
+# --- refunds at the gateway -----------------------------------------------------------------------
+
+
+def sent(scene: Scene, *moods: Mood) -> Plan:
+    plan = scene.decided(scene.sell(a_course("c1")))
+    scene.bank.moods = list(moods)
+    scene.wait(seconds=10)
+    return plan
+
+
+@pytest.mark.parametrize("known_by", ["reference", "id"])
+def test_our_own_echo_is_one_entry_and_one_notice(scene: Scene, known_by: str) -> None:
+    plan = sent(scene)
+    (refund,) = scene.refunds(plan)
+    event = refunded(refund="re-1")
+    if known_by == "reference":
+        event = refunded(refund="re-other-name", reference=refund.key)
+    for _ in range(2):
+        assert scene.apply(event, at=BANK) == Applied()
+    scene.work()
+    assert len(facts(scene, Refunded)) == 1
+    assert told(scene) == []
+    assert len(scene.desk.notes) == 1
+
+
+def test_an_event_that_overtakes_our_answer_waits_and_then_settles(scene: Scene) -> None:
+    plan = scene.decided(scene.sell(a_course("c1")))
+    seen: list[object] = []
+
+    def overtake() -> None:
+        seen.append(scene.apply(refunded(refund="re-1"), at=BANK))
+
+    scene.bank.before_paying = overtake
+    scene.bank.moods = [Mood.SILENT_AFTER]
+    scene.wait(seconds=10)
+    (waiting,) = seen
+    assert isinstance(waiting, MustWait)
+    assert scene.states(plan) == [RefundState.UNKNOWN]
+    assert isinstance(scene.apply(refunded(refund="re-1"), at=BANK), MustWait)  # no reference
+    (refund,) = scene.refunds(plan)
+    assert scene.apply(refunded(refund="re-1", reference=refund.key), at=BANK) == Applied()
+    scene.work()
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+    assert len(facts(scene, Refunded)) == 1
+    assert told(scene) == []
+
+
+def test_an_event_of_a_refund_that_goes_again_waits(scene: Scene) -> None:
+    plan = sent(scene, Mood.SILENT_BEFORE, Mood.BUSY)
+    scene.wait(seconds=5)
+    assert scene.states(plan) == [RefundState.RESERVED]
+    assert isinstance(scene.apply(refunded(), at=BANK), MustWait)
+    (refund,) = scene.refunds(plan)
+    named = refunded(reference=refund.key)
+    assert isinstance(scene.apply(named, at=BANK), MustWait)
+
+
+def test_a_refund_of_another_amount_is_no_echo(scene: Scene) -> None:
+    sent(scene, Mood.SILENT_BEFORE)
+    assert scene.apply(refunded(amount=100, whole=False), at=BANK) == Applied()
+    assert len(told(scene)) == 0
+    scene.work()
+    assert len(told(scene)) == 1
+
+
+def test_pending_and_failed_news_move_our_refund(scene: Scene) -> None:
+    plan = sent(scene, Mood.SILENT_AFTER)
+    (refund,) = scene.refunds(plan)
+    for state in ("pending", "pending"):
+        scene.apply(refunded(state, refund="re-1", reference=refund.key), at=BANK)
+        assert scene.states(plan) == [RefundState.PENDING]
+    (refund,) = scene.refunds(plan)
+    assert refund.wake_at is not None
+    scene.apply(refunded("failed", refund="re-1"), at=BANK)
+    assert scene.states(plan) == [RefundState.REFUSED]
+    scene.apply(refunded("pending", refund="re-1"), at=BANK)
+    assert scene.states(plan) == [RefundState.REFUSED]
+
+
+def test_failed_news_of_what_waits_for_a_person_has_it_looked_up(scene: Scene) -> None:
+    plan = sent(scene, Mood.SILENT_AFTER)
+    (refund,) = scene.refunds(plan)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        settle_refund(uow, refund, Move(RefundState.NEEDS_PERSON), "test", NOW)
+        uow.commit()
+    scene.bank.paid[0].state = "failed"
+    scene.apply(refunded("failed", refund="re-1", reference=refund.key), at=BANK)
+    assert scene.states(plan) == [RefundState.UNKNOWN]
+    scene.work()
+    assert scene.states(plan) == [RefundState.REFUSED]
+
+
+def test_money_that_went_back_though_we_were_told_no_is_booked(scene: Scene) -> None:
+    plan = sent(scene, Mood.NO)
+    (refund,) = scene.refunds(plan)
+    scene.apply(refunded(reference=refund.key, order=scene.shop.orders["10412"]), at=BANK)
+    scene.work()
+    assert scene.states(plan) == [RefundState.REFUSED]
+    assert scene.held() == set()
+    assert "refunded in" in told(scene)[-1]
+
+
+def test_a_refund_made_elsewhere_runs_the_rules_once(scene: Scene) -> None:
+    order = scene.sell(a_course("c1"))
+    for name in ("first", "second", "first"):
+        assert scene.apply(refunded(order=order), name, at=BANK) == Applied()
+    scene.work()
+    assert scene.held() == set()
+    assert len(told(scene)) == 1
+    assert len(facts(scene, Refunded)) == 1
+
+
+def test_parts_refunded_elsewhere_end_nothing_until_all_is_gone(scene: Scene) -> None:
+    order = scene.sell(a_course("c1"))
+    part = refunded(refund="re-a", amount=1000, order=order, whole=False)
+    scene.apply(part, at=BANK)
+    scene.work()
+    assert scene.held() == {"c1"}
+    scene.apply(refunded(refund="re-b", amount=3900, order=order, whole=True), at=BANK)
+    scene.work()
+    assert scene.held() == set()
+
+
+def test_pending_news_of_a_refund_made_elsewhere_is_ignored(scene: Scene) -> None:
+    order = scene.sell(a_course("c1"))
+    assert isinstance(scene.apply(refunded("pending", order=order), at=BANK), Ignored)
+    assert facts(scene, Refunded) == []
+
+
+def test_a_refund_elsewhere_that_fails_gives_access_back(scene: Scene) -> None:
+    order = scene.sell(a_course("c1"))
+    scene.apply(refunded(order=order), at=BANK)
+    scene.work()
+    scene.apply(refunded("failed", order=order), at=BANK)
+    scene.work()
+    assert scene.held() == {"c1"}
+
+
+def test_a_payment_of_no_order_that_we_know_is_ignored(scene: Scene) -> None:
+    assert isinstance(scene.apply(refunded(), at=BANK), Ignored)
+    news = DisputeNews(a_payment_ref("x"), "dp-1", eur(1), "open", NOW)
+    assert isinstance(scene.apply(news, at=BANK), Ignored)
+
+
+def charge(order: Order) -> Order:
+    """The gateway's own view of a sale: same buyer, amount and time."""
+    ref = an_order_ref("ch-1", BANK)
+    payments = (a_payment("ch-1"),)
+    line = a_line("ch-1", gives=None, order=ref)
+    made = order.bought_at + timedelta(minutes=2)
+    return an_order(line, payments=payments, ref=ref, bought_at=made)
+
+
+def test_a_charge_refunded_elsewhere_is_of_the_sale_that_it_paid_for(scene: Scene) -> None:
+    order = hand_sale(a_course("c1"))
+    hold(scene, a_course("c1"))
+    scene.apply(SaleMade(order))
+    scene.apply(refunded(payment="ch-1", order=charge(order)), at=BANK)
+    scene.work()
+    assert scene.held() == set()
+    with scene.storage.read(scene.tenant.id) as uow:
+        kept = uow.orders.get(order.ref)
+    assert kept is not None
+    assert kept.payments == order.payments  # the joint is made anew each time
+
+
+def test_a_matched_charge_closes_a_refund_by_hand(scene: Scene) -> None:
+    plan = by_hand(scene)
+    order = scene.shop.orders["10412"]
+    scene.apply(refunded(payment="ch-1", amount=100, order=charge(order), whole=False), at=BANK)
+    assert scene.states(plan) == [RefundState.MANUAL]
+    scene.apply(refunded(payment="ch-1", refund="re-2", order=charge(order)), at=BANK)
+    scene.work()
+    assert scene.states(plan) == [RefundState.SUCCEEDED]

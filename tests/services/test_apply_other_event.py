@@ -1,0 +1,256 @@
+"""Applying events of disputes, tags, subscriptions and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from plugin.domain.access_map import AccessMap
+from plugin.domain.effects import EffectState
+from plugin.domain.events import (
+    AccountClosed,
+    DisputeNews,
+    SaleMade,
+    SubscriptionCancelled,
+    SubscriptionNews,
+    TagNews,
+    TestDelivery,
+    Unrecognised,
+)
+from plugin.domain.facts import PaidUntil, Refunded
+from plugin.domain.ids import InstallationId
+from plugin.domain.orders import Order
+from plugin.ports.storage import InstallationStatus, SelfTestLine
+from plugin.services.apply_event import (
+    PATIENCE,
+    Applied,
+    Ignored,
+    MustWait,
+    NotRecognised,
+)
+from tests.factories import (
+    BANK,
+    EMAIL,
+    NOW,
+    STORE,
+    a_course,
+    a_line,
+    a_payment_ref,
+    a_tag,
+    ago,
+    an_installation,
+    an_order,
+    an_order_ref,
+    eur,
+    soon,
+)
+from tests.services.event_cases import (
+    cancelled,
+    facts,
+    hand_sale,
+    hold,
+    told,
+)
+from tests.services.scene import Scene, sale
+
+# --- disputes -------------------------------------------------------------------------------------
+
+
+def disputed(state: str, dispute: str = "dp-1") -> DisputeNews:
+    order = sale(a_course("c1"))
+    return DisputeNews(a_payment_ref("pay-10412"), dispute, eur(4900), state, ago(days=1), order)
+
+
+def test_an_open_dispute_changes_no_access_and_a_lost_one_ends_it(scene: Scene) -> None:
+    scene.sell(a_course("c1"))
+    scene.apply(disputed("open"), at=BANK)
+    scene.work()
+    assert scene.held() == {"c1"}
+    scene.apply(disputed("lost"), at=BANK)
+    scene.work()
+    assert scene.held() == set()
+    scene.apply(disputed("won"), at=BANK)
+    scene.work()
+    assert scene.held() == {"c1"}
+
+
+# --- tags -----------------------------------------------------------------------------------------
+
+
+def tag_news(*, added: bool, minutes: float = 0) -> TagNews:
+    return TagNews(EMAIL, a_tag("t1"), added=added, at=NOW + timedelta(minutes=minutes))
+
+
+def opens_course(scene: Scene) -> None:
+    with scene.storage.begin(scene.tenant.id) as uow:
+        access = AccessMap(tags={a_tag("t1"): (a_course("c1"),)})
+        uow.settings.save_access_map(STORE, access, NOW)
+        uow.commit()
+
+
+def test_a_tag_that_goes_takes_what_only_it_opened(scene: Scene) -> None:
+    opens_course(scene)
+    hold(scene, a_course("c1"))
+    scene.apply(tag_news(added=True))
+    assert scene.owed() == {"t1", "c1"}
+    scene.apply(tag_news(added=False, minutes=5))
+    scene.work()
+    assert scene.held() == set()
+    assert scene.shop.called("remove_tag") == []
+
+
+def test_our_own_tag_change_is_not_news(scene: Scene) -> None:
+    scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
+    scene.wait(seconds=10)
+    assert scene.shop.called("remove_tag") == ["t1"]
+    assert isinstance(scene.apply(tag_news(added=False, minutes=1)), Ignored)
+    assert scene.apply(tag_news(added=True, minutes=30)) == Applied()  # somebody gave it again
+    scene.work()
+    assert "t1" in scene.owed()
+    assert scene.apply(tag_news(added=False, minutes=40)) == Applied()  # and took it again
+    assert "t1" not in scene.owed()
+
+
+def test_a_removal_long_after_ours_is_somebody_elses(scene: Scene) -> None:
+    scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
+    scene.wait(seconds=10)
+    assert scene.apply(tag_news(added=False, minutes=90)) == Applied()
+
+
+# --- subscriptions --------------------------------------------------------------------------------
+
+
+def subscribed() -> Order:
+    line = a_line(gives=(a_course("c1"),), subscription="sub-1")
+    return an_order(line, payments=())
+
+
+def ends(*, until: float | None = None, ended: bool = False) -> SubscriptionCancelled:
+    paid_until = None if until is None else soon(days=until)
+    return SubscriptionCancelled(subscribed(), "sub-1", NOW, paid_until, ended)
+
+
+def test_a_cancelled_subscription_ends_with_its_paid_period(scene: Scene) -> None:
+    hold(scene, a_course("c1"))
+    scene.apply(SaleMade(subscribed()))
+    for _ in range(2):
+        scene.apply(ends(until=20))
+        scene.work()
+    assert scene.held() == {"c1"}
+    (mail,) = scene.mailer.sent
+    assert "Access ends with the paid period, on 13 Dec 2026" in mail.body
+    scene.wait(days=19)
+    assert scene.held() == {"c1"}
+    scene.wait(days=1)
+    assert scene.held() == set()
+    assert facts(scene, Refunded) == []
+
+
+def test_two_paid_periods_end_one_after_the_other(scene: Scene) -> None:
+    hold(scene, a_course("c1"), a_course("c2"))
+    other = an_order_ref("other")
+    line = a_line(gives=(a_course("c2"),), order=other, product="p-2")
+    second = an_order(line, payments=(), ref=other)
+    scene.apply(ends(until=20))
+    scene.apply(SubscriptionCancelled(second, "sub-2", NOW, soon(days=30)))
+    scene.wait(days=20)
+    assert scene.held() == {"c2"}
+    scene.wait(days=10)
+    assert scene.held() == set()
+
+
+def test_a_subscription_that_ended_ends_access_at_once(scene: Scene) -> None:
+    hold(scene, a_course("c1"))
+    scene.apply(ends(ended=True))
+    scene.work()
+    assert scene.held() == set()
+
+
+def test_a_paid_period_that_nobody_tells_is_for_the_owner_and_told_once(scene: Scene) -> None:
+    hold(scene, a_course("c1"))
+    scene.apply(SaleMade(subscribed()))
+    for name in ("a", "b", "a"):
+        scene.apply(ends(), name)
+        scene.work()
+    assert scene.held() == {"c1"}
+    (mail,) = scene.mailer.sent
+    assert "Decide what ends, and when" in mail.body
+    assert facts(scene, PaidUntil) == []
+
+
+def subscription_news(*, ended: bool = False, until: float | None = None) -> SubscriptionNews:
+    ends_at = None if until is None else soon(days=until)
+    return SubscriptionNews(STORE, "sub-1", EMAIL, ended, ends_at, NOW)
+
+
+def test_news_of_a_subscription_end_what_its_lines_gave(scene: Scene) -> None:
+    hold(scene, a_course("c1"))
+    scene.apply(SaleMade(subscribed()))
+    assert scene.apply(subscription_news(until=3)) == Applied()
+    scene.wait(days=3)
+    assert scene.held() == set()
+
+
+def test_news_of_a_subscription_that_ended_or_goes_on(scene: Scene) -> None:
+    scene.apply(SaleMade(subscribed()))
+    assert isinstance(scene.apply(subscription_news()), Ignored)
+    assert scene.apply(subscription_news(ended=True)) == Applied()
+    assert scene.owed() == set()
+
+
+def test_news_of_a_subscription_that_overtook_its_sale_wait_for_it(scene: Scene) -> None:
+    assert isinstance(scene.apply(subscription_news(ended=True)), MustWait)
+    scene.apply(SaleMade(subscribed()))
+    assert scene.apply(subscription_news(ended=True)) == Applied()
+    assert scene.owed() == set()
+
+
+def test_news_of_a_subscription_that_we_never_hear_of_are_ignored(scene: Scene) -> None:
+    assert isinstance(scene.apply(subscription_news(ended=True), age=PATIENCE), Ignored)
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+def test_an_uninstalled_platform_is_removed_and_never_asked_again(scene: Scene) -> None:
+    assert scene.apply(AccountClosed(NOW)) == Applied()
+    found = scene.storage.find_installation(STORE)
+    assert found is not None
+    assert found.status is InstallationStatus.REMOVED
+    assert "installation.removed" in scene.audited()
+    nobody = InstallationId("nobody")
+    assert scene.apply(AccountClosed(NOW), at=nobody) == Applied()
+
+
+def test_the_first_delivery_ends_the_self_tests_waiting(scene: Scene) -> None:
+    waiting = SelfTestLine("delivery_received", "waiting")
+    other = SelfTestLine("key_works", "ok")
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.installations.save(replace(an_installation(STORE), self_test=(other, waiting)))
+        uow.commit()
+    for _ in range(2):
+        assert scene.apply(TestDelivery()) == Applied()
+    found = scene.storage.find_installation(STORE)
+    assert found is not None
+    assert [(line.name, line.state, line.at) for line in found.self_test] == [
+        ("key_works", "ok", None),
+        ("delivery_received", "ok", NOW),
+    ]
+    assert scene.apply(TestDelivery(), at=InstallationId("nobody")) == Applied()
+
+
+def test_what_we_have_no_words_for_is_named(scene: Scene) -> None:
+    assert scene.apply(Unrecognised("sale.paused")) == NotRecognised("sale.paused")
+
+
+def test_two_events_of_one_delivery_both_have_their_effects(scene: Scene) -> None:
+    hold(scene, a_course("c1"), a_course("c2"))
+    first, second = hand_sale(a_course("c1")), hand_sale(a_course("c2"), ref="second")
+    scene.apply(cancelled(first), "one")
+    scene.work()
+    scene.apply(cancelled(second, "cancel-2"), "one")
+    scene.work()
+    assert scene.held() == set()
+    assert len(told(scene)) == 1
+    states = {state for _, state in scene.effect_states("one")}
+    assert states <= {EffectState.DONE, EffectState.ALREADY}
