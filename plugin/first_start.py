@@ -6,6 +6,7 @@ Safe to run at every start: what is there stays as it is. Never prints a secret.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -122,21 +123,27 @@ def _keys_file(settings: Settings) -> Path:
 
 
 def _make_keys(settings: Settings) -> None:
-    """A key file that only its owner can read; one that is there is never replaced."""
+    """A key file that only its owner can read; one that is there is never replaced.
+
+    It gets its name when it is whole: a start that dies half-way must not leave an empty key file.
+    """
+    target = _keys_file(settings)
+    part = target.with_name(f"{target.name}.{os.getpid()}")
     try:
-        handle = os.open(_keys_file(settings), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(part, target)
+        part.unlink()
     except OSError as error:
         raise NeedsHuman(
             "data_folder",
             f"cannot write to {settings.data_dir} ({error.strerror}): make it yours, or give "
             "another MAKEGOOD_DATA_DIR",
         ) from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _kept_keys(settings: Settings) -> tuple[str, ...]:

@@ -58,12 +58,16 @@ def open_database(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
-            url, module=choose_sqlite(), connect_args={"timeout": BUSY_MS / 1000}
+            url,
+            module=choose_sqlite(),
+            connect_args={"timeout": BUSY_MS / 1000},
+            # The text of a database error must not carry bodies and addresses into a log.
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True)
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

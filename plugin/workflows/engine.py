@@ -112,7 +112,10 @@ def launch(database: str | Path, executor: str, tasks: Mapping[str, Task]) -> En
 def _sqlite_engine(path: Path) -> SqlEngine:
     """A plain engine: DBOS's own migrations fail under our `BEGIN IMMEDIATE` listener."""
     engine = create_engine(
-        f"sqlite:///{path}", module=choose_sqlite(), connect_args={"timeout": 10}
+        f"sqlite:///{path}",
+        module=choose_sqlite(),
+        connect_args={"timeout": 10},
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
     return engine
