@@ -14,7 +14,7 @@ from typing import assert_never
 
 from plugin.domain.ids import PlanId, RefundId, digest
 from plugin.domain.money import Money, total
-from plugin.domain.orders import Order, OrderRef, Payment, PaymentRef
+from plugin.domain.orders import OrderRef, Payment, PaymentRef
 
 
 class RefundState(StrEnum):
@@ -302,8 +302,3 @@ def refundable(payment: Payment, ours: Iterable[Refund]) -> Money:
     refunded = max(payment.refunded, done)
     left = payment.captured - refunded - flying - payment.disputed
     return left.clamp(payment.captured)
-
-
-def order_refundable(order: Order, ours: Sequence[Refund]) -> Money:
-    """What may still go back of all payments of an order."""
-    return total((refundable(payment, ours) for payment in order.payments), order.currency)

@@ -19,12 +19,10 @@ from plugin.domain.ids import (
     AgentId,
     CustomerKey,
     InstallationId,
-    RequestId,
     RunId,
     TenantId,
     TicketId,
     customer_key,
-    digest,
 )
 from plugin.domain.money import total
 from plugin.domain.orders import Order, OrderRef
@@ -40,7 +38,7 @@ from plugin.services.find_orders import (
     Search,
     is_strong,
 )
-from plugin.services.plan_refund import Reader, as_known, judge, ledger_of
+from plugin.services.plan_refund import Reader, as_known, judge, ledger_of, request_id_for
 from plugin.web.context import WebContext
 from plugin.web.desk_memory import DeskMemory
 from plugin.web.views import panel_view as view
@@ -212,11 +210,8 @@ class SceneReader:
         known = uow.requests.for_ticket(sitting.installation, ticket, order.ref)
         if known is not None:
             return known
-        name = digest(
-            "request", sitting.installation, ticket, order.ref.installation, order.ref.ref
-        )
         return RefundRequest(
-            id=RequestId(name),
+            id=request_id_for(sitting.installation, ticket, order),
             order=order.ref,
             customer=order.customer,
             channel=Channel.TICKET,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,7 +17,6 @@ from hypothesis.stateful import (
 )
 
 from plugin.domain.ids import PlanId
-from plugin.domain.money import Money
 from plugin.domain.orders import Payment
 from plugin.domain.refunds import (
     IN_FLIGHT,
@@ -45,7 +43,6 @@ from plugin.domain.refunds import (
     after_call,
     after_look,
     may_move,
-    order_refundable,
     refund_id,
     refundable,
 )
@@ -55,7 +52,6 @@ from tests.factories import (
     a_payment_ref,
     a_refund,
     ago,
-    an_order,
     eur,
     moved,
     soon,
@@ -447,10 +443,3 @@ def test_reserving_what_is_left_leaves_nothing(
 @pytest.mark.parametrize("state", [S.WITHDRAWN, S.REFUSED, S.FAILED_LATER])
 def test_what_did_not_go_back_is_left_again(state: S) -> None:
     assert refundable(a_payment(), [a_refund(state=state)]) == eur(4900)
-
-
-def test_what_an_order_has_left_is_what_its_payments_have_left() -> None:
-    payments = [a_payment("pay-1", captured=eur(3000)), a_payment("pay-2", captured=eur(1900))]
-    ours: Sequence[Refund] = [a_refund(payment=a_payment_ref("pay-2"), amount=eur(1000))]
-
-    assert order_refundable(an_order(payments=payments), ours) == Money(3900, "EUR")
