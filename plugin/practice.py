@@ -18,9 +18,12 @@ from plugin.platforms.practice_cases import (
     practice_policy,
 )
 from plugin.platforms.practice_world import PracticeWorld
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.ports.storage import Installation, InstallationStatus, Tenant
-from plugin.services.apply_event import Source, apply_event
+from plugin.services.apply_event import apply_event
+from plugin.services.applying import (
+    Source,
+)
 
 if TYPE_CHECKING:
     from plugin.app import Parts
@@ -33,7 +36,7 @@ def open_practice(parts: Parts) -> str:
     storage = parts.house.storage
     tenant = next((t for t in storage.tenants() if t.simulated), None) or _make(parts)
     with storage.read(tenant.id) as uow:
-        desk = next(i for i in uow.installations.all() if i.connection.kind == "helpdesk")
+        desk = next(i for i in uow.installations.all() if i.connection.kind is Kind.HELPDESK)
     return practice_link(
         desk.connection,
         parts.settings.public_url,
@@ -48,7 +51,7 @@ def _make(parts: Parts) -> Tenant:
     now = parts.clock.now()
     tenant = Tenant(TenantId(parts.mint.id()), "Northlight Studio (practice)", simulated=True)
     parts.house.storage.add_tenant(tenant, now)
-    store = _installation(parts, tenant, "store")
+    store = _installation(parts, tenant, Kind.STORE)
     shop = store.connection.installation
     world = PracticeWorld(parts.settings.data_dir / "practice.sqlite")
     world.seed(now)
@@ -57,7 +60,7 @@ def _make(parts: Parts) -> Tenant:
         for version in practice_policy().versions:
             uow.settings.add_policy(version)
         uow.installations.add(store)
-        uow.installations.add(_installation(parts, tenant, "helpdesk"))
+        uow.installations.add(_installation(parts, tenant, Kind.HELPDESK))
         uow.settings.save_access_map(shop, practice_access_map(shop), now)
         for place, event in enumerate(practice_history(shop, seeded_at)):
             source = Source(DeliveryId(f"practice-{place}"), shop, "Practice shop", now)
@@ -66,7 +69,7 @@ def _make(parts: Parts) -> Tenant:
     return tenant
 
 
-def _installation(parts: Parts, tenant: Tenant, kind: str) -> Installation:
+def _installation(parts: Parts, tenant: Tenant, kind: Kind) -> Installation:
     secrets = {"link_key": parts.mint.secret(), "webhook_secret_1": parts.mint.secret()}
     connection = Connection(
         tenant=tenant.id,

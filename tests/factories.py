@@ -38,14 +38,14 @@ from plugin.domain.plan import (
     Blocked,
     Choice,
     Plan,
-    PlanInputs,
-    draft_plan,
     seal_plan,
 )
+from plugin.domain.plan_draft import PlanInputs, draft_plan
 from plugin.domain.refunds import Refund, RefundState, refund_id
 from plugin.domain.requests import Channel, RefundRequest
 from plugin.domain.rules import Tell, Turns
-from plugin.ports import Connection
+from plugin.domain.verdict import VerdictKind
+from plugin.ports import Connection, Kind
 from plugin.ports.storage import (
     DeliveryState,
     Installation,
@@ -205,6 +205,7 @@ def a_purchase(
     at: datetime | None = None,
     product: str = "p-1",
     told: bool = True,
+    subscription: str | None = None,
 ) -> Bought:
     """A line bought. With `told=False` nobody told what it gives."""
     return Bought(
@@ -215,6 +216,7 @@ def a_purchase(
         eur(4900) if paid is None else paid,
         at or ago(days=9),
         gives if told else None,
+        subscription,
     )
 
 
@@ -224,9 +226,20 @@ def a_refund_fact(
     refund: str = "re-1",
     amounts: Sequence[tuple[LineRef, Money]] = (),
     whole: bool = False,
+    by_payment: Sequence[tuple[PaymentRef, Money]] = (),
+    captured: Money | None = None,
 ) -> Refunded:
     return Refunded(
-        CUSTOMER, order, refund, ago(days=1), eur(4900), tuple(amounts), tuple(ends), whole
+        CUSTOMER,
+        order,
+        refund,
+        ago(days=1),
+        eur(4900),
+        tuple(amounts),
+        tuple(ends),
+        whole,
+        tuple(by_payment),
+        captured,
     )
 
 
@@ -280,7 +293,13 @@ def a_refund(
 def allow(order: Order, **by_line: Money) -> tuple[Allowed, ...]:
     """What the policy gives back: what is left of each line, or as given: `allow(o, _1=eur(5))`."""
     return tuple(
-        Allowed(line.ref, by_line.get(f"_{line.ref.ref}", line.left), "eligible", "2.1", 7)
+        Allowed(
+            line.ref,
+            by_line.get(f"_{line.ref.ref}", line.left),
+            VerdictKind.ELIGIBLE,
+            "2.1",
+            7,
+        )
         for line in order.lines
     )
 
@@ -369,7 +388,7 @@ def a_connection(
     installation: str = STORE,
     *,
     tenant: str = TENANT,
-    kind: str = "store",
+    kind: Kind = Kind.STORE,
     platform: str = "practice",
     secret: str = "s3cr3t",
 ) -> Connection:
@@ -388,7 +407,7 @@ def an_installation(
     installation: str = STORE,
     *,
     tenant: str = TENANT,
-    kind: str = "store",
+    kind: Kind = Kind.STORE,
     status: InstallationStatus = InstallationStatus.CONNECTED,
     created_at: datetime = NOW,
 ) -> Installation:

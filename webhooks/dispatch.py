@@ -16,20 +16,19 @@ from plugin.domain.errors import InvalidInput, MakegoodError, OutcomeUnknown, Re
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import DeliveryId, TenantId
 from plugin.domain.texts import one_line
-from plugin.platforms.manifest import Kind
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import Malformed, Unreadable, read_json
 from plugin.ports import Clock, ConfirmsEvents, Connection
 from plugin.ports.platforms import Platforms
 from plugin.ports.storage import DeliveryState, InstallationStatus, Storage, StoredDelivery
-from plugin.services.apply_event import (
+from plugin.services.apply_event import apply_event
+from plugin.services.applying import (
     Application,
     Applied,
     Ignored,
     MustWait,
     NotRecognised,
     Source,
-    apply_event,
 )
 from webhooks.delivery import Delivery
 
@@ -81,8 +80,7 @@ class Dispatch:
 
     def _read(self, stored: StoredDelivery, connection: Connection) -> Sequence[StoreEvent]:
         """The delivery's events, each as the store's API tells it where that must be asked."""
-        kind = Kind(connection.kind)
-        parse = self.registry.parser(kind, connection.platform)
+        parse = self.registry.parser(connection.kind, connection.platform)
         delivery = Delivery(stored.body, stored.headers, stored.received_at)
         events: list[StoreEvent] = parse(delivery, connection.installation, read_json(stored.body))
         confirms = self.platforms.able(connection, ConfirmsEvents)

@@ -18,7 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.domain.errors import InvalidInput, NeedsHuman
 from plugin.domain.ids import InstallationId
-from plugin.platforms.manifest import Kind, PlatformManifest, Webhooks
+from plugin.platforms.manifest import (
+    PlatformManifest,
+    Webhooks,
+)
 from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import Unreadable, read_json
@@ -130,7 +133,7 @@ def _take_in(intake: Intake, found: Installation, body: bytes) -> Response:
 def _declared(registry: Registry, found: Installation) -> Webhooks | None:
     try:
         manifest: PlatformManifest = registry.manifest(
-            Kind(found.connection.kind), found.connection.platform
+            found.connection.kind, found.connection.platform
         )
     except InvalidInput:
         return None

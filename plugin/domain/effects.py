@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from plugin.domain.endings import Causes
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, RunId, TicketId, digest
-from plugin.domain.ledger import Causes, Reason
+from plugin.domain.ledger import Reason
 from plugin.domain.orders import Resource
 
 
@@ -108,8 +109,6 @@ Effect = (
 )
 
 Json = str | int | bool | None | Sequence["Json"] | Mapping[str, "Json"]
-
-AccessEffect = RevokeAccess | RemoveTag | RestoreAccess | RestoreTag
 
 
 class EffectState(StrEnum):

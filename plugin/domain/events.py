@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money
-from plugin.domain.orders import Order, PaymentRef, Resource
+from plugin.domain.orders import DisputeStage, Order, PaymentRef, RefundStage, Resource
+
+
+class NamedBy(StrEnum):
+    """What of its sale a cancellation names by the store's own id; the rest are names we made."""
+
+    ORDER = "order"
+    LINE = "line"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class SaleRefunded:
     order: Order
     at: datetime
     refund: str
+    named_by: NamedBy = NamedBy.ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +52,12 @@ class SubscriptionCancelled:
     at: datetime
     paid_until: datetime | None = None
     ended: bool = False
+    named_by: NamedBy = NamedBy.ORDER
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRefunded:
-    """A gateway's news of one refund of one payment. `state`: pending, succeeded or failed.
+    """A gateway's news of one refund of one payment.
 
     `reference` is our own key where the gateway kept it: that makes it our echo. `whole` says that
     nothing of the payment is left. `order` is the gateway's own view of the sale, where it can
@@ -56,7 +67,7 @@ class PaymentRefunded:
     payment: PaymentRef
     refund: str
     amount: Money
-    state: str
+    state: RefundStage
     at: datetime
     reference: str | None = None
     whole: bool = False
@@ -66,12 +77,12 @@ class PaymentRefunded:
 
 @dataclass(frozen=True, slots=True)
 class DisputeNews:
-    """A bank's dispute on one payment. `state`: open, won or lost."""
+    """A bank's dispute on one payment."""
 
     payment: PaymentRef
     dispute: str
     amount: Money
-    state: str
+    state: DisputeStage
     at: datetime
     order: Order | None = None
 
@@ -88,7 +99,7 @@ class TagNews:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionNews:
-    """A gateway's subscription changed: ends at `ends_at` or ended."""
+    """A gateway's subscription changed: ends at `ends_at`, ended, or goes on where neither."""
 
     installation: InstallationId
     subscription: str

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from plugin.domain.ids import CustomerKey, FactId, digest
 from plugin.domain.money import Money
-from plugin.domain.orders import LineRef, OrderRef, Resource
+from plugin.domain.orders import LineRef, OrderRef, PaymentRef, Resource, SubscriptionRef
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """A line was sold. `gives` is what the event or API told; None leaves it to the access map."""
+    """A line was sold. `gives` is what the event or API told; None leaves it to the access map.
+
+    `subscription` is the store's id of what renews it, where it does.
+    """
 
     customer: CustomerKey
     line: LineRef
@@ -27,14 +31,15 @@ class Bought:
     paid: Money
     at: datetime
     gives: tuple[Resource, ...] | None = None
+    subscription: str | None = None
 
     @property
     def id(self) -> FactId:
         """Of all that it says but the title: a store may tell of a line again, and better."""
         given = ("untold",) if self.gives is None else ("told", *_resources(self.gives))
-        paid = (str(self.paid.minor), self.paid.currency)
-        words = (*_line(self.line), self.product, *paid, self.at.isoformat(), *given)
-        return FactId(digest("bought", *words))
+        renewed = () if self.subscription is None else ("renewed by", self.subscription)
+        words = (*_line(self.line), self.product, *_money(self.paid), self.at.isoformat())
+        return FactId(digest("bought", *words, *given, *renewed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,9 @@ class Refunded:
     `amounts` are the parts told per line: a line whose parts reach what was paid ends. `ends` are
     lines that end whatever the amount (pro-rated with their subscription). `whole` says that
     nothing of the order is left paid, so every line of it ends, also one that we hear of later.
+
+    `by_payment` is the same money per payment: parts of an order that are refunded one by one add
+    up. `captured` is all that was taken for the order, as far as it was known then.
     """
 
     customer: CustomerKey
@@ -56,15 +64,21 @@ class Refunded:
     amounts: tuple[tuple[LineRef, Money], ...] = ()
     ends: tuple[LineRef, ...] = ()
     whole: bool = False
+    by_payment: tuple[tuple[PaymentRef, Money], ...] = ()
+    captured: Money | None = None
 
     @property
     def id(self) -> FactId:
         """Of the refund and what it ends, not of its time: a gateway tells the same twice."""
         words = [self.order.installation, self.order.ref, self.refund, str(self.whole)]
         for line, amount in self.amounts:
-            words += ["part", *_line(line), str(amount.minor), amount.currency]
+            words += ["part", *_line(line), *_money(amount)]
         for line in self.ends:
             words += ["ends", *_line(line)]
+        for payment, amount in self.by_payment:
+            words += ["of payment", payment.installation, payment.ref, *_money(amount)]
+        if self.captured is not None:
+            words += ["captured", *_money(self.captured)]
         return FactId(digest("refunded", *words))
 
 
@@ -84,19 +98,30 @@ class RefundFailed:
 
 @dataclass(frozen=True, slots=True)
 class PaidUntil:
-    """A subscription was cancelled: the line's grants end at `until`, not before.
+    """How long a subscription is paid for: what it renews ends at `until`; None says it goes on.
 
-    No money went back.
+    No money went back. The latest news counts. `of` is the line, or the subscription where nothing
+    but that is named: its lines may become known later.
     """
 
     customer: CustomerKey
-    line: LineRef
-    until: datetime
+    of: LineRef | SubscriptionRef
+    until: datetime | None
     at: datetime
 
     @property
     def id(self) -> FactId:
-        return FactId(digest("paid_until", *_line(self.line), self.until.isoformat()))
+        """Of its time too: cancelled, resumed and cancelled again are three pieces of news."""
+        named: tuple[str, ...]
+        match self.of:
+            case LineRef():
+                named = ("line", *_line(self.of))
+            case SubscriptionRef():
+                named = ("subscription", self.of.installation, self.of.ref)
+            case _:
+                assert_never(self.of)
+        until = "goes on" if self.until is None else self.until.isoformat()
+        return FactId(digest("paid_until", *named, until, self.at.isoformat()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +220,10 @@ Fact = (
 
 def _line(line: LineRef) -> tuple[str, str, str]:
     return (line.order.installation, line.order.ref, line.ref)
+
+
+def _money(money: Money) -> tuple[str, str]:
+    return (str(money.minor), money.currency)
 
 
 def _resources(resources: tuple[Resource, ...]) -> list[str]:

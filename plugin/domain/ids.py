@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import NewType
 
 TenantId = NewType("TenantId", str)
@@ -19,6 +20,14 @@ RefundId = NewType("RefundId", str)
 EffectKey = NewType("EffectKey", str)
 RunId = NewType("RunId", str)
 FactId = NewType("FactId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRef:
+    """One agent of one desk, by the desk's own id: another desk may give the same to another."""
+
+    desk: InstallationId
+    agent: AgentId
 
 
 def customer_key(email: str) -> CustomerKey:

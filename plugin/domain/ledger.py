@@ -14,19 +14,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from plugin.domain.access_map import AccessMap
+from plugin.domain.endings import Causes, SoldLine, sold_lines
 from plugin.domain.facts import (
     Bought,
     DisputeClosed,
     DisputeOpened,
     Fact,
     Given,
-    PaidUntil,
-    Refunded,
-    RefundFailed,
     TagAdded,
     TagRemoved,
 )
-from plugin.domain.ids import FactId
 from plugin.domain.orders import LineRef, OrderRef, Resource, ResourceKind
 
 TAG_ECHO = timedelta(minutes=15)
@@ -53,10 +50,6 @@ class Reason:
     title: str = ""
     line: LineRef | None = None
     through: Resource | None = None
-
-
-Causes = tuple[FactId, ...]
-"""The facts that ended a reason, sorted; empty while it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,7 @@ def read_ledger(facts: Iterable[Fact], access: AccessMap, now: datetime) -> Ledg
     """The ledger of one customer at `now` (aware UTC)."""
     by_id = {fact.id: fact for fact in facts}
     known = tuple(by_id[name] for name in sorted(by_id))
-    lines = [(bought, _ended_by(bought, known, now)) for bought in _lines(known)]
+    lines = list(sold_lines(known, now))
     direct = [*_sold(lines, access), *_gifts(known)]
     others = [grant for grant in direct if grant.resource.kind is not ResourceKind.TAG]
     given_tags = [grant for grant in direct if grant.resource.kind is ResourceKind.TAG]
@@ -109,14 +102,15 @@ def read_ledger(facts: Iterable[Fact], access: AccessMap, now: datetime) -> Ledg
     others += [grant for tag in tags.values() for grant in _opened(tag, access)]
     bundles = [grant for grant in others if grant.resource.kind is ResourceKind.BUNDLE]
     inside = [course for bundle in bundles for course in _unpacked(bundle, access)]
-    unknown_lines = (b for b, ended in lines if not ended and gives_of(b, access) is None)
+    untold = (line.bought for line in lines if not line.ended)
+    unknown_lines = (bought for bought in untold if gives_of(bought, access) is None)
     unknown_bundles = {b.resource for b in bundles if access.inside(b.resource) is None}
     return Ledger(
         {**_holdings([*others, *inside]), **tags},
         tuple(sorted(unknown_lines, key=lambda bought: bought.line)),
         tuple(sorted(unknown_bundles)),
         frozenset(_tags_gone(given_tags, known)),
-        _next_change(known, now),
+        min((line.ends_at for line in lines if line.ends_at is not None), default=None),
     )
 
 
@@ -136,71 +130,6 @@ def open_disputes(facts: Iterable[Fact], order: OrderRef) -> tuple[DisputeOpened
         for f in facts
         if isinstance(f, DisputeOpened) and f.order == order and (f.order, f.dispute) not in closed
     )
-
-
-# --- lines and what ended them --------------------------------------------------------------------
-
-
-def _lines(known: Iterable[Fact]) -> Iterator[Bought]:
-    """Each line once, whatever was told of it how often."""
-    told: dict[LineRef, list[Bought]] = {}
-    for fact in known:
-        if isinstance(fact, Bought):
-            told.setdefault(fact.line, []).append(fact)
-    return (_together(tellings) for tellings in told.values())
-
-
-def _together(tellings: Sequence[Bought]) -> Bought:
-    """What the tellings of one line say together: the first one, with all that any of them gives.
-
-    The highest price counts, so that a line is never taken for paid back too early.
-    """
-    given = [bought.gives for bought in tellings if bought.gives is not None]
-    return replace(
-        min(tellings, key=lambda bought: (bought.at, bought.id)),
-        paid=max((b.paid for b in tellings), key=lambda paid: (paid.currency, paid.minor)),
-        gives=tuple(sorted({r for gives in given for r in gives})) if given else None,
-    )
-
-
-def _ended_by(bought: Bought, known: Sequence[Fact], now: datetime) -> Causes:
-    """The facts that ended a line; none while it lives."""
-    failed = {(f.order, f.refund) for f in known if isinstance(f, RefundFailed)}
-    won = {(f.order, f.dispute) for f in known if isinstance(f, DisputeClosed) and f.won}
-    line, order = bought.line, bought.line.order
-    refunds = []
-    causes: set[FactId] = set()
-    for fact in known:
-        match fact:
-            case Refunded() if fact.order == order and (order, fact.refund) not in failed:
-                refunds.append(fact)
-                if fact.whole or line in fact.ends:
-                    causes.add(fact.id)
-            case DisputeClosed(won=False) if fact.order == order:
-                if (order, fact.dispute) not in won:
-                    causes.add(fact.id)
-            case PaidUntil() if fact.line == line and fact.until <= now:
-                causes.add(fact.id)
-            case _:
-                pass
-    return tuple(sorted(causes | _paid_back(bought, refunds)))
-
-
-def _paid_back(bought: Bought, refunds: Iterable[Refunded]) -> set[FactId]:
-    """The refunds whose parts reach what was paid for the line together, or none."""
-    parts: dict[str, tuple[int, FactId]] = {}
-    for fact in refunds:
-        for line, amount in fact.amounts:
-            if line == bought.line and amount and amount.currency == bought.paid.currency:
-                told = parts.get(fact.refund, (0, fact.id))  # one refund told twice counts once
-                parts[fact.refund] = max(told, (amount.minor, fact.id))
-    if parts and sum(minor for minor, _ in parts.values()) >= bought.paid.minor:
-        return {fact for _, fact in parts.values()}
-    return set()
-
-
-def _next_change(known: Iterable[Fact], now: datetime) -> datetime | None:
-    return min((f.until for f in known if isinstance(f, PaidUntil) and f.until > now), default=None)
 
 
 # --- grants: one resource, one reason -------------------------------------------------------------
@@ -240,13 +169,13 @@ def _holdings(grants: Iterable[_Grant]) -> dict[Resource, Holding]:
     }
 
 
-def _sold(lines: Iterable[tuple[Bought, Causes]], access: AccessMap) -> Iterator[_Grant]:
-    for bought, ended in lines:
-        line = bought.line
+def _sold(lines: Iterable[SoldLine], access: AccessMap) -> Iterator[_Grant]:
+    for sold in lines:
+        bought, line = sold.bought, sold.bought.line
         source = f"{line.order.installation}/{line.order.ref}/{line.ref}"
         reason = Reason(ReasonKind.PURCHASE, source, bought.at, bought.title, line)
         for resource in gives_of(bought, access) or ():
-            yield _Grant(resource, reason, ended)
+            yield _Grant(resource, reason, sold.ended)
 
 
 def _gifts(known: Iterable[Fact]) -> Iterator[_Grant]:

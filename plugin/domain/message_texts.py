@@ -33,6 +33,7 @@ class MessageId(StrEnum):
     NOTE_BY_HAND = "note_by_hand"
     NOTE_SENT = "note_sent"
     NOTE_DONE = "note_done"
+    NOTE_SIGNED = "note_signed"
     NOTE_FAILED = "note_failed"
     NOTE_UNKNOWN = "note_unknown"
     NOTE_SALE_CANCELLED = "note_sale_cancelled"
@@ -240,12 +241,12 @@ _ENGLISH: Mapping[MessageId, Template] = {
         (
             ("Refunded {amount} for {product}, order {order}: {payments}.",),
             ("Reference: {reference}", ""),
-            ("By {agent}.", ""),
             _BY_POLICY,
             *_DID,
             _TOLD,
         ),
     ),
+    MessageId.NOTE_SIGNED: Template("Refunded by {agent}", (("By {agent}.",),)),
     MessageId.NOTE_FAILED: Template(
         "Refund of {amount} did not go through",
         (
@@ -295,3 +296,80 @@ _ENGLISH: Mapping[MessageId, Template] = {
 
 TEMPLATES: Mapping[str, Mapping[MessageId, Template]] = {"en": _ENGLISH}
 """Locale (BCP 47 in lower case, as short as it goes: `en`, `pt-br`) -> its texts."""
+
+
+class SentenceId(StrEnum):
+    """Stable names of the sentences that stand in for the facts `money`, `next` and `reason`."""
+
+    MONEY_ALL_BACK = "money_all_back"
+    MONEY_CAME_BACK = "money_came_back"
+    MONEY_NOT_MOVED = "money_not_moved"
+    MONEY_NOT_TOLD = "money_not_told"
+    MONEY_UNKNOWN = "money_unknown"
+    NEXT_DECIDE_END = "next_decide_end"
+    NEXT_LOOK = "next_look"
+    NEXT_PAID_PERIOD = "next_paid_period"
+    NEXT_PLAN_AGAIN = "next_plan_again"
+    NEXT_REFUND_AGAIN = "next_refund_again"
+    NOT_THROUGH = "not_through"
+
+
+_ENGLISH_SENTENCES: Mapping[SentenceId, str] = {
+    SentenceId.MONEY_ALL_BACK: "The store reports the sale as refunded in full.",
+    SentenceId.MONEY_CAME_BACK: "The refund came back; the customer does not have it.",
+    SentenceId.MONEY_NOT_MOVED: "No money has moved for this part.",
+    SentenceId.MONEY_NOT_TOLD: "A cancellation; the store does not report money back.",
+    SentenceId.MONEY_UNKNOWN: "The money may or may not have moved.",
+    SentenceId.NEXT_DECIDE_END: (
+        "The store does not tell until when it is paid. Decide what ends, and when."
+    ),
+    SentenceId.NEXT_LOOK: "Look at the gateway, then say in the panel what you found.",
+    SentenceId.NEXT_PAID_PERIOD: "Access ends with the paid period, on {day}.",
+    SentenceId.NEXT_PLAN_AGAIN: "Make a new plan, or refund by hand.",
+    SentenceId.NEXT_REFUND_AGAIN: (
+        "Refund again from the ticket, or agree another way with the customer."
+    ),
+    SentenceId.NOT_THROUGH: "The refund did not go through.",
+}
+SENTENCES: Mapping[str, Mapping[SentenceId, str]] = {"en": _ENGLISH_SENTENCES}
+"""Locale -> its sentences; whole like TEMPLATES."""
+
+_ENGLISH_REASONS: Mapping[str, str] = {
+    "address_refused": "The gateway's address is none that we may call.",
+    "amount_not_possible": "More than is left of this payment was asked for.",
+    "amount_not_writable": "The gateway cannot take this amount in this currency.",
+    "answer_malformed": "The gateway's answer could not be read.",
+    "answer_of_another_refund": "The gateway answered for another refund.",
+    "answer_unreadable": "The gateway's answer could not be read.",
+    "by_hand": "A person refunded it by hand.",
+    "dispute_open": "The bank opened a dispute on this payment, so nothing was sent.",
+    "failed_later": "A refund that had succeeded failed later.",
+    "host_not_allowed": "The gateway's address is none that we may call.",
+    "https_only": "The gateway's address is none that we may call.",
+    "interrupted": "The call to the gateway was cut short.",
+    "key_refused": "The gateway refused our key.",
+    "key_unusable": "The key that is saved for the gateway cannot be used.",
+    "key_used_differently": "The gateway knows this refund with another amount.",
+    "key_used_otherwise": "The gateway knows this refund with another amount.",
+    "never_answered": "The gateway never said what became of it.",
+    "never_reached": "The gateway could not be reached for days, so nothing was sent.",
+    "no_such_payment": "The connected account has no such payment.",
+    "not_by_api": "This payment can be refunded by a person only.",
+    "not_connected": "The account that took this payment is not connected any more.",
+    "not_found_there": "The gateway does not know it, so it is sent again.",
+    "not_in_this_account": "The connected account has no such payment.",
+    "pending_too_long": "The gateway has been working on it for a month.",
+    "redirect_refused": "The gateway sent us to another address, where we do not follow.",
+    "refund_disappeared": "The gateway no longer lists this refund.",
+    "refund_running": "The gateway is still working on this refund.",
+    "reported_by_gateway": "The gateway reported the refund.",
+    "reported_by_store": "The store reported the refund.",
+    "right_missing": "Our key may not refund at the gateway.",
+    "several_refunds_match": "More than one refund at the gateway could be ours.",
+    "url_refused": "The gateway's address is none that we may call.",
+    "whole_only": "This payment can be refunded only as a whole.",
+}
+REASONS: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "en": (_ENGLISH_REASONS, "The gateway says: {code}.")
+}
+"""Locale -> sentences for the reasons that are our own, and one for what a gateway names."""

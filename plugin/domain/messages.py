@@ -11,10 +11,28 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from plugin.domain.errors import InvalidInput
-from plugin.domain.message_texts import TEMPLATES, MessageId, Paragraph, Template
-from plugin.domain.texts import is_one_line, is_plain
+from plugin.domain.message_texts import (
+    REASONS,
+    SENTENCES,
+    TEMPLATES,
+    MessageId,
+    Paragraph,
+    SentenceId,
+    Template,
+)
+from plugin.domain.texts import is_one_line, is_plain, one_line
 
-__all__ = ["DEFAULT_LOCALE", "MessageId", "MissingFact", "Text", "compose", "locale_for"]
+__all__ = [
+    "DEFAULT_LOCALE",
+    "MessageId",
+    "MissingFact",
+    "Text",
+    "compose",
+    "is_own_reason",
+    "locale_for",
+    "reason_words",
+    "sentence",
+]
 
 DEFAULT_LOCALE = "en"
 _FIELD = re.compile(r"\{([a-z_]+)\}")
@@ -57,6 +75,28 @@ def compose(message: MessageId, locale: str, facts: Mapping[str, str]) -> Text:
     paragraphs = [_worded(paragraph, known) for paragraph in template.body]
     subject = _worded((template.subject,), known)
     return Text(subject, "\n\n".join(filter(None, paragraphs)), spoken)
+
+
+def sentence(name: SentenceId, locale: str, **facts: str) -> str:
+    """One sentence to fill a fact of a message with, in the nearest language we have."""
+    wording = SENTENCES[locale_for(locale, SENTENCES)][name]
+    return _worded((wording,), facts)
+
+
+def reason_words(code: str, locale: str = DEFAULT_LOCALE) -> str:
+    """Why a refund stands where it does, in one sentence; blank where nobody told.
+
+    A gateway's own code is quoted as the gateway's: we do not know what it means there.
+    """
+    own, quoted = REASONS[locale_for(locale, REASONS)]
+    if code in own or not code.strip():
+        return own.get(code, "")
+    return _FIELD.sub(lambda _: one_line(code).replace("_", " "), quoted)
+
+
+def is_own_reason(code: str) -> bool:
+    """Whether `code` is a word of ours, with a sentence in REASONS; a gateway's is not."""
+    return code in REASONS[DEFAULT_LOCALE][0]
 
 
 def _worded(paragraph: Paragraph, known: Mapping[str, str]) -> str:

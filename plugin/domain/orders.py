@@ -57,6 +57,14 @@ class LineRef:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class SubscriptionRef:
+    """One subscription at one store account, by the store's own id."""
+
+    installation: InstallationId
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class PaymentRef:
     """A captured payment at the account that took it, which may be another one than the order's."""
 
@@ -97,7 +105,9 @@ class Term:
 class Line:
     """One thing sold.
 
-    `gives` is None where neither event, store nor access map tells what it opened.
+    `gives` is None where neither event, store nor access map tells what it opened. `listed` is its
+    list price, only where taxes, shipping or a discount of the whole order are told for no line
+    alone: then `paid` is a share of the total (`plugin.domain.line_shares`).
     """
 
     ref: LineRef
@@ -110,6 +120,7 @@ class Line:
     usage: Usage = UsageUnknown()
     term: Term | None = None
     subscription: str | None = None
+    listed: Money | None = None
 
     @property
     def left(self) -> Money:
@@ -128,7 +139,8 @@ class RefundRoute(StrEnum):
 class Payment:
     """A captured tender.
 
-    `label` is for people: `Visa ...4242`. `fee_kept` is what the gateway keeps.
+    `label` is for people: `Visa ...4242`. `fee_kept` is what the gateway keeps. `processor` is who
+    took it for the store, in the store's own word; None where it does not tell.
     """
 
     ref: PaymentRef
@@ -141,6 +153,7 @@ class Payment:
     partial: bool = True
     dispute_open: bool = False
     deep_link: str | None = None
+    processor: str | None = None
 
 
 class SubscriptionStatus(StrEnum):
@@ -164,6 +177,22 @@ class Subscription:
     renews_at: datetime | None = None
 
 
+class RefundStage(StrEnum):
+    """How far a refund is at its gateway. One that was cancelled there has failed."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class DisputeStage(StrEnum):
+    """Where a dispute stands at the bank: not decided, or for us, or against us."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class RefundSeen:
     """A refund the platform itself lists. `reference` is ours where the platform kept it."""
@@ -171,7 +200,7 @@ class RefundSeen:
     ref: str
     payment: PaymentRef
     amount: Money
-    state: str  # "pending", "succeeded", "failed"
+    state: RefundStage
     at: datetime
     reference: str | None = None
 
@@ -198,6 +227,13 @@ class Order:
     @property
     def paid(self) -> Money:
         return total((line.paid for line in self.lines), self.currency)
+
+    @property
+    def captured(self) -> Money:
+        """What was taken for it: by the payments where the store shows them, else by the lines."""
+        if self.payments:
+            return total((payment.captured for payment in self.payments), self.currency)
+        return self.paid
 
     @property
     def refunded(self) -> Money:

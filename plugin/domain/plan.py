@@ -2,47 +2,39 @@
 
 Money, access, tags, subscription and messages, and a hash of it all.
 
-A plan is made from what the stores say now and decides nothing. Deciding it needs its hash;
-anything that changed since changes the hash. The hash covers the decision, the amounts, the effects
-with their texts and what had been refunded; it does not cover clocks, the age of data, or who looks
-at it.
+Deciding a plan needs its hash; anything that changed since changes the hash. The hash covers the
+decision, the amounts, the effects with their texts and what had been refunded; it does not cover
+clocks, the age of data, or who looks at it. `plugin.domain.plan_draft` makes plans.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import (
     CancelSubscription,
     Json,
     PlannedEffect,
-    RemoveTag,
-    RevokeAccess,
     effect_document,
 )
-from plugin.domain.facts import Fact, Refunded
+from plugin.domain.facts import Refunded
 from plugin.domain.ids import CustomerKey, InstallationId, PlanId, RunId
-from plugin.domain.ledger import Ledger, Reason, read_ledger
-from plugin.domain.money import Money, total
+from plugin.domain.ledger import Reason
+from plugin.domain.money import Money
 from plugin.domain.orders import (
-    Line,
     LineRef,
-    Order,
     OrderRef,
-    Payment,
     PaymentRef,
     RefundRoute,
     Resource,
-    SubscriptionStatus,
 )
-from plugin.domain.refunds import IN_FLIGHT, Refund, refundable
-from plugin.domain.rules import Tell, Turns, rule_effects, with_tells
+from plugin.domain.rules import Tell, with_tells
+from plugin.domain.verdict import VerdictKind
 
 PLAN_LIFE = timedelta(minutes=5)
 
@@ -76,7 +68,7 @@ class Allowed:
 
     line: LineRef
     amount: Money
-    verdict: str
+    verdict: VerdictKind
     clause: str
     policy_version: int
     prorated: bool = False
@@ -107,6 +99,14 @@ class PlanItem:
     already: bool = False
 
 
+class Untold(StrEnum):
+    """Why nobody can tell what becomes of something. Each has one sentence for the agent."""
+
+    STORE_SILENT = "store_silent"
+    LINE_UNTOLD = "line_untold"
+    BUNDLE_UNTOLD = "bundle_untold"
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownItem:
     """What nobody can tell now.
@@ -114,7 +114,7 @@ class UnknownItem:
     `resource` is None for a line of which nobody told what it opens.
     """
 
-    why: str  # "store_silent", "line_untold", "bundle_untold"
+    why: Untold
     title: str
     resource: Resource | None = None
     installation: InstallationId | None = None
@@ -175,244 +175,10 @@ class Blocked:
     most: Money | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlanInputs:
-    """All that a plan is made from.
-
-    `has` maps a store account to what it says the customer holds now.
-
-    A store that does not answer maps to None. `allowed` has one entry per line of the order.
-    """
-
-    order: Order
-    allowed: Sequence[Allowed]
-    ours: Sequence[Refund]
-    facts: Sequence[Fact]
-    access: AccessMap
-    turns: Turns
-    has: Mapping[InstallationId, frozenset[Resource] | None]
-
-
-_MAY_PAY = frozenset({"eligible", "eligible_in_part", "needs_review"})
-
-
-def draft_plan(
-    inputs: PlanInputs, choice: Choice, plan_id: PlanId, now: datetime
-) -> Plan | Blocked:
-    """What refunding `choice` would do; not sealed yet: the texts to send are made from it."""
-    order = inputs.order
-    if any(payment.dispute_open for payment in order.payments):
-        return Blocked(BlockedBy.DISPUTE_OPEN)
-    ticked = [a for a in inputs.allowed if a.line in choice.lines]
-    if not ticked:
-        return Blocked(BlockedBy.NO_LINES)
-    amounts = _line_amounts(order, ticked, choice)
-    if isinstance(amounts, Blocked):
-        return amounts
-    parts = _parts(order, inputs.ours, total(amounts.values(), order.currency))
-    if isinstance(parts, Blocked):
-        return parts
-    ends = _ends(order, ticked, amounts, choice)
-    told = [(ref, amount) for ref, amount in sorted(amounts.items()) if amount]
-    fact = Refunded(
-        customer=order.customer,
-        order=order.ref,
-        refund=plan_id,
-        at=now,
-        amount=total((part.amount for part in parts), order.currency),
-        amounts=tuple(told),
-        ends=ends,
-        whole=set(ends) == {line.ref for line in order.lines},
-    )
-    cancels = _cancels(order, choice, ends)
-    before = read_ledger(inputs.facts, inputs.access, now)
-    after = read_ledger((*inputs.facts, fact), inputs.access, now)
-    effects = rule_effects(order.customer, RunId(plan_id), after, inputs.turns, cancels)
-    goes, silent = _goes(effects, inputs.has)
-    return Plan(
-        id=plan_id,
-        customer=order.customer,
-        order=order.ref,
-        choice=choice,
-        allowed=tuple(ticked),
-        parts=parts,
-        amount=fact.amount,
-        fact=fact,
-        goes=goes,
-        stays=_stays(after),
-        unknown=(*silent, *_untold(before, order, ends)),
-        cancels=cancels,
-        effects=effects,
-        made_at=now,
-    )
-
-
 def seal_plan(plan: Plan, tells: Iterable[tuple[str, Tell]]) -> Plan:
     """The plan with the people to tell, and its hash."""
     told = replace(plan, effects=with_tells(RunId(plan.id), plan.effects, tells))
     return replace(told, hash=plan_hash(told))
-
-
-def _line_amounts(
-    order: Order, ticked: Sequence[Allowed], choice: Choice
-) -> dict[LineRef, Money] | Blocked:
-    verdicts = {a.verdict for a in ticked}
-    if not verdicts & _MAY_PAY:
-        unknown = "unknown" in verdicts
-        return Blocked(BlockedBy.VERDICT_UNKNOWN if unknown else BlockedBy.NOT_ELIGIBLE)
-    if verdicts - _MAY_PAY:
-        return Blocked(BlockedBy.NOT_ELIGIBLE)
-    most = total((a.amount for a in ticked), order.currency)
-    if not most:
-        return Blocked(BlockedBy.NOTHING_LEFT)
-    if choice.kind is AmountKind.POLICY:
-        return {a.line: a.amount for a in ticked}
-    if choice.free is None or not order.nothing() < choice.free <= most:
-        return Blocked(BlockedBy.OVER_POLICY, most)
-    shares = choice.free.split([a.amount.minor for a in ticked])
-    return {a.line: share for a, share in zip(ticked, shares, strict=True)}
-
-
-def _parts(order: Order, ours: Sequence[Refund], wanted: Money) -> tuple[Part, ...] | Blocked:
-    """`wanted` over the payments in proportion to what each can still give back."""
-    open_to_us = [p for p in order.payments if p.route is not RefundRoute.NOT]
-    if not open_to_us:
-        return Blocked(BlockedBy.NO_ROUTE)
-    left = [refundable(payment, ours) for payment in open_to_us]
-    most = total(left, order.currency)
-    if not most:
-        paid_by = {payment.ref for payment in open_to_us}
-        flying = any(r.state in IN_FLIGHT and r.payment in paid_by for r in ours)
-        return Blocked(BlockedBy.IN_PROGRESS if flying else BlockedBy.NOTHING_LEFT)
-    if most < wanted:
-        return Blocked(BlockedBy.OVER_LEFT, most)
-    amounts = wanted.split([m.minor for m in left])
-    for payment, amount in zip(open_to_us, amounts, strict=True):
-        if amount and not payment.partial and amount != payment.captured:
-            return Blocked(BlockedBy.WHOLE_ONLY, payment.captured)
-    return tuple(
-        _part(payment, amount, can_go)
-        for payment, amount, can_go in zip(open_to_us, amounts, left, strict=True)
-        if amount
-    )
-
-
-def _part(payment: Payment, amount: Money, left: Money) -> Part:
-    # What is on its way counts as refunded: of two equal plans, the second must see the first.
-    return Part(
-        payment.ref,
-        payment.label,
-        amount,
-        payment.captured - payment.disputed - left,
-        payment.route,
-        payment.fee_kept,
-        payment.deep_link,
-    )
-
-
-def _ends(
-    order: Order, ticked: Sequence[Allowed], amounts: Mapping[LineRef, Money], choice: Choice
-) -> tuple[LineRef, ...]:
-    """The lines whose grants end.
-
-    What the policy gives back ends its line; a free amount only when it is all that is left of it.
-
-    A pro-rated line with a subscription that goes on keeps its grants.
-    """
-    ends = []
-    for allowed in ticked:
-        line = order.line(allowed.line)
-        amount = amounts[allowed.line]
-        fully = bool(amount) and line.left <= amount  # goodwill must not end what was free anyway
-        goes_on = allowed.prorated and _renews(order, line) and not choice.stop_subscription
-        if fully or (choice.kind is AmountKind.POLICY and not goes_on):
-            ends.append(allowed.line)
-    return tuple(sorted(ends))
-
-
-def _renews(order: Order, line: Line) -> bool:
-    subscription = order.subscription
-    return (
-        subscription is not None
-        and line.subscription == subscription.ref
-        and subscription.status is not SubscriptionStatus.ENDED
-    )
-
-
-def _cancels(
-    order: Order, choice: Choice, ends: tuple[LineRef, ...]
-) -> tuple[CancelSubscription, ...]:
-    subscription = order.subscription
-    if subscription is None or not choice.stop_subscription:
-        return ()
-    if subscription.status in (SubscriptionStatus.ENDED, SubscriptionStatus.ENDING):
-        return ()
-    at_once = any(order.line(ref).subscription == subscription.ref for ref in ends)
-    return (CancelSubscription(subscription.installation, subscription.ref, at_once),)
-
-
-def _goes(
-    effects: Iterable[PlannedEffect], has: Mapping[InstallationId, frozenset[Resource] | None]
-) -> tuple[tuple[PlanItem, ...], tuple[UnknownItem, ...]]:
-    goes: list[PlanItem] = []
-    silent: list[UnknownItem] = []
-    for planned in effects:
-        match planned.effect:
-            case RevokeAccess(resource) | RemoveTag(resource):
-                held = has.get(resource.installation)
-                if held is None:
-                    where = resource.installation
-                    silent.append(UnknownItem("store_silent", resource.name, resource, where))
-                else:
-                    goes.append(PlanItem(resource, planned.because, resource not in held))
-            case _:
-                pass
-    return tuple(goes), tuple(silent)
-
-
-def _stays(after: Ledger) -> tuple[PlanItem, ...]:
-    """What the customer keeps, first what the refunded lines had given too."""
-    owed = [after.holdings[resource] for resource in after.owed()]
-    owed.sort(key=lambda holding: not holding.ended)
-    return tuple(PlanItem(holding.resource, holding.living) for holding in owed)
-
-
-def _untold(before: Ledger, order: Order, ends: tuple[LineRef, ...]) -> tuple[UnknownItem, ...]:
-    lines = tuple(
-        UnknownItem("line_untold", bought.title)
-        for bought in before.unknown_lines
-        if bought.line in ends
-    )
-    known = {bought.line for bought in before.unknown_lines}
-    unseen = tuple(
-        UnknownItem("line_untold", line.title)
-        for line in order.lines
-        if line.ref in ends
-        and line.gives is None
-        and line.ref not in known
-        and not _has_reason(before, line.ref)
-    )
-    bundles = tuple(
-        UnknownItem("bundle_untold", bundle.name, bundle)
-        for bundle in before.unknown_bundles
-        if _given_by(before, bundle, ends)
-    )
-    return (*lines, *unseen, *bundles)
-
-
-def _has_reason(ledger: Ledger, line: LineRef) -> bool:
-    return any(
-        reason.line == line
-        for holding in ledger.holdings.values()
-        for reason in (*holding.living, *(dead for dead, _ in holding.ended))
-    )
-
-
-def _given_by(ledger: Ledger, resource: Resource, lines: tuple[LineRef, ...]) -> bool:
-    return any(reason.line in lines for reason in ledger.holdings[resource].living)
-
-
-# --- the hash -------------------------------------------------------------------------------------
 
 
 def plan_hash(plan: Plan) -> str:

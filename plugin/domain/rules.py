@@ -25,8 +25,9 @@ from plugin.domain.effects import (
     access_key,
     run_key,
 )
+from plugin.domain.endings import Causes
 from plugin.domain.ids import CustomerKey, RunId
-from plugin.domain.ledger import Causes, Holding, Ledger
+from plugin.domain.ledger import Holding, Ledger
 from plugin.domain.orders import Resource, ResourceKind
 
 

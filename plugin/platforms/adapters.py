@@ -13,7 +13,6 @@ from plugin.domain.refunds import GatewayRules
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import (
     Idempotency,
-    Kind,
     Outgoing,
     PlatformManifest,
     StoreManifest,
@@ -114,7 +113,7 @@ class Adapters:
         )
 
     def _manifest(self, connection: Connection) -> PlatformManifest:
-        return self.registry.manifest(Kind(connection.kind), connection.platform)
+        return self.registry.manifest(connection.kind, connection.platform)
 
     def _store(self, connection: Connection) -> StoreManifest:
         return self.registry.store(connection.platform)

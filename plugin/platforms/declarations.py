@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plugin.domain.errors import InvalidInput
-from plugin.platforms.manifest import FieldForm, Kind, Outgoing, PlatformManifest
+from plugin.platforms.manifest import (
+    FieldForm,
+    Outgoing,
+    PlatformManifest,
+)
 from plugin.platforms.registry import Registry
 from plugin.platforms.url_templates import host_and_port
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.ports.connecting import DeclaredLine, FilledForm
 
 BASE_URL = "base_url"
@@ -62,7 +66,7 @@ class ManifestDeclarations:
         return outgoing.address(values).hosts
 
     def self_test(self, connection: Connection) -> Sequence[DeclaredLine]:
-        manifest = self.registry.manifest(Kind(connection.kind), connection.platform)
+        manifest = self.registry.manifest(connection.kind, connection.platform)
         return tuple(DeclaredLine(line.check, line.sentence) for line in manifest.self_test)
 
 

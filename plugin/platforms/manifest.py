@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from plugin.domain.errors import InvalidInput
 from plugin.domain.money import WireFormat
+from plugin.platforms.http_headers import fits_header
 from plugin.platforms.signature_declaration import SignatureDeclaration
 from plugin.platforms.url_templates import (
     DNS_LABEL,
@@ -20,18 +21,7 @@ from plugin.platforms.url_templates import (
     fill_link,
     host_and_port,
 )
-
-
-class Kind(StrEnum):
-    """What a platform is to us. A business that does both has two manifests."""
-
-    STORE = "store"
-    HELPDESK = "helpdesk"
-
-    @property
-    def folder(self) -> str:
-        """Its folder under `manifests`, `plugin` and `webhooks`."""
-        return f"{self.value}s"
+from plugin.ports import Kind
 
 
 class Level(StrEnum):
@@ -149,7 +139,10 @@ LINK_PLACEHOLDERS = frozenset({"order_id", "payment_id", "customer_id"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallField:
-    """One line of the install form. `choices` empty means free text."""
+    """One line of the install form. `choices` empty means free text.
+
+    `choice_hints`: choice -> what follows from it, where that needs saying.
+    """
 
     name: str
     label: str
@@ -158,6 +151,7 @@ class InstallField:
     required: bool = True
     form: FieldForm = FieldForm.TEXT
     choices: tuple[str, ...] = ()
+    choice_hints: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, typed: str) -> str:
         """Return what was typed, trimmed and checked; empty if optional. Raises InvalidInput."""
@@ -170,6 +164,11 @@ class InstallField:
             return value
         if not value.isprintable():
             raise InvalidInput(self.name, "contains characters that cannot be seen: copy it again")
+        if self.secret and not fits_header(value):
+            # Every key goes out in a header: kept, it would fail each call from here on.
+            raise InvalidInput(
+                self.name, "contains characters that no key has, like accents: copy it again"
+            )
         if self.choices and value not in self.choices:
             raise InvalidInput(self.name, f"choose one of {', '.join(self.choices)}")
         if self.form is FieldForm.DNS_LABEL and not DNS_LABEL.fullmatch(value):
@@ -332,7 +331,11 @@ class QualityRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformManifest:
-    """What stores and desks declare alike. `simulated` marks the practice platform everywhere."""
+    """What stores and desks declare alike. `simulated` marks the practice platform everywhere.
+
+    `scopes` are the rights that a key needs. `whole_account`: the platform makes no smaller keys,
+    each opens the whole account; then `scopes` say so in its words.
+    """
 
     name: str
     stem: str
@@ -343,6 +346,7 @@ class PlatformManifest:
     capability_words: tuple[CapabilityWords, ...]
     api_version: str | None = None
     scopes: tuple[str, ...] = ()
+    whole_account: bool = False
     install_fields: tuple[InstallField, ...] = ()
     self_test: tuple[SelfTestLine, ...] = ()
     outgoing: Outgoing | None = None

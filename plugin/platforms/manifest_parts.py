@@ -130,6 +130,7 @@ class InstallFieldSchema(Part):
     required = Flag()
     form = fields.Enum(FieldForm, by_value=True)
     choices = fields.List(text())
+    choice_hints = fields.Dict(text(), text())
 
     @validates_schema
     def _check(self, data: dict[str, Any], **_: object) -> None:
@@ -137,6 +138,8 @@ class InstallFieldSchema(Part):
             data.get("choices") or data.get("form", "text") != FieldForm.TEXT
         ):
             raise ValidationError("a secret is free text: no choices, no host form", "secret")
+        if not set(data.get("choice_hints", ())) <= set(data.get("choices", ())):
+            raise ValidationError("hints are for the choices that there are", "choice_hints")
 
 
 class SelfTestLineSchema(Part):

@@ -26,7 +26,6 @@ from plugin.platforms.manifest import (
     AuthKind,
     FieldForm,
     HelpdeskManifest,
-    Kind,
     Level,
     ManualRefund,
     Outgoing,
@@ -53,6 +52,7 @@ from plugin.platforms.manifest_parts import (
 )
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.platforms.url_templates import DNS_LABEL, placeholders, unplaced
+from plugin.ports import Kind
 
 
 class InvalidManifest(Exception):
@@ -102,6 +102,7 @@ class _PlatformSchema(Part):
     api_version = text(allow_none=True)
     auth = fields.Enum(AuthKind, by_value=True, required=True)
     scopes = fields.List(text())
+    whole_account = Flag()
     install_fields = fields.List(fields.Nested(InstallFieldSchema))
     self_test = fields.List(fields.Nested(SelfTestLineSchema))
     outgoing = fields.Nested(OutgoingSchema, allow_none=True)

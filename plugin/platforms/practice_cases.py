@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from plugin.domain.access_map import AccessMap
 from plugin.domain.events import DisputeNews, SaleMade, StoreEvent, TagNews
 from plugin.domain.ids import AgentId, InstallationId, TicketId
-from plugin.domain.orders import ResourceKind
+from plugin.domain.orders import DisputeStage, ResourceKind
 from plugin.domain.policy import Clause, Policy, PolicyVersion, ProRata, Selector, UsageCondition
 from plugin.platforms.practice_shop import Shop
 from plugin.platforms.practice_tickets import CASE_MAKERS, Case
@@ -92,7 +92,9 @@ def practice_history(installation: InstallationId, now: datetime) -> tuple[Store
             since = order.bought_at - timedelta(days=400)
             events += [TagNews(order.email, tag, added=True, at=since) for tag in case.own_tags]
         events += [
-            DisputeNews(p.ref, f"dispute-{p.ref.ref}", p.disputed, "open", case.asked_at, order)
+            DisputeNews(
+                p.ref, f"dispute-{p.ref.ref}", p.disputed, DisputeStage.OPEN, case.asked_at, order
+            )
             for order in case.orders
             for p in order.payments
             if p.dispute_open

@@ -20,6 +20,7 @@ from plugin.domain.orders import (
     PaymentRef,
     RefundRoute,
     RefundSeen,
+    RefundStage,
     Resource,
     ResourceKind,
     Subscription,
@@ -203,7 +204,9 @@ def _payment_of(
 
 def _gone(refunds: Iterable[RefundSeen], currency: str) -> Money:
     """What went back, or is on its way: all but what the bank sent back."""
-    return total((back.amount for back in refunds if back.state != "failed"), currency)
+    return total(
+        (back.amount for back in refunds if back.state is not RefundStage.FAILED), currency
+    )
 
 
 def _line_of(row: sqlite3.Row, order: OrderRef, currency: str) -> Line:

@@ -21,6 +21,7 @@ from plugin.domain.orders import (
     Order,
     RefundRoute,
     RefundSeen,
+    RefundStage,
     Resource,
     ResourceKind,
     Subscription,
@@ -141,7 +142,7 @@ class PracticeWorld:
             mood = _use_mood(db, payment)
             ref = f"back-{digest(payment, key)[:16]}"
             if mood not in (Mood.DOWN, Mood.BUSY):
-                state = "pending" if mood is Mood.PENDING else "succeeded"
+                state = RefundStage.PENDING if mood is Mood.PENDING else RefundStage.SUCCEEDED
                 looks = _LOOKS_IN_VAIN if mood is Mood.SILENT else 0
                 db.execute(
                     "INSERT INTO refunds VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -169,7 +170,7 @@ class PracticeWorld:
         with self._file.writing() as db:
             for place, key in enumerate(keys):
                 row = db.execute("SELECT * FROM refunds WHERE key = ?", (key,)).fetchone()
-                if row is not None and (place == 0 or row["state"] != "failed"):
+                if row is not None and (place == 0 or row["state"] != RefundStage.FAILED):
                     rows.append(row)
             silent = [row["ref"] for row in rows if row["vain_looks"]]
             for ref in silent:
@@ -186,7 +187,7 @@ class PracticeWorld:
 
     def finish_refund(self, ref: str, *, failed: bool) -> None:
         """Let a refund end at the bank, also one that had counted as done."""
-        state = "failed" if failed else "succeeded"
+        state = RefundStage.FAILED if failed else RefundStage.SUCCEEDED
         with self._file.writing() as db:
             db.execute("UPDATE refunds SET state = ? WHERE ref = ?", (state, ref))
 
@@ -325,12 +326,12 @@ def _use_mood(db: sqlite3.Connection, payment: str) -> Mood:
 
 
 def _answer_of(row: sqlite3.Row) -> RefundAnswer:
-    match row["state"]:
-        case "pending":
+    match RefundStage(row["state"]):
+        case RefundStage.PENDING:
             return Pending(row["ref"])
-        case "failed":
+        case RefundStage.FAILED:
             return Declined("failed_at_the_bank")
-        case _:
+        case RefundStage.SUCCEEDED:
             return Succeeded(row["ref"])
 
 

@@ -18,12 +18,12 @@ from plugin.domain.errors import InvalidInput
 from plugin.platforms.manifest import (
     CAPABILITIES,
     HelpdeskManifest,
-    Kind,
     Level,
     PlatformManifest,
     StoreManifest,
 )
 from plugin.platforms.manifest_schema import InvalidManifest, read_manifest
+from plugin.ports import Kind
 
 MANIFEST_FILE = "platform.json"
 

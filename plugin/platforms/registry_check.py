@@ -14,13 +14,17 @@ from types import MappingProxyType
 from typing import get_args
 
 from plugin.domain.events import StoreEvent
-from plugin.platforms.manifest import CAPABILITIES, Kind, PlatformManifest
+from plugin.platforms.manifest import (
+    CAPABILITIES,
+    PlatformManifest,
+)
 from plugin.platforms.registry import Registry, class_name
 from plugin.ports import (
     CancelsSubscriptions,
     FindsOrders,
     HoldsAccess,
     HoldsTags,
+    Kind,
     RefundsMoney,
     ServesPanel,
     WritesTickets,

@@ -21,13 +21,25 @@ from plugin.domain.refunds import LookUp, Refund, RefundAnswer
 # --- connections ----------------------------------------------------------------------------------
 
 
+class Kind(StrEnum):
+    """What a platform is to us. A business that does both has two manifests."""
+
+    STORE = "store"
+    HELPDESK = "helpdesk"
+
+    @property
+    def folder(self) -> str:
+        """Its folder under `manifests`, `plugin` and `webhooks`."""
+        return f"{self.value}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One installation, ready to be used by its adapter. `secrets` never shows in a repr."""
 
     tenant: TenantId
     installation: InstallationId
-    kind: str  # "store" or "helpdesk"
+    kind: Kind
     platform: str
     label: str
     settings: Mapping[str, str]
@@ -148,11 +160,16 @@ class ConfirmsEvents(Protocol):
 class Probe:
     """What a key opened.
 
-    `account` is shown to the admin; `details` are words for the self-test's lines.
+    `account` is shown to the admin; `details` are words for the self-test's lines. `account_id` is
+    the platform's own id of the account, which outlives every key; empty where it tells none.
+    `has_our_webhook`: whether the account has the webhook that this connection registered before;
+    None where it registered none, or the key may not look.
     """
 
     account: str
     details: str = ""
+    account_id: str = ""
+    has_our_webhook: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import EffectState, PlannedEffect
 from plugin.domain.facts import Fact
 from plugin.domain.ids import (
+    AgentRef,
     CustomerKey,
     DeliveryId,
     EffectKey,
@@ -31,7 +32,7 @@ from plugin.domain.ids import (
 from plugin.domain.orders import Order, OrderRef, PaymentRef
 from plugin.domain.plan import Plan
 from plugin.domain.policy import Policy, PolicyVersion
-from plugin.domain.refunds import Refund
+from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.requests import RefundRequest
 from plugin.domain.rules import Turns
 from plugin.ports import Connection
@@ -60,12 +61,16 @@ class InstallationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SelfTestLine:
-    """One line of an installation's self-test. `state`: waiting, ok, failed, skipped."""
+    """One line of an installation's self-test. `state`: waiting, ok, failed, skipped.
+
+    `milliseconds`: how long our calls for it took; None before, and where we made none.
+    """
 
     name: str
     state: str
     details: str = ""
     at: datetime | None = None
+    milliseconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +121,17 @@ class StoredDelivery:
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """A plan with the request that it answers, and who decided it, when."""
+    """A plan with the request that it answers, and who decided it, when.
+
+    `decided_by` is a name for people, which many may have; `decider` says who it is. None where
+    nobody told: then it was nobody in particular.
+    """
 
     plan: Plan
     request: RequestId
     decided_at: datetime | None = None
     decided_by: str = ""
+    decider: AgentRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,9 @@ class Settings(Protocol):
     """A tenant's own: policy versions and access maps."""
 
     def tenant(self) -> Tenant: ...
+    def describe_tenant(self, name: str, time_zone: str, locale: str) -> None:
+        """Replace what the tenant is called, its IANA time zone and its BCP 47 language."""
+
     def policy(self) -> Policy | None: ...
     def add_policy(self, version: PolicyVersion) -> None: ...
     def access_map(self) -> AccessMap: ...
@@ -266,6 +279,9 @@ class Deliveries(Protocol):
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         """Newest first; all states when `states` is empty."""
+
+    def last_received(self) -> Mapping[InstallationId, datetime]:
+        """When each connection was last heard; those that never were are left out."""
 
 
 class Facts(Protocol):
@@ -304,10 +320,8 @@ class Plans(Protocol):
 
     def add(self, plan: Plan, request: RequestId) -> None: ...
     def get(self, plan: PlanId) -> StoredPlan | None: ...
-    def decide(self, plan: PlanId, by: str, at: datetime) -> bool:
+    def decide(self, plan: PlanId, by: str, at: datetime, decider: AgentRef | None = None) -> bool:
         """False when it was decided before: the caller then shows what there is."""
-
-    def latest_decided(self, request: RequestId) -> StoredPlan | None: ...
 
 
 class Refunds(Protocol):
@@ -328,8 +342,8 @@ class Refunds(Protocol):
         """Have it looked at from `at` on instead of later. Changes nothing else."""
 
     def moves(self, plan: PlanId) -> Sequence[RefundMove]: ...
-    def newest(self, limit: int) -> Sequence[Refund]:
-        """Newest first."""
+    def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
+        """Changed last first; all states when `states` is empty."""
 
 
 class Effects(Protocol):

@@ -19,7 +19,8 @@ from plugin.domain.effects import (
     TellOwner,
 )
 from plugin.domain.ledger import Ledger
-from plugin.domain.messages import MessageId, compose
+from plugin.domain.message_texts import SentenceId
+from plugin.domain.messages import MessageId, compose, sentence
 from plugin.domain.money import Money
 from plugin.domain.orders import Order, Resource
 from plugin.domain.rules import Tell
@@ -40,7 +41,7 @@ class Announcement:
     order: Order
     store: str
     amount: Money | None
-    money: str
+    money: SentenceId | None
     until: datetime | None = None
     needs_person: bool = False
 
@@ -58,7 +59,7 @@ def announce(uow: UnitOfWork, news: Announcement) -> Tellers:
             "product": one_line(order.title),
             "customer": one_line(order.name or order.email),
             "amount": money_words(news.amount, ENGLISH) if news.amount is not None else "",
-            "money": news.money,
+            "money": sentence(news.money, ENGLISH) if news.money else "",
             "goes": _goes(effects),
             "stays": _stays(ledger, effects, tenant.time_zone),
             "unknown": _unknown(ledger, order, access),
@@ -106,7 +107,8 @@ def _unknown(ledger: Ledger, order: Order, access: AccessMap) -> str:
 
 def _next(news: Announcement, time_zone: str) -> str:
     if news.needs_person:
-        return "The store does not tell until when it is paid. Decide what ends, and when."
+        return sentence(SentenceId.NEXT_DECIDE_END, ENGLISH)
     if news.until is not None:
-        return f"Access ends with the paid period, on {day_words(news.until, time_zone, ENGLISH)}."
+        day = day_words(news.until, time_zone, ENGLISH)
+        return sentence(SentenceId.NEXT_PAID_PERIOD, ENGLISH, day=day)
     return ""

@@ -1,5 +1,6 @@
 """Decide a plan: check its hash against the world as it is now, reserve, and start the ten seconds.
 
+Asks the stores itself, once: what whoever calls has read is not what counts.
 Row before call: when this returns, what was decided is committed, and nothing has been sent. Two
 people on one order, two tabs, two clicks: one of them reserves, the others are shown what there is
 now.
@@ -14,7 +15,6 @@ from plugin.domain.ids import PlanId, TenantId
 from plugin.domain.orders import RefundRoute
 from plugin.domain.plan import Blocked, Plan
 from plugin.domain.refunds import UNDO_SECONDS, Refund, RefundState, refund_id
-from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.storage import RefundMove, Storage, StoredPlan, UnitOfWork
 from plugin.services.find_orders import FindOrders, Search
 from plugin.services.plan_refund import PlanRefund, Preview, Reader, draft, may_move_money
@@ -59,11 +59,11 @@ Decision = Decided | AlreadyDecided | ChangedSince | WeakMatch | PlanGone
 
 @dataclass(frozen=True, slots=True)
 class DecideRefund:
-    """The use case, with its ports."""
+    """The use case, with its storage, and the two use cases by which it reads the world again."""
 
     storage: Storage
-    platforms: Platforms
-    gather: Gather
+    find: FindOrders
+    plan: PlanRefund
 
     def __call__(
         self,
@@ -85,18 +85,15 @@ class DecideRefund:
             return PlanGone()
         if stored.decided_at is not None:
             return AlreadyDecided(stored.plan)
-        found = FindOrders(self.storage, self.platforms, self.gather)(tenant, search, now).get(
-            stored.plan.order
-        )
+        found = self.find(tenant, search, now).get(stored.plan.order)
         if found is None:
             return PlanGone()
         if not may_move_money(found):
             return WeakMatch()
-        planner = PlanRefund(self.storage, self.platforms, self.gather)
-        has = planner.read_holdings(tenant, found.order)
+        has = self.plan.read_holdings(tenant, found.order)
         with self.storage.begin(tenant) as uow:
             current = draft(uow, found, stored.plan.choice, reader, has, fresh_id, now)
-            decision = self._decide(uow, stored, shown_hash, current, reader.agent, now)
+            decision = self._decide(uow, stored, shown_hash, current, reader, now)
             uow.commit()
         return decision
 
@@ -106,20 +103,20 @@ class DecideRefund:
         stored: StoredPlan,
         shown_hash: str,
         current: Preview,
-        actor: str,
+        reader: Reader,
         now: datetime,
     ) -> Decision:
         plan = stored.plan
         fresh = current.outcome
         if isinstance(fresh, Blocked):
-            return self._changed(uow, stored, current, actor, now)
+            return self._changed(uow, stored, current, reader.agent, now)
         # What was shown, what was stored and what stands must be one and the same: the stored plan
         # is what is carried out, so a hash of another plan must not pass for it.
         is_same = shown_hash == plan.hash == fresh.hash
         if is_same and now < plan.expires_at:
-            return self._reserve(uow, stored, fresh, actor, now)
+            return self._reserve(uow, stored, fresh, reader, now)
         uow.plans.add(fresh, stored.request)
-        return self._changed(uow, stored, current, actor, now)
+        return self._changed(uow, stored, current, reader.agent, now)
 
     def _changed(
         self, uow: UnitOfWork, stored: StoredPlan, current: Preview, actor: str, now: datetime
@@ -131,10 +128,10 @@ class DecideRefund:
         return ChangedSince(stored.plan, current)
 
     def _reserve(
-        self, uow: UnitOfWork, stored: StoredPlan, fresh: Plan, actor: str, now: datetime
+        self, uow: UnitOfWork, stored: StoredPlan, fresh: Plan, reader: Reader, now: datetime
     ) -> Decision:
-        plan = stored.plan
-        if not uow.plans.decide(plan.id, actor, now):
+        plan, actor = stored.plan, reader.agent
+        if not uow.plans.decide(plan.id, actor, now, reader.agent_ref):
             return AlreadyDecided(plan)
         send_at = now + timedelta(seconds=UNDO_SECONDS)
         refunds = tuple(_reserved(plan, index, send_at, now) for index in range(len(plan.parts)))
@@ -170,7 +167,10 @@ def _reserved(plan: Plan, index: int, send_at: datetime, now: datetime) -> Refun
 
 @dataclass(frozen=True, slots=True)
 class UndoRefund:
-    """Take a reserved refund back before anything was sent: all parts of it, or none."""
+    """Take a reserved refund back before anything was sent: all parts of it, or none.
+
+    Whose it is to undo, `plugin.services.refund_rights` says; ask there first.
+    """
 
     storage: Storage
 

@@ -36,6 +36,7 @@ from plugin.ports import (
     Contact,
     HoldsAccess,
     HoldsTags,
+    Kind,
     Mailer,
     WritesTickets,
 )
@@ -171,7 +172,7 @@ class EffectCalls:
         connections = [
             i.connection
             for i in uow.installations.all()
-            if i.connection.kind == "helpdesk" and only in (None, i.connection.installation)
+            if i.connection.kind is Kind.HELPDESK and only in (None, i.connection.installation)
         ]
 
         def find() -> Sequence[WritesTickets]:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from plugin.domain.errors import MakegoodError
 from plugin.domain.ids import InstallationId, TenantId, customer_key
-from plugin.domain.orders import Order, OrderRef, RefundRoute
-from plugin.ports import FindsOrders, OrderQuery
+from plugin.domain.orders import Order, OrderRef
+from plugin.ports import FindsOrders, Kind, OrderQuery
 from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.storage import Installation, Storage, UnitOfWork
-
-CHARGE_WINDOW = timedelta(minutes=15)
-"""A sale and the gateway's charge for it are made within this time."""
+from plugin.services.ask_all import ask_all
+from plugin.services.join_charges import join_charges
 
 
 class Evidence(StrEnum):
@@ -97,16 +95,15 @@ class FindOrders:
         emails = _addresses(search)
         query = OrderQuery(emails, search.number)
         asked = [
-            (store, finder)
+            (store, port)
             for store in stores
-            if (finder := self.platforms.able(store.connection, FindsOrders)) is not None
+            if (port := self.platforms.able(store.connection, FindsOrders)) is not None
         ]
-        answers = self.gather([partial(finder.find_orders, query) for _, finder in asked])
-        told: dict[InstallationId, Sequence[Order] | None] = {}
-        for (store, _), answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Exception) and not isinstance(answer, MakegoodError):
-                raise answer
-            told[store.connection.installation] = None if isinstance(answer, Exception) else answer
+        answers = ask_all(self.gather, [partial(port.find_orders, query) for _, port in asked])
+        told: dict[InstallationId, Sequence[Order] | None] = {
+            store.connection.installation: answer
+            for (store, _), answer in zip(asked, answers, strict=True)
+        }
         with self.storage.begin(tenant) as uow:
             for orders in told.values():
                 for order in orders or ():
@@ -148,9 +145,9 @@ class FindOrders:
         for orders in told.values():
             current |= {order.ref: order for order in orders or ()}
         silent = {installation for installation, orders in told.items() if orders is None}
-        joined = join_charges(
-            current.values(), gateways={i for i, orders in told.items() if orders is not None}
-        )
+        answered = {i for i, orders in told.items() if orders is not None}
+        by_name = {store.connection.installation: store for store in stores}
+        joined = join_charges(current.values(), answered, by_name.get)
         found = [
             FoundOrder(
                 order,
@@ -191,48 +188,8 @@ def evidence_for(order: Order, search: Search) -> frozenset[Evidence]:
     return frozenset(evidence)
 
 
-def join_charges(orders: Iterable[Order], gateways: set[InstallationId]) -> tuple[Order, ...]:
-    """Join sales that only a person can refund with the gateway's own charge for them.
-
-    A charge fits when address, amount and currency are the same and both were made within
-    `CHARGE_WINDOW`. Only a single fit joins; the gateway's own order is then shown no more. Two
-    charges that fit one sale, or two sales one charge, stay as they are: a person chooses.
-    """
-    orders = tuple(orders)
-    charges = [
-        order
-        for order in orders
-        if order.ref.installation in gateways
-        and any(p.route is RefundRoute.BY_API for p in order.payments)
-    ]
-    sales = [
-        order
-        for order in orders
-        if any(payment.route is RefundRoute.BY_HAND for payment in order.payments)
-    ]
-    joined: dict[OrderRef, Order] = {}
-    used: set[OrderRef] = set()
-    for sale in sales:
-        fits = [charge for charge in charges if _fits(sale, charge)]
-        if len(fits) == 1 and sum(_fits(other, fits[0]) for other in sales) == 1:
-            used.add(fits[0].ref)
-            joined[sale.ref] = replace(sale, payments=fits[0].payments)
-    return tuple(joined.get(order.ref, order) for order in orders if order.ref not in used)
-
-
-def _fits(sale: Order, charge: Order) -> bool:
-    return (
-        sale.ref.installation != charge.ref.installation
-        and sale.customer == charge.customer
-        and sale.currency == charge.currency
-        and sum(p.captured.minor for p in sale.payments)
-        == sum(p.captured.minor for p in charge.payments)
-        and abs(sale.bought_at - charge.bought_at) <= CHARGE_WINDOW
-    )
-
-
 def _is_store(installation: Installation) -> bool:
-    return installation.connection.kind == "store"
+    return installation.connection.kind is Kind.STORE
 
 
 def _addresses(search: Search) -> tuple[str, ...]:

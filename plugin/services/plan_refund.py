@@ -13,8 +13,17 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from plugin.domain.effects import AddTicketNote, TellCustomer
-from plugin.domain.errors import MakegoodError, NeedsHuman
-from plugin.domain.ids import InstallationId, PlanId, RequestId, TenantId, TicketId, digest
+from plugin.domain.errors import NeedsHuman
+from plugin.domain.ids import (
+    AgentId,
+    AgentRef,
+    InstallationId,
+    PlanId,
+    RequestId,
+    TenantId,
+    TicketId,
+    digest,
+)
 from plugin.domain.ledger import Ledger, read_ledger
 from plugin.domain.messages import MessageId, compose, locale_for
 from plugin.domain.money import Money
@@ -25,18 +34,18 @@ from plugin.domain.plan import (
     BlockedBy,
     Choice,
     Plan,
-    PlanInputs,
-    draft_plan,
     seal_plan,
 )
+from plugin.domain.plan_draft import PlanInputs, draft_plan
 from plugin.domain.refunds import IN_FLIGHT, Refund, RefundState
 from plugin.domain.requests import RefundRequest
 from plugin.domain.rules import Tell
 from plugin.domain.texts import bullets, one_line
 from plugin.domain.verdict import OrderVerdict, judge_order
-from plugin.ports import Contact, HoldsAccess
+from plugin.ports import Contact, HoldsAccess, Kind
 from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.storage import Installation, Storage, Tenant, UnitOfWork
+from plugin.services.ask_all import ask_all
 from plugin.services.find_orders import FoundOrder, is_strong
 from plugin.services.record_sale import known_sales
 from plugin.services.wording import (
@@ -53,13 +62,25 @@ Has = Mapping[InstallationId, frozenset[Resource] | None]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who will read: the customer's locale, and where to write to her."""
+    """Who will read: the customer's locale, and where to write to her.
+
+    `agent` is the name that signs, `agent_id` the desk's own id of that person. Without it a refund
+    is started by nobody in particular, and only those who lead may undo it.
+    """
 
     locale: str
     desk: InstallationId | None
     ticket: TicketId | None
     can_reply: bool
     agent: str
+    agent_id: AgentId | None = None
+
+    @property
+    def agent_ref(self) -> AgentRef | None:
+        """Who that is, where both the desk and its agent are known."""
+        if self.desk is None or self.agent_id is None:
+            return None
+        return AgentRef(self.desk, self.agent_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +129,14 @@ class PlanRefund:
                 if (port := self._holder(installation)) is not None
             ]
         contact = Contact(order.email)
-        answers = self.gather([partial(port.read_access, contact) for _, port in holders])
-        has: dict[InstallationId, frozenset[Resource] | None] = {}
-        for (installation, _), answer in zip(holders, answers, strict=True):
-            if isinstance(answer, Exception) and not isinstance(answer, MakegoodError):
-                raise answer
-            has[installation.connection.installation] = (
-                None if isinstance(answer, Exception) else frozenset(answer)
-            )
-        return has
+        answers = ask_all(self.gather, [partial(port.read_access, contact) for _, port in holders])
+        return {
+            installation.connection.installation: None if held is None else frozenset(held)
+            for (installation, _), held in zip(holders, answers, strict=True)
+        }
 
     def _holder(self, installation: Installation) -> HoldsAccess | None:
-        if installation.connection.kind != "store":
+        if installation.connection.kind is not Kind.STORE:
             return None
         return self.platforms.able(installation.connection, HoldsAccess)
 
@@ -241,7 +258,6 @@ def _tells(
         """Amounts and days as the language of the text writes them, not as its reader does."""
         clause = verdict.leading.clause
         return {
-            "agent": reader.agent,
             "amount": money_words(plan.amount, locale),
             "customer": one_line(order.name),
             "order": one_line(order.number),
@@ -282,7 +298,7 @@ def may_move_money(found: FoundOrder) -> bool:
     return is_strong(found.evidence)
 
 
-def ledger_of(uow: UnitOfWork, order: Order, now: datetime) -> Ledger:
+def ledger_for_order(uow: UnitOfWork, order: Order, now: datetime) -> Ledger:
     """What the customer of `order` holds and why."""
     facts = [*uow.facts.of_customer(order.customer), *known_sales(uow, order)]
     return read_ledger(facts, uow.settings.access_map(), now)

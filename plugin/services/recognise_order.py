@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeGuard, assert_never
 
-from plugin.domain.facts import Refunded, RefundFailed
-from plugin.domain.orders import Line, LineRef, Order, OrderRef, PaymentRef
+from plugin.domain.endings import refunded_lines
+from plugin.domain.events import NamedBy
+from plugin.domain.facts import Fact, Refunded, RefundFailed
+from plugin.domain.orders import Line, Order, OrderRef, PaymentRef
 from plugin.ports.storage import UnitOfWork
-from plugin.services.find_orders import join_charges
+from plugin.services.join_charges import join_charges
 
 
-def located(uow: UnitOfWork, told: Order, refund: str | None = None) -> Order:
+def located(uow: UnitOfWork, told: Order, named_by: NamedBy, refund: str | None = None) -> Order:
     """A cancellation under the names of the sale that it is about, where we know that sale."""
-    sale = _sale_meant(uow, told, refund)
+    sale = _sale_meant(uow, told, named_by, refund)
     if sale is None:
         return told
     known = {line.ref for line in sale.lines}
@@ -32,11 +35,14 @@ def located(uow: UnitOfWork, told: Order, refund: str | None = None) -> Order:
     return replace(told, ref=sale.ref, number=sale.number, lines=lines, payments=payments)
 
 
-def _sale_meant(uow: UnitOfWork, told: Order, refund: str | None) -> Order | None:
+def _sale_meant(
+    uow: UnitOfWork, told: Order, named_by: NamedBy, refund: str | None
+) -> Order | None:
     """The sale that this refund already ended, else the sale of that name.
 
-    Where there is none, this buyer's sale of the same plan: of several the newest that still gives
-    something; they sold the same, so access comes out the same.
+    What the store names by an id that we do not know is a sale from before we were told of any: it
+    is nobody else's. Of a sale that is not named, this buyer's sale of the same plan is meant: of
+    several the newest that still gives something; they sold the same, so access comes out the same.
     """
     products = {line.product for line in told.lines}
     sales = [
@@ -49,19 +55,38 @@ def _sale_meant(uow: UnitOfWork, told: Order, refund: str | None) -> Order | Non
         ended = (order for order in sales if _was_ended_by(uow, order, refund))
         if (sale := next(ended, None)) is not None:
             return sale
-    named = uow.orders.get(told.ref)
-    if named is not None or not sales:
+    if (named := uow.orders.get(told.ref)) is not None:
         return named
-    return max(sales, key=lambda order: (not is_ended(uow, order), order.bought_at, order.ref))
+    match named_by:
+        case NamedBy.ORDER:
+            return None
+        case NamedBy.LINE:
+            names = {line.ref.ref for line in told.lines}
+            has_it = (order for order in sales if names & {line.ref.ref for line in order.lines})
+            return next(has_it, None)
+        case NamedBy.PLAN:
+            return max(
+                sales,
+                key=lambda order: (not is_ended(uow, order), order.bought_at, order.ref),
+                default=None,
+            )
+        case _:
+            assert_never(named_by)
+
+
+def has_refund(uow: UnitOfWork, order: Order, refund: str) -> bool:
+    """Whether this refund of `order` was told of before."""
+    facts = uow.facts.of_customer(order.customer)
+    return any(fact.refund == refund for fact in facts if _is_refund_of(fact, order))
 
 
 def _was_ended_by(uow: UnitOfWork, order: Order, refund: str) -> bool:
-    facts = uow.facts.of_customer(order.customer)
-    is_fact = any(
-        isinstance(fact, Refunded) and (fact.order, fact.refund) == (order.ref, refund)
-        for fact in facts
-    )
-    return is_fact or any(r.gateway_ref == refund for r in uow.refunds.of_order(order.ref))
+    is_ours = any(ours.gateway_ref == refund for ours in uow.refunds.of_order(order.ref))
+    return is_ours or has_refund(uow, order, refund)
+
+
+def _is_refund_of(fact: Fact, order: Order) -> TypeGuard[Refunded]:
+    return isinstance(fact, Refunded) and fact.order == order.ref
 
 
 def known_sale(uow: UnitOfWork, told: Order) -> Order:
@@ -88,31 +113,17 @@ def _better_told(known: Line, told: Line | None) -> Line:
 
 def is_ended(uow: UnitOfWork, order: Order) -> bool:
     """Whether refunds that we know of ended every line of `order`."""
-    ended: set[LineRef] = set()
-    for fact in _refunds(uow, order):
-        ended |= {line.ref for line in order.lines} if fact.whole else set(fact.ends)
+    ended = refunded_lines(uow.facts.of_customer(order.customer))
     return {line.ref for line in order.lines} <= ended
 
 
 def is_all_back(uow: UnitOfWork, order: Order) -> bool:
-    """Whether the refunds that we know of are all that was paid for `order`."""
-    told = {fact.refund: fact.amount for fact in _refunds(uow, order)}
-    return bool(told) and sum(amount.minor for amount in told.values()) >= order.paid.minor
-
-
-def _refunds(uow: UnitOfWork, order: Order) -> Sequence[Refunded]:
-    """The refunds of `order` that did not fail."""
-    facts = [
-        f for f in uow.facts.of_customer(order.customer) if isinstance(f, Refunded | RefundFailed)
-    ]
-    failed = {
-        fact.refund for fact in facts if isinstance(fact, RefundFailed) and fact.order == order.ref
-    }
-    return [
-        fact
-        for fact in facts
-        if isinstance(fact, Refunded) and fact.order == order.ref and fact.refund not in failed
-    ]
+    """Whether the refunds that we know of are all that was taken for `order`."""
+    facts = uow.facts.of_customer(order.customer)
+    failed = {f.refund for f in facts if isinstance(f, RefundFailed) and f.order == order.ref}
+    told = {f.refund: f.amount for f in facts if _is_refund_of(f, order)}
+    back = sum(amount.minor for refund, amount in told.items() if refund not in failed)
+    return 0 < order.captured.minor <= back
 
 
 def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order | None:
@@ -132,7 +143,8 @@ def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order 
 def _joined_sale(uow: UnitOfWork, charge: Order) -> Order | None:
     """The sale that this charge paid for, as it is kept: its own payments stay its own."""
     sales = {o.ref: o for o in uow.orders.of_customer(charge.customer) if o.ref != charge.ref}
-    joined: Sequence[Order] = join_charges([*sales.values(), charge], {charge.ref.installation})
+    told, gateway = [*sales.values(), charge], {charge.ref.installation}
+    joined: Sequence[Order] = join_charges(told, gateway, uow.installations.get)
     paid = {payment.ref for payment in charge.payments}
     fits = (o.ref for o in joined if o.ref in sales and paid & {p.ref for p in o.payments})
     return next((sales[ref] for ref in fits), None)

@@ -19,6 +19,7 @@ def sale_facts(order: Order) -> tuple[Bought, ...]:
             paid=line.paid,
             at=order.bought_at,
             gives=line.gives,
+            subscription=line.subscription,
         )
         for line in order.lines
     )

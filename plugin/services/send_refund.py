@@ -9,9 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import (
+    InvalidInput,
+    MakegoodError,
+    NeedsHuman,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+)
 from plugin.domain.ids import RefundId, TenantId
-from plugin.domain.ledger import open_disputes
 from plugin.domain.refunds import (
     Declined,
     GatewayRules,
@@ -29,6 +35,7 @@ from plugin.ports import Clock, RefundsMoney
 from plugin.ports.platforms import Platforms
 from plugin.ports.storage import InstallationStatus, RefundMove, Storage, UnitOfWork
 from plugin.services.settle_refund import plan_of, settle_refund
+from plugin.services.standing_disputes import dispute_stands
 
 WORKER = "worker"
 BUSY = timedelta(seconds=90)
@@ -135,8 +142,8 @@ def _hindrance(
         return None
     if gateway is None:
         return _withdrawn("not_connected")
-    facts = uow.facts.of_customer(plan_of(uow, refund).customer)
-    if open_disputes(facts, refund.order):
+    plan = plan_of(uow, refund)
+    if dispute_stands(uow, refund.order, plan.customer, [part.payment for part in plan.parts]):
         return _withdrawn("dispute_open")
     if now - refund.send_at > PATIENCE:
         return _withdrawn("never_reached")
@@ -156,12 +163,13 @@ def _call(gateway: RefundsMoney, refund: Refund) -> RefundAnswer | Silence | Not
         return Declined(error.code, by_hand=True)
     except RetryLater as error:
         return NotSent(error.code, error.after_seconds)
-    except OutcomeUnknown as error:
+    except (OutcomeUnknown, InvalidInput) as error:
+        # What cannot be used may be our words or the gateway's answer: only a look-up settles it.
         return Silence(error.code)
 
 
 def _look(gateway: RefundsMoney, refund: Refund) -> LookUp | None:
     try:
         return gateway.look_up(refund)
-    except (RetryLater, OutcomeUnknown, Refused, NeedsHuman):
+    except MakegoodError:
         return None  # a look-up that fails says nothing about the money

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.ports.storage import DeliveryState, StoredDelivery
@@ -60,6 +60,15 @@ class DeliveryRows(TenantRows):
         if states:
             query = query.where(_d.c.state.in_(states))
         return [_delivery(row) for row in self._db.execute(query)]
+
+    def last_received(self) -> Mapping[InstallationId, datetime]:
+        latest = func.max(_d.c.received_at)
+        rows = self._db.execute(
+            select(_d.c.installation_id, latest)
+            .where(self._mine(_d))
+            .group_by(_d.c.installation_id)
+        )
+        return {InstallationId(installation): at for installation, at in rows}
 
 
 def _delivery(row: Row[tuple[object, ...]]) -> StoredDelivery:

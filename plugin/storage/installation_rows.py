@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Db
 from sqlalchemy import Row, select, update
 
 from plugin.domain.ids import InstallationId, TenantId
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine
 from plugin.storage import tables as t
 from plugin.storage.keyring import Keyring
@@ -75,7 +75,13 @@ class InstallationRows(TenantRows):
             "secrets": self._keyring.seal(place, connection.secrets),
             "self_test": json.dumps(
                 [
-                    [line.name, line.state, line.details, line.at.isoformat() if line.at else None]
+                    [
+                        line.name,
+                        line.state,
+                        line.details,
+                        line.at.isoformat() if line.at else None,
+                        line.milliseconds,
+                    ]
                     for line in installation.self_test
                 ]
             ),
@@ -91,7 +97,7 @@ def installation_from(row: Row[tuple[object, ...]], keyring: Keyring) -> Install
         Connection(
             tenant=TenantId(row.tenant_id),
             installation=InstallationId(row.id),
-            kind=row.kind,
+            kind=Kind(row.kind),
             platform=row.platform,
             label=row.label,
             settings=json.loads(row.settings),
@@ -100,7 +106,8 @@ def installation_from(row: Row[tuple[object, ...]], keyring: Keyring) -> Install
         InstallationStatus(row.status),
         row.created_at,
         tuple(
-            SelfTestLine(name, state, details, datetime.fromisoformat(at) if at else None)
-            for name, state, details, at in json.loads(row.self_test)
+            SelfTestLine(name, state, details, datetime.fromisoformat(at) if at else None, *took)
+            # Lines kept by an earlier version do not tell how long they took.
+            for name, state, details, at, *took in json.loads(row.self_test)
         ),
     )

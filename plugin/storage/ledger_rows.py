@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, select
 
 from plugin.domain.facts import Fact
 from plugin.domain.ids import CustomerKey
+from plugin.domain.line_shares import share_total
 from plugin.domain.orders import Order, OrderRef
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
@@ -84,4 +85,4 @@ def _merged(known: Order, told: Order) -> Order:
     newer, older = (told, known) if told.read_at >= known.read_at else (known, told)
     named = {line.ref for line in newer.lines}
     extra = tuple(line for line in older.lines if line.ref not in named)
-    return replace(newer, lines=(*newer.lines, *extra))
+    return share_total(replace(newer, lines=(*newer.lines, *extra)))

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, func, select, update
 
-from plugin.domain.ids import InstallationId, PlanId, RefundId, RequestId, TicketId
+from plugin.domain.ids import (
+    AgentId,
+    AgentRef,
+    InstallationId,
+    PlanId,
+    RefundId,
+    RequestId,
+    TicketId,
+)
 from plugin.domain.money import Money
 from plugin.domain.orders import OrderRef, PaymentRef
 from plugin.domain.plan import Plan
@@ -74,29 +82,27 @@ class PlanRows(TenantRows):
             made_at=plan.made_at,
             decided_at=None,
             decided_by="",
+            decided_desk=None,
+            decided_agent=None,
         )
 
     def get(self, plan: PlanId) -> StoredPlan | None:
         row = self._db.execute(select(_p).where(self._mine(_p), _p.c.id == plan)).first()
         return None if row is None else _plan(row)
 
-    def decide(self, plan: PlanId, by: str, at: datetime) -> bool:
+    def decide(self, plan: PlanId, by: str, at: datetime, decider: AgentRef | None = None) -> bool:
         decided = self._db.execute(
             update(_p)
             .where(self._mine(_p), _p.c.id == plan, _p.c.decided_at.is_(None))
-            .values(decided_at=at, decided_by=by)
+            .values(
+                decided_at=at,
+                decided_by=by,
+                decided_desk=decider and decider.desk,
+                decided_agent=decider and decider.agent,
+            )
             .returning(_p.c.id)
         )
         return decided.first() is not None
-
-    def latest_decided(self, request: RequestId) -> StoredPlan | None:
-        row = self._db.execute(
-            select(_p)
-            .where(self._mine(_p), _p.c.request_id == request, _p.c.decided_at.is_not(None))
-            .order_by(_p.c.decided_at.desc())
-            .limit(1)
-        ).first()
-        return None if row is None else _plan(row)
 
 
 class RefundRows(TenantRows):
@@ -177,11 +183,13 @@ class RefundRows(TenantRows):
             for row in rows
         ]
 
-    def newest(self, limit: int) -> Sequence[Refund]:
-        rows = self._db.execute(
+    def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
+        query = (
             select(_r).where(self._mine(_r)).order_by(_r.c.changed_at.desc(), _r.c.id).limit(limit)
         )
-        return [_refund(row) for row in rows]
+        if states:
+            query = query.where(_r.c.state.in_(states))
+        return [_refund(row) for row in self._db.execute(query)]
 
     def _where(self, *conditions: ColumnElement[bool]) -> list[Refund]:
         rows = self._db.execute(
@@ -240,6 +248,9 @@ def _refund(row: Row[tuple[object, ...]]) -> Refund:
 
 
 def _plan(row: Row[tuple[object, ...]]) -> StoredPlan:
+    decider = None
+    if row.decided_desk is not None and row.decided_agent is not None:
+        decider = AgentRef(InstallationId(row.decided_desk), AgentId(row.decided_agent))
     return StoredPlan(
-        load(Plan, row.document), RequestId(row.request_id), row.decided_at, row.decided_by
+        load(Plan, row.document), RequestId(row.request_id), row.decided_at, row.decided_by, decider
     )

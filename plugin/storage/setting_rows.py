@@ -1,4 +1,4 @@
-"""A tenant's own settings: policy versions and access maps."""
+"""A tenant's own settings: what it is called, policy versions and access maps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import InstallationId
@@ -26,6 +26,13 @@ class SettingRows(TenantRows):
     def tenant(self) -> Tenant:
         row = self._db.execute(select(t.tenants).where(t.tenants.c.id == self._tenant)).one()
         return tenant_from(row)
+
+    def describe_tenant(self, name: str, time_zone: str, locale: str) -> None:
+        self._db.execute(
+            update(t.tenants)
+            .where(t.tenants.c.id == self._tenant)
+            .values(name=name, time_zone=time_zone, locale=locale)
+        )
 
     def policy(self) -> Policy | None:
         rows = self._db.execute(

@@ -28,7 +28,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows with every migration; the engine's application version is pinned to it."""
 
 
@@ -209,6 +209,8 @@ plans = _of_tenant(
     Column("made_at", UtcTime, nullable=False),
     Column("decided_at", UtcTime),
     Column("decided_by", _NAME, nullable=False),
+    Column("decided_desk", _ID),
+    Column("decided_agent", _NAME),
     key=("id",),
 )
 _points(plans, "request_id", "mg_requests")

@@ -39,6 +39,7 @@ from plugin.domain.orders import (
     OrderRef,
     RefundRoute,
     Resource,
+    SubscriptionRef,
     SubscriptionStatus,
 )
 from plugin.domain.plan import Choice
@@ -53,6 +54,7 @@ from tests.factories import (
     a_course,
     a_line,
     a_payment,
+    a_payment_ref,
     a_refund,
     a_subscription,
     a_tag,
@@ -85,6 +87,7 @@ ONE_OF_EACH: tuple[Effect, ...] = (
 
 ORDERS = (OrderRef(STORE, "o1"), OrderRef(STORE, "o2"), OrderRef(STORE, "o3"))
 LINES = tuple(LineRef(order, ref) for order in ORDERS for ref in ("1", "2"))
+SUBSCRIPTIONS = ("sub-1", "sub-2")
 
 # Minutes apart and days apart: inside and outside of the window in which a tag is a sale's echo.
 MOMENTS: st.SearchStrategy[datetime] = st.builds(
@@ -105,14 +108,17 @@ def sales(draw: st.DrawFn) -> list[Fact]:
         told, richer = draw(GIVES), draw(GIVES)
         how = draw(st.sampled_from(["told", "richer", "later", "mapped", "never"]))
         product = MAPPED if how == "mapped" else f"product-{line.ref}"
+        renewed = draw(st.none() | st.sampled_from(SUBSCRIPTIONS))
 
         def bought(
             gives: tuple[Resource, ...] | None,
             line: LineRef = line,
             product: str = product,
             at: datetime = at,
+            renewed: str | None = renewed,
         ) -> Bought:
-            return Bought(CUSTOMER, line, product, f"Line {line.ref}", eur(1000), at, gives)
+            name = f"Line {line.ref}"
+            return Bought(CUSTOMER, line, product, name, eur(1000), at, gives, renewed)
 
         if how in ("mapped", "never", "later"):
             facts.append(bought(None))
@@ -127,10 +133,9 @@ _REFUNDS = st.sampled_from(["r1", "r2", "r3"])
 _DISPUTES = st.sampled_from(["d1", "d2"])
 _ORDERS = st.sampled_from(ORDERS)
 _TAGS = st.sampled_from(TAGS)
-_PARTS = st.lists(
-    st.tuples(st.sampled_from(LINES), st.sampled_from([eur(0), eur(400), eur(600), eur(1000)])),
-    max_size=2,
-).map(tuple)
+_AMOUNTS = st.sampled_from([eur(0), eur(400), eur(600), eur(1000)])
+_PARTS = st.lists(st.tuples(st.sampled_from(LINES), _AMOUNTS), max_size=2).map(tuple)
+_PAYMENTS = st.sampled_from([a_payment_ref("pay-1"), a_payment_ref("pay-2", STORE)])
 CHANGES: st.SearchStrategy[Fact] = st.one_of(
     st.builds(
         Refunded,
@@ -142,14 +147,16 @@ CHANGES: st.SearchStrategy[Fact] = st.one_of(
         amounts=_PARTS,
         ends=ENDS,
         whole=st.booleans(),
+        by_payment=st.lists(st.tuples(_PAYMENTS, _AMOUNTS), max_size=2).map(tuple),
+        captured=st.none() | st.sampled_from([eur(1000), eur(2500)]),
     ),
     st.builds(RefundFailed, st.just(CUSTOMER), _ORDERS, _REFUNDS, st.just(NOW)),
     st.builds(
         PaidUntil,
         st.just(CUSTOMER),
-        st.sampled_from(LINES),
-        st.sampled_from([ago(days=1), NOW, NOW + timedelta(days=1)]),
-        st.just(ago(days=2)),
+        st.sampled_from([*LINES, *(SubscriptionRef(STORE, ref) for ref in SUBSCRIPTIONS)]),
+        st.sampled_from([None, ago(days=1), NOW, NOW + timedelta(days=1)]),
+        st.sampled_from([ago(days=3), ago(days=2)]),
     ),
     st.builds(DisputeOpened, st.just(CUSTOMER), _ORDERS, _DISPUTES, st.just(eur(1)), st.just(NOW)),
     st.builds(DisputeClosed, st.just(CUSTOMER), _ORDERS, _DISPUTES, st.booleans(), st.just(NOW)),

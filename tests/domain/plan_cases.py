@@ -11,9 +11,8 @@ from plugin.domain.plan import (
     Blocked,
     Choice,
     Plan,
-    PlanInputs,
-    draft_plan,
 )
+from plugin.domain.plan_draft import PlanInputs, draft_plan
 from tests.factories import (
     DESK,
     EMAIL,

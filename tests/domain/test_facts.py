@@ -7,14 +7,17 @@ from dataclasses import replace
 import pytest
 
 from plugin.domain.facts import DisputeOpened, Fact, PaidUntil, RefundFailed
+from plugin.domain.orders import SubscriptionRef
 from tests.factories import (
     CUSTOMER,
     NOW,
     ORDER,
+    STORE,
     a_course,
     a_dispute_closed,
     a_gift,
     a_line_ref,
+    a_payment_ref,
     a_purchase,
     a_refund_fact,
     a_tag,
@@ -53,7 +56,6 @@ def test_no_two_facts_share_an_id() -> None:
     [
         (BOUGHT, replace(BOUGHT, title="Watercolour year, new name")),
         (REFUNDED, replace(REFUNDED, at=NOW)),
-        (PAID_UNTIL, replace(PAID_UNTIL, at=ago(days=1))),
         (OPENED, replace(OPENED, at=ago(days=1))),
         (FAILED, replace(FAILED, at=ago(days=1))),
         (a_dispute_closed(won=True), replace(a_dispute_closed(won=True), at=NOW)),
@@ -80,7 +82,13 @@ def test_the_same_news_told_again_is_the_same_fact(once: Fact, again: Fact) -> N
         (a_dispute_closed(won=True), a_dispute_closed(won=False)),
         (a_dispute_closed(won=True), a_dispute_closed(won=True, order=an_order_ref("other"))),
         (OPENED, replace(OPENED, order=an_order_ref("other"))),
+        (a_purchase(), replace(a_purchase(), subscription="sub-1")),
+        (REFUNDED, replace(REFUNDED, by_payment=((a_payment_ref(), eur(100)),))),
+        (REFUNDED, replace(REFUNDED, captured=eur(100))),
         (PAID_UNTIL, replace(PAID_UNTIL, until=NOW)),
+        (PAID_UNTIL, replace(PAID_UNTIL, until=None)),
+        (PAID_UNTIL, replace(PAID_UNTIL, at=ago(days=1))),
+        (PAID_UNTIL, replace(PAID_UNTIL, of=SubscriptionRef(STORE, "1"))),
         (a_tag_added(a_tag(), NOW), a_tag_added(a_tag(), ago(seconds=1))),
         (a_tag_removed(a_tag(), NOW), a_tag_removed(a_tag(), ago(seconds=1))),
         (a_gift(a_tag()), a_gift(a_course())),

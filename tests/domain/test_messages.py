@@ -10,8 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.domain.errors import InvalidInput
-from plugin.domain.message_texts import FACTS, TEMPLATES, MessageId, Template
-from plugin.domain.messages import MissingFact, Text, compose, locale_for
+from plugin.domain.message_texts import (
+    FACTS,
+    REASONS,
+    SENTENCES,
+    TEMPLATES,
+    MessageId,
+    SentenceId,
+    Template,
+)
+from plugin.domain.messages import (
+    MissingFact,
+    Text,
+    compose,
+    locale_for,
+    reason_words,
+    sentence,
+)
 from plugin.domain.texts import bullets, is_one_line, is_plain, one_line
 
 ALL_FACTS = {name: f"<{name}>" for name in FACTS}
@@ -34,6 +49,22 @@ def required_facts(template: Template) -> set[str]:
 @pytest.mark.parametrize("locale", TEMPLATES)
 def test_each_language_has_every_text(locale: str) -> None:
     assert set(TEMPLATES[locale]) == set(MessageId)
+    assert set(SENTENCES[locale]) == set(SentenceId)
+    assert set(REASONS[locale][0]) == set(REASONS["en"][0])
+
+
+def test_a_sentence_is_filled_like_a_text() -> None:
+    assert sentence(SentenceId.NOT_THROUGH, "en-GB") == "The refund did not go through."
+    assert "on 3 May." in sentence(SentenceId.NEXT_PAID_PERIOD, "en", day="3 May")
+    with pytest.raises(MissingFact):
+        sentence(SentenceId.NEXT_PAID_PERIOD, "en")
+
+
+def test_what_we_know_ourselves_is_not_said_to_be_the_gateways_word() -> None:
+    assert reason_words("dispute_open").startswith("The bank opened a dispute")
+    assert reason_words("account_closed") == "The gateway says: account closed."
+    assert reason_words("a\n{code}\x07") == "The gateway says: a {code}."
+    assert reason_words("") == reason_words(" ") == ""
 
 
 @pytest.mark.parametrize(("locale", "message"), EVERY_TEXT)

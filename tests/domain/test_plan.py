@@ -25,11 +25,12 @@ from plugin.domain.plan import (
     Blocked,
     BlockedBy,
     Choice,
-    PlanInputs,
     seal_plan,
 )
+from plugin.domain.plan_draft import PlanInputs
 from plugin.domain.refunds import Refund, RefundState, refundable
 from plugin.domain.rules import Turn, rule_effects
+from plugin.domain.verdict import VerdictKind
 from tests.domain.histories import ACCESS, HISTORIES, THINGS, choices, orders_with_refunds
 from tests.domain.plan_cases import (
     NOTE,
@@ -60,7 +61,8 @@ from tests.factories import (
 
 def judged(order: Order, *verdicts: str) -> tuple[Allowed, ...]:
     return tuple(
-        replace(a, verdict=verdict) for a, verdict in zip(allow(order), verdicts, strict=True)
+        replace(a, verdict=VerdictKind(verdict))
+        for a, verdict in zip(allow(order), verdicts, strict=True)
     )
 
 

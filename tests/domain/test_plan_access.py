@@ -24,7 +24,9 @@ from plugin.domain.plan import (
     Choice,
     PlanItem,
     UnknownItem,
+    Untold,
 )
+from plugin.domain.verdict import VerdictKind
 from tests.domain.plan_cases import (
     COURSE,
     TAG,
@@ -68,7 +70,7 @@ def test_what_a_silent_store_holds_is_unknown_and_taken_all_the_same() -> None:
     plan = planned(plan_inputs(an_order(a_line(gives=(COURSE,))), held=None))
 
     assert plan.goes == ()
-    assert plan.unknown == (UnknownItem("store_silent", "Watercolour Year", COURSE, STORE),)
+    assert plan.unknown == (UnknownItem(Untold.STORE_SILENT, "Watercolour Year", COURSE, STORE),)
     assert plan.effects[0].effect == RevokeAccess(COURSE)
 
 
@@ -91,7 +93,7 @@ def test_a_line_of_which_nobody_told_is_named_as_unknown() -> None:
     mapped = replace(inputs, access=AccessMap(products={(STORE, "p-1"): (COURSE,)}))
     ended = plan_inputs(order, facts=[a_refund_fact(order.lines[0].ref)])
 
-    assert planned(inputs).unknown == (UnknownItem("line_untold", "Mystery box"),)
+    assert planned(inputs).unknown == (UnknownItem(Untold.LINE_UNTOLD, "Mystery box"),)
     assert planned(unheard).unknown == planned(inputs).unknown
     assert planned(ended).unknown == planned(inputs).unknown
     assert planned(mapped).unknown == ()
@@ -109,7 +111,7 @@ def test_a_bundle_of_which_nobody_told_the_courses_is_named_as_unknown() -> None
 
     plan = planned(plan_inputs(order, held=[bundle]), a_choice(order, "1"))
 
-    assert plan.unknown == (UnknownItem("bundle_untold", "Everything", bundle),)
+    assert plan.unknown == (UnknownItem(Untold.BUNDLE_UNTOLD, "Everything", bundle),)
     assert [item.resource for item in plan.goes] == [bundle]
     assert planned(plan_inputs(order), a_choice(order, "2")).unknown == ()
 
@@ -153,7 +155,7 @@ def yearly(
         subscription=a_subscription(status=status),
     )
     (whole,) = allow(order)
-    part = replace(whole, amount=eur(9000), prorated=prorated, verdict="eligible_in_part")
+    part = replace(whole, amount=eur(9000), prorated=prorated, verdict=VerdictKind.ELIGIBLE_IN_PART)
     return order, (part,)
 
 

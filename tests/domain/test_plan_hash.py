@@ -27,13 +27,13 @@ from plugin.domain.orders import (
 from plugin.domain.plan import (
     Choice,
     Plan,
-    PlanInputs,
-    draft_plan,
     plan_document,
     plan_hash,
     seal_plan,
 )
+from plugin.domain.plan_draft import PlanInputs, draft_plan
 from plugin.domain.rules import Turn
+from plugin.domain.verdict import VerdictKind
 from tests.domain.plan_cases import (
     COURSE,
     NOTE,
@@ -126,7 +126,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - JSON goes in, JSON comes out
     [
         sealed(choice=a_choice(SOLD, free=eur(4899))),
         sealed(choice=a_choice(SOLD, free=eur(100))),
-        sealed(with_verdict(verdict="needs_review")),
+        sealed(with_verdict(verdict=VerdictKind.NEEDS_REVIEW)),
         sealed(with_verdict(clause="2.2")),
         sealed(with_verdict(policy_version=8)),
         sealed(with_verdict(amount=eur(4899))),

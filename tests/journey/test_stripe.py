@@ -411,3 +411,23 @@ def test_a_part_refunded_in_the_dashboard_changes_no_access(
     assert joined.shop.held() == before
     assert len(gateway.notes) == len(gateway.house.world.post.letters) == 1
     assert "10.00 already refunded" in gateway.sidebar().page.text
+
+
+def test_parts_refunded_in_the_dashboard_add_up_and_a_failed_one_does_not_count(
+    gateway: Gateway, joined: Joined
+) -> None:
+    house, shop = gateway.house, joined.shop
+    before = shop.held()
+    for cents in ("1000", "3900"):
+        assert shop.held() == before
+        gateway.books.refund({"charge": joined.charge, "amount": cents})
+        house.settle()
+        house.rest()
+    assert shop.held() == set()
+    assert len(gateway.notes) == len(house.world.post.letters) == 2
+    house.pass_time(days=2)
+    first = next(r for r in gateway.books.all("refund") if r["amount"] == 1000)
+    gateway.books.settle(first["id"], "failed")
+    house.settle()
+    house.rest()
+    assert shop.held() == before

@@ -181,6 +181,22 @@ def test_any_order_and_any_number_of_deliveries_come_to_the_same_end(shop: Shop,
     assert ends == {frozenset({bought, opened, f"tag {shop.tag}"})}
 
 
+def test_a_sale_from_before_we_were_connected_is_cancelled_and_takes_nothing_of_a_later_one(
+    shop: Shop,
+) -> None:
+    house, fake = shop.house, shop.house.world.systeme_io
+    old = shop.books.sell(shop.buyer, shop.plan, courses=(shop.course, shop.inside))
+    fake.take_outbox()  # nobody told us
+    shop.sell(courses=(shop.course,), tags=(shop.tag,))
+    shop.books.refund(old)
+    house.settle()
+    house.rest()
+    kept = {f"course {shop.course}", f"tag {shop.tag}", f"course {shop.opened}"}
+    assert shop.held() == kept
+    (letter,) = house.world.post.bodies
+    assert "Portrait" in letter
+
+
 def as_news(sent: Sent) -> Sent:
     """The same once more under another message id, as where two webhooks are registered."""
     return Sent(sent.url, {**sent.headers, "X-Webhook-Message-Id": str(uuid4())}, sent.body)

@@ -220,7 +220,8 @@ class Load:
         return planned.outcome if isinstance(planned.outcome, Plan) else None
 
     def _decide(self, plan: Plan, email: str, reader: Reader) -> bool:
-        decide = DecideRefund(self._parts.house.storage, self._parts.platforms, self._gather)
+        ports = self._parts.house.storage, self._parts.platforms, self._gather
+        decide = DecideRefund(ports[0], FindOrders(*ports), PlanRefund(*ports))
         clicks = 2 if self._chance.random() < 0.1 else 1
         decisions = [
             decide(

@@ -26,7 +26,7 @@ from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.platforms.token_bucket import Budget, Rate
-from plugin.ports import Connection, RegistersWebhooks
+from plugin.ports import Connection, Kind, RegistersWebhooks
 from plugin.ports.storage import Installation, InstallationStatus, UnitOfWork
 from plugin.services.webhook_secrets import with_webhook_secret
 from plugin.settings import Settings, read_settings
@@ -196,7 +196,7 @@ def _connections(scene: Scene) -> tuple[Connection, ...]:
         Connection(
             scene.tenant_id,
             DESK,
-            "helpdesk",
+            Kind.HELPDESK,
             "zendesk",
             "Desk",
             desk_settings,
@@ -211,7 +211,7 @@ def _connection(
     return Connection(
         scene.tenant_id,
         installation,
-        "store",
+        Kind.STORE,
         platform,
         platform,
         {"base_url": url},

@@ -24,8 +24,8 @@ from dbos._dbos import _get_or_create_dbos_registry
 
 from plugin.app import worker_tasks
 from plugin.domain.ids import RefundId, TenantId
-from plugin.platforms.manifest import Kind
 from plugin.platforms.registry import Registry
+from plugin.ports import Kind
 from plugin.serve import end_with_parent
 from plugin.workflows.engine import Task
 from plugin.workflows.worker import run_worker

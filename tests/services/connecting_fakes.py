@@ -43,6 +43,9 @@ class ToyPlatform:
     before: Callable[[str], None] = lambda _: None
     own_secret: str | None = None
     provokes: str | None = "We asked the toy to write"
+    account: str = "toy account"
+    account_id: str = ""
+    has_our_webhook: bool | None = None
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
     def _called(self, *call: str) -> None:
@@ -53,7 +56,7 @@ class ToyPlatform:
 
     def probe(self) -> Probe:
         self._called("probe")
-        return Probe("toy account", "tried")
+        return Probe(self.account, "tried", self.account_id, self.has_our_webhook)
 
     def check_rights(self) -> str:
         self._called("check_rights")

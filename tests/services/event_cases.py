@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plugin.domain.events import (
+    NamedBy,
     PaymentRefunded,
     SaleRefunded,
 )
-from plugin.domain.orders import Order, RefundRoute, Resource
+from plugin.domain.orders import Order, RefundRoute, RefundStage, Resource
 from plugin.domain.plan import Plan
 from tests.factories import (
     CUSTOMER,
@@ -35,14 +36,17 @@ def hand_sale(
     return sale(ref=ref, days=days, payments=(payment,), lines=(line,))
 
 
-def cancelled(order: Order, refund: str = "cancel-1") -> SaleRefunded:
+def cancelled(
+    order: Order, refund: str = "cancel-1", named_by: NamedBy = NamedBy.ORDER
+) -> SaleRefunded:
     lines = tuple(replace(line, refunded=line.paid) for line in order.lines)
     payments = tuple(replace(paid, refunded=paid.captured) for paid in order.payments)
-    return SaleRefunded(replace(order, lines=lines, payments=payments), ago(days=1), refund)
+    told = replace(order, lines=lines, payments=payments)
+    return SaleRefunded(told, ago(days=1), refund, named_by)
 
 
 def refunded(
-    state: str = "succeeded",
+    state: RefundStage = RefundStage.SUCCEEDED,
     *,
     refund: str = "re-out",
     payment: str = "pay-10412",

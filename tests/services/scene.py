@@ -15,11 +15,18 @@ from plugin.domain.orders import Order, Resource
 from plugin.domain.plan import Choice, Plan
 from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.starting_policies import starting_policy
-from plugin.ports.storage import Storage, StoredEffect, Tenant
-from plugin.services.apply_event import Application, MustWait, Source, apply_event
+from plugin.ports import Kind
+from plugin.ports.storage import Installation, Storage, StoredEffect, Tenant
+from plugin.services.apply_event import apply_event
+from plugin.services.applying import (
+    Application,
+    MustWait,
+    Source,
+)
 from plugin.services.carry_out import CarryOut
 from plugin.services.decide_refund import Decided, DecideRefund, Decision, UndoRefund
 from plugin.services.find_orders import FindOrders, FoundOrder, Search
+from plugin.services.join_charges import TAKER
 from plugin.services.plan_refund import PlanRefund, Preview, Reader
 from plugin.services.run_rules import ledger_of
 from plugin.services.send_refund import SendRefund
@@ -77,9 +84,9 @@ class Scene:
         self.shop.paid = self.bank.paid  # one shop, whose payments the bank took
         self.platforms.adapters = {STORE: self.shop, BANK: self.bank, DESK: self.desk}
         with self.storage.begin(self.tenant.id) as uow:
-            uow.installations.add(an_installation(STORE))
+            uow.installations.add(paid_through(an_installation(STORE), "Practice"))
             uow.installations.add(an_installation(BANK))
-            uow.installations.add(an_installation(DESK, kind="helpdesk"))
+            uow.installations.add(an_installation(DESK, kind=Kind.HELPDESK))
             template = starting_policy("thirty_days_then_months")
             uow.settings.add_policy(template.version(NOW - timedelta(days=3650), "Europe/Zagreb"))
             uow.commit()
@@ -125,7 +132,8 @@ class Scene:
         return outcome
 
     def decide(self, plan: Plan, shown: str | None = None, search: Search = BY_MAIL) -> Decision:
-        decide = DecideRefund(self.storage, self.platforms, one_after_the_other)
+        ports = self.storage, self.platforms, one_after_the_other
+        decide = DecideRefund(self.storage, FindOrders(*ports), PlanRefund(*ports))
         return decide(
             self.tenant.id,
             plan.id,
@@ -216,6 +224,13 @@ class Scene:
 
     def fresh_id(self) -> PlanId:
         return PlanId(f"plan-{self.numbers()}")
+
+
+def paid_through(installation: Installation, taker: str) -> Installation:
+    """`installation`, whose admin says that `taker` takes its card payments."""
+    connection = installation.connection
+    settings = {**connection.settings, TAKER: taker}
+    return replace(installation, connection=replace(connection, settings=settings))
 
 
 def sale(*gives: Resource, ref: str = ORDER.ref, days: float = 9, **more: object) -> Order:

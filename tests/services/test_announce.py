@@ -19,7 +19,7 @@ from plugin.domain.effects import (
 )
 from plugin.domain.ids import RunId
 from plugin.domain.ledger import read_ledger
-from plugin.domain.messages import MessageId
+from plugin.domain.message_texts import MessageId, SentenceId
 from plugin.services.announce import Announcement, announce
 from tests.factories import (
     NOW,
@@ -40,7 +40,7 @@ NEWS = Announcement(
     sale(a_course("c1")),
     "Test shop",
     eur(4900),
-    "The store reports the sale as refunded in full.",
+    SentenceId.MONEY_ALL_BACK,
 )
 
 
@@ -98,7 +98,7 @@ def test_what_comes_next_is_said_where_there_is_something(
 
 
 def test_news_without_an_amount_name_none(scene: Scene) -> None:
-    _, owner = words(scene, replace(NEWS, amount=None, money=""))
+    _, owner = words(scene, replace(NEWS, amount=None, money=None))
     assert "EUR" not in owner.body
     assert "does not say whether any went back" in owner.body
 

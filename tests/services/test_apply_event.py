@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from plugin.domain.access_map import AccessMap
 from plugin.domain.events import (
     DisputeNews,
+    NamedBy,
     SaleMade,
     StoreEvent,
     TagNews,
 )
 from plugin.domain.facts import Refunded
 from plugin.domain.ids import TicketId
+from plugin.domain.orders import DisputeStage, RefundStage
 from plugin.domain.refunds import RefundState
-from plugin.services.apply_event import (
+from plugin.services.applying import (
     PATIENCE,
     Applied,
     MustWait,
@@ -94,7 +96,7 @@ HISTORY: dict[str, Callable[[], StoreEvent]] = {
     "cancelled": lambda: cancelled(hand_sale(a_course("c1"), a_course("c2"), a_tag("t1"))),
     "tag added": lambda: TagNews(EMAIL, a_tag("t1"), added=True, at=ago(days=9)),
     "disputed": lambda: DisputeNews(
-        a_payment_ref("pay-other", STORE), "dp-1", eur(4900), "won", ago(days=3)
+        a_payment_ref("pay-other", STORE), "dp-1", eur(4900), DisputeStage.WON, ago(days=3)
     ),
 }
 
@@ -182,22 +184,86 @@ def test_a_cancellation_that_names_no_sale_we_know_is_of_the_same_plan(scene: Sc
     unnamed = hand_sale(ref="unnumbered", product="p-1")
     unnamed = replace(unnamed, lines=tuple(replace(line, gives=None) for line in unnamed.lines))
     for _ in range(2):  # told twice it is still one sale
-        scene.apply(cancelled(unnamed))
+        scene.apply(cancelled(unnamed, named_by=NamedBy.PLAN))
         scene.work()
     (fact,) = facts(scene, Refunded)
     assert isinstance(fact, Refunded)
     assert fact.order == new.ref
     assert scene.owed() == scene.held() == {"c1"}
-    scene.apply(cancelled(unnamed, refund="cancel-2"))
+    scene.apply(cancelled(unnamed, "cancel-2", NamedBy.PLAN))
     scene.work()
     assert scene.owed() == scene.held() == set()
 
 
-def test_a_cancellation_that_comes_before_its_sale_is_counted_once(scene: Scene) -> None:
+def test_a_cancellation_without_a_name_and_without_a_sale_is_a_sale_of_its_own(
+    scene: Scene,
+) -> None:
+    hold(scene, a_course("c1"))
+    scene.apply(cancelled(hand_sale(a_course("c1"), ref="unnumbered"), named_by=NamedBy.PLAN))
+    scene.work()
+    assert scene.held() == set()
+
+
+def test_a_named_sale_from_before_we_were_connected_is_nobody_elses(scene: Scene) -> None:
+    """The buyer has bought the same again since then: that sale lives, and its course stays."""
+    hold(scene, a_course("c1"))
+    new = hand_sale(a_course("c1"), ref="new", product="p-1")
+    before_us = hand_sale(a_course("c1"), ref="before us", days=400, product="p-1")
+    scene.apply(SaleMade(new))
+    for named_by in (NamedBy.ORDER, NamedBy.LINE):
+        line = a_line("item-of-its-own", order=before_us.ref, product="p-1", gives=None)
+        scene.apply(cancelled(replace(before_us, lines=(line,)), named_by=named_by))
+        scene.work()
+    assert scene.owed() == scene.held() == {"c1"}
+    (fact,) = facts(scene, Refunded)
+    assert isinstance(fact, Refunded)
+    assert fact.order == before_us.ref
+    scene.apply(cancelled(new, "cancel-2"))
+    scene.work()
+    assert scene.owed() == scene.held() == set()
+
+
+def test_a_cancellation_that_names_the_line_alone_is_of_the_sale_with_that_line(
+    scene: Scene,
+) -> None:
+    sold = [
+        replace(order, lines=(a_line(f"item-{ref}", order=order.ref, product="p-1"),))
+        for ref in ("old", "new")
+        for order in (hand_sale(ref=ref, product="p-1"),)
+    ]
+    for order in sold:
+        scene.apply(SaleMade(order))
+    told = hand_sale(ref="item:item-old", product="p-1")
+    line = a_line("item-old", order=told.ref, product="p-1", gives=None)
+    scene.apply(cancelled(replace(told, lines=(line,)), named_by=NamedBy.LINE))
+    (fact,) = facts(scene, Refunded)
+    assert isinstance(fact, Refunded)
+    assert fact.order == sold[0].ref
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("old", "cancelled", "new"))))
+def test_a_named_cancellation_may_come_before_its_sale(scene: Scene, order: Sequence[str]) -> None:
+    old = hand_sale(a_course("c1"), ref="old", days=60, product="p-1")
+    new = hand_sale(a_course("c1"), ref="new", product="p-1")
+    news: dict[str, StoreEvent] = {
+        "old": SaleMade(old),
+        "cancelled": cancelled(new),
+        "new": SaleMade(new),
+    }
+    for name in (*order, "cancelled"):
+        scene.apply(news[name])
+    (fact,) = facts(scene, Refunded)
+    assert isinstance(fact, Refunded)
+    assert fact.order == new.ref
+    assert scene.owed() == {"c1"}
+
+
+def test_an_unnamed_cancellation_that_comes_before_its_sale_is_counted_once(scene: Scene) -> None:
     """It was taken for the older sale of the same plan: so it stays, and the new sale lives."""
     old = hand_sale(a_course("c1"), ref="old", days=60, product="p-1")
     new = hand_sale(a_course("c1"), ref="new", product="p-1")
-    for event in (SaleMade(old), cancelled(new), SaleMade(new), cancelled(new)):
+    unnamed = cancelled(hand_sale(ref="unnumbered", product="p-1"), named_by=NamedBy.PLAN)
+    for event in (SaleMade(old), unnamed, SaleMade(new), unnamed):
         scene.apply(event)
     assert len(facts(scene, Refunded)) == 1
     assert scene.owed() == {"c1"}
@@ -302,7 +368,7 @@ def test_a_failed_refund_of_ours_does_not_hide_a_cancellation(scene: Scene) -> N
     order = scene.sell(a_course("c1"))
     scene.decided(order)
     scene.wait(seconds=10)
-    scene.apply(refunded("failed", refund="re-1"), at=BANK)
+    scene.apply(refunded(RefundStage.FAILED, refund="re-1"), at=BANK)
     scene.work()
     assert scene.held() == {"c1"}
     scene.apply(cancelled(order))

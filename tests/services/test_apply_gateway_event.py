@@ -11,10 +11,10 @@ from plugin.domain.events import (
     SaleMade,
 )
 from plugin.domain.facts import Refunded
-from plugin.domain.orders import Order
+from plugin.domain.orders import DisputeStage, Order, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
-from plugin.services.apply_event import (
+from plugin.services.applying import (
     Applied,
     Ignored,
     MustWait,
@@ -23,6 +23,7 @@ from plugin.services.settle_refund import settle_refund
 from tests.factories import (
     BANK,
     NOW,
+    a_choice,
     a_course,
     a_line,
     a_payment,
@@ -40,7 +41,7 @@ from tests.services.event_cases import (
     refunded,
     told,
 )
-from tests.services.scene import Scene
+from tests.services.scene import Scene, sale
 
 # --- refunds at the gateway -----------------------------------------------------------------------
 
@@ -110,14 +111,14 @@ def test_a_refund_of_another_amount_is_no_echo(scene: Scene) -> None:
 def test_pending_and_failed_news_move_our_refund(scene: Scene) -> None:
     plan = sent(scene, Mood.SILENT_AFTER)
     (refund,) = scene.refunds(plan)
-    for state in ("pending", "pending"):
+    for state in (RefundStage.PENDING, RefundStage.PENDING):
         scene.apply(refunded(state, refund="re-1", reference=refund.key), at=BANK)
         assert scene.states(plan) == [RefundState.PENDING]
     (refund,) = scene.refunds(plan)
     assert refund.wake_at is not None
-    scene.apply(refunded("failed", refund="re-1"), at=BANK)
+    scene.apply(refunded(RefundStage.FAILED, refund="re-1"), at=BANK)
     assert scene.states(plan) == [RefundState.REFUSED]
-    scene.apply(refunded("pending", refund="re-1"), at=BANK)
+    scene.apply(refunded(RefundStage.PENDING, refund="re-1"), at=BANK)
     assert scene.states(plan) == [RefundState.REFUSED]
 
 
@@ -128,7 +129,7 @@ def test_failed_news_of_what_waits_for_a_person_has_it_looked_up(scene: Scene) -
         settle_refund(uow, refund, Move(RefundState.NEEDS_PERSON), "test", NOW)
         uow.commit()
     scene.bank.paid[0].state = "failed"
-    scene.apply(refunded("failed", refund="re-1", reference=refund.key), at=BANK)
+    scene.apply(refunded(RefundStage.FAILED, refund="re-1", reference=refund.key), at=BANK)
     assert scene.states(plan) == [RefundState.UNKNOWN]
     scene.work()
     assert scene.states(plan) == [RefundState.REFUSED]
@@ -165,9 +166,55 @@ def test_parts_refunded_elsewhere_end_nothing_until_all_is_gone(scene: Scene) ->
     assert scene.held() == set()
 
 
+@pytest.mark.parametrize("order", [("pay-a", "pay-b"), ("pay-b", "pay-a")])
+def test_an_order_refunded_elsewhere_payment_by_payment_ends_with_the_last(
+    scene: Scene, order: tuple[str, str]
+) -> None:
+    payments = (
+        a_payment("pay-a", captured=eur(3000)),
+        a_payment("pay-b", captured=eur(1900)),
+    )
+    sold = scene.sell(order=sale(payments=payments, lines=(a_line(gives=(a_course("c1"),)),)))
+    hold(scene, a_course("c1"))
+    cents = {"pay-a": 3000, "pay-b": 1900}
+    for number, payment in enumerate(order, start=1):
+        assert scene.held() == {"c1"}
+        back = refunded(refund=f"re-{payment}", payment=payment, amount=cents[payment], order=sold)
+        for name in ("first", "again"):
+            scene.apply(back, f"{payment} {name}", at=BANK)
+            scene.work()
+        assert len(told(scene)) == number
+    assert scene.held() == set()
+
+
+def test_parts_refunded_elsewhere_that_add_up_end_the_line(scene: Scene) -> None:
+    """The gateway never says that nothing is left: the sum does, and a failure takes it back."""
+    order = scene.sell(a_course("c1"))
+    for refund, cents in (("re-a", 1000), ("re-b", 3900)):
+        part = refunded(refund=refund, amount=cents, order=order, whole=False)
+        scene.apply(part, refund, at=BANK)
+        scene.work()
+    assert scene.held() == set()
+    scene.apply(
+        refunded(RefundStage.FAILED, refund="re-a", amount=1000, order=order), "late", at=BANK
+    )
+    scene.work()
+    assert scene.held() == {"c1"}
+
+
+def test_our_part_and_a_part_made_elsewhere_add_up(scene: Scene) -> None:
+    order = scene.sell(a_course("c1"))
+    scene.decided(order, a_choice(order, free=eur(1000)))
+    scene.wait(seconds=10)
+    assert scene.held() == {"c1"}
+    scene.apply(refunded(amount=3900, order=order, whole=False), at=BANK)
+    scene.work()
+    assert scene.held() == set()
+
+
 def test_pending_news_of_a_refund_made_elsewhere_is_ignored(scene: Scene) -> None:
     order = scene.sell(a_course("c1"))
-    assert isinstance(scene.apply(refunded("pending", order=order), at=BANK), Ignored)
+    assert isinstance(scene.apply(refunded(RefundStage.PENDING, order=order), at=BANK), Ignored)
     assert facts(scene, Refunded) == []
 
 
@@ -175,14 +222,14 @@ def test_a_refund_elsewhere_that_fails_gives_access_back(scene: Scene) -> None:
     order = scene.sell(a_course("c1"))
     scene.apply(refunded(order=order), at=BANK)
     scene.work()
-    scene.apply(refunded("failed", order=order), at=BANK)
+    scene.apply(refunded(RefundStage.FAILED, order=order), at=BANK)
     scene.work()
     assert scene.held() == {"c1"}
 
 
 def test_a_payment_of_no_order_that_we_know_is_ignored(scene: Scene) -> None:
     assert isinstance(scene.apply(refunded(), at=BANK), Ignored)
-    news = DisputeNews(a_payment_ref("x"), "dp-1", eur(1), "open", NOW)
+    news = DisputeNews(a_payment_ref("x"), "dp-1", eur(1), DisputeStage.OPEN, NOW)
     assert isinstance(scene.apply(news, at=BANK), Ignored)
 
 

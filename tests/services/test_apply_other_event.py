@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import EffectState
@@ -19,13 +21,11 @@ from plugin.domain.events import (
 )
 from plugin.domain.facts import PaidUntil, Refunded
 from plugin.domain.ids import InstallationId
-from plugin.domain.orders import Order
+from plugin.domain.orders import DisputeStage, Order
 from plugin.ports.storage import InstallationStatus, SelfTestLine
-from plugin.services.apply_event import (
-    PATIENCE,
+from plugin.services.applying import (
     Applied,
     Ignored,
-    MustWait,
     NotRecognised,
 )
 from tests.factories import (
@@ -56,20 +56,20 @@ from tests.services.scene import Scene, sale
 # --- disputes -------------------------------------------------------------------------------------
 
 
-def disputed(state: str, dispute: str = "dp-1") -> DisputeNews:
+def disputed(state: DisputeStage, dispute: str = "dp-1") -> DisputeNews:
     order = sale(a_course("c1"))
     return DisputeNews(a_payment_ref("pay-10412"), dispute, eur(4900), state, ago(days=1), order)
 
 
 def test_an_open_dispute_changes_no_access_and_a_lost_one_ends_it(scene: Scene) -> None:
     scene.sell(a_course("c1"))
-    scene.apply(disputed("open"), at=BANK)
+    scene.apply(disputed(DisputeStage.OPEN), at=BANK)
     scene.work()
     assert scene.held() == {"c1"}
-    scene.apply(disputed("lost"), at=BANK)
+    scene.apply(disputed(DisputeStage.LOST), at=BANK)
     scene.work()
     assert scene.held() == set()
-    scene.apply(disputed("won"), at=BANK)
+    scene.apply(disputed(DisputeStage.WON), at=BANK)
     scene.work()
     assert scene.held() == {"c1"}
 
@@ -125,9 +125,11 @@ def subscribed() -> Order:
     return an_order(line, payments=())
 
 
-def ends(*, until: float | None = None, ended: bool = False) -> SubscriptionCancelled:
+def ends(
+    *, until: float | None = None, ended: bool = False, at: datetime = NOW
+) -> SubscriptionCancelled:
     paid_until = None if until is None else soon(days=until)
-    return SubscriptionCancelled(subscribed(), "sub-1", NOW, paid_until, ended)
+    return SubscriptionCancelled(subscribed(), "sub-1", at, paid_until, ended)
 
 
 def test_a_cancelled_subscription_ends_with_its_paid_period(scene: Scene) -> None:
@@ -178,9 +180,15 @@ def test_a_paid_period_that_nobody_tells_is_for_the_owner_and_told_once(scene: S
     assert facts(scene, PaidUntil) == []
 
 
-def subscription_news(*, ended: bool = False, until: float | None = None) -> SubscriptionNews:
+def subscription_news(
+    *,
+    ended: bool = False,
+    until: float | None = None,
+    at: datetime = NOW,
+    email: str = EMAIL,
+) -> SubscriptionNews:
     ends_at = None if until is None else soon(days=until)
-    return SubscriptionNews(STORE, "sub-1", EMAIL, ended, ends_at, NOW)
+    return SubscriptionNews(STORE, "sub-1", email, ended, ends_at, at)
 
 
 def test_news_of_a_subscription_end_what_its_lines_gave(scene: Scene) -> None:
@@ -193,20 +201,53 @@ def test_news_of_a_subscription_end_what_its_lines_gave(scene: Scene) -> None:
 
 def test_news_of_a_subscription_that_ended_or_goes_on(scene: Scene) -> None:
     scene.apply(SaleMade(subscribed()))
-    assert isinstance(scene.apply(subscription_news()), Ignored)
-    assert scene.apply(subscription_news(ended=True)) == Applied()
+    assert scene.apply(subscription_news()) == Applied()
+    assert scene.owed() == {"c1"}
+    assert scene.apply(subscription_news(ended=True, at=soon(days=1))) == Applied()
+    scene.wait(days=1)
     assert scene.owed() == set()
 
 
-def test_news_of_a_subscription_that_overtook_its_sale_wait_for_it(scene: Scene) -> None:
-    assert isinstance(scene.apply(subscription_news(ended=True)), MustWait)
+def test_a_subscription_that_was_cancelled_and_resumed_keeps_its_access(scene: Scene) -> None:
+    hold(scene, a_course("c1"))
+    news = (
+        SaleMade(subscribed()),
+        subscription_news(until=3),
+        subscription_news(at=soon(days=1)),
+    )
+    for event in (news[0], news[2], news[1]):  # the older news comes last
+        scene.apply(event)
+    scene.wait(days=4)
+    assert scene.held() == {"c1"}
+    scene.apply(subscription_news(until=6, at=soon(days=4)))
+    scene.wait(days=2)
+    assert scene.held() == set()
+    scene.apply(subscription_news(at=soon(days=6)))
+    scene.work()
+    assert scene.held() == {"c1"}
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(days=3)])
+def test_news_of_a_subscription_may_come_long_before_its_sale(
+    scene: Scene, late: timedelta
+) -> None:
+    hold(scene, a_course("c1"))
+    assert scene.apply(subscription_news(ended=True), age=late) == Applied()
     scene.apply(SaleMade(subscribed()))
-    assert scene.apply(subscription_news(ended=True)) == Applied()
-    assert scene.owed() == set()
+    scene.work()
+    assert scene.owed() == scene.held() == set()
 
 
-def test_news_of_a_subscription_that_we_never_hear_of_are_ignored(scene: Scene) -> None:
-    assert isinstance(scene.apply(subscription_news(ended=True), age=PATIENCE), Ignored)
+def test_a_cancellation_told_again_with_another_end_is_told_again(scene: Scene) -> None:
+    for until, times in ((20, 1), (20, 1), (30, 2)):
+        scene.apply(ends(until=until, at=NOW + timedelta(minutes=until)))
+        scene.work()
+        assert len(scene.mailer.sent) == times
+
+
+def test_news_of_a_subscription_without_an_address_is_nobodys(scene: Scene) -> None:
+    assert isinstance(scene.apply(subscription_news(ended=True, email="")), Ignored)
+    assert facts(scene, PaidUntil) == []
 
 
 # --- the rest -------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from plugin.domain.effects import (
 from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import SaleMade
 from plugin.domain.ids import EffectKey, RunId, TicketId
-from plugin.ports import HoldsAccess, HoldsTags, WritesTickets
+from plugin.ports import HoldsAccess, HoldsTags, Kind, WritesTickets
 from plugin.ports.storage import InstallationStatus, Run, RunState
 from plugin.services.carry_out import RETRIES, CarryOut
 from tests.factories import (
@@ -356,7 +356,7 @@ def test_a_note_without_a_ticket_goes_to_every_open_one(scene: Scene) -> None:
     second = FakeDesk(open_tickets={EMAIL: [TicketId("5")]})
     scene.platforms.adapters["desk-2"] = second
     with scene.storage.begin(scene.tenant.id) as uow:
-        uow.installations.add(an_installation("desk-2", kind="helpdesk"))
+        uow.installations.add(an_installation("desk-2", kind=Kind.HELPDESK))
         uow.commit()
     scene.desk.open_tickets[EMAIL] = [TicketId("91"), TicketId("92")]
     a_run(scene, AddTicketNote(None, None, "News."))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plugin.domain.ids import InstallationId
+from plugin.ports import Kind
 from plugin.ports.storage import Installation, InstallationStatus, Tenant
 from plugin.services.connect_platform import (
     AlreadyConnected,
@@ -17,6 +18,7 @@ from plugin.services.connect_platform import (
     NotPossible,
     Started,
 )
+from plugin.services.key_replacement import offered, without_offer
 from plugin.settings import Settings, read_settings
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, a_tenant
@@ -53,7 +55,7 @@ class Desk:
             self.storage, self.declarations, self.mint, settings(self.folder, **(given or {}))
         )
         asked = ConnectRequest(
-            "store",
+            Kind.STORE,
             "toy",
             {"key": key, "shop": shop, **(extra or {})},
             None if installation is None else InstallationId(installation),
@@ -112,13 +114,13 @@ def test_a_form_that_cannot_be_used_keeps_nothing(desk: Desk) -> None:
     use_case = ConnectPlatform(
         desk.storage, desk.declarations, CountingMint(), settings(desk.folder)
     )
-    outcome = use_case(desk.tenant.id, ConnectRequest("store", "toy", {}), "admin", NOW)
+    outcome = use_case(desk.tenant.id, ConnectRequest(Kind.STORE, "toy", {}), "admin", NOW)
     assert outcome == NotPossible("key", "fill in the key")
     assert desk.all() == []
 
 
 def test_what_was_typed_is_out_of_the_repr() -> None:
-    assert "k1" not in repr(ConnectRequest("store", "toy", {"key": "k1"}))
+    assert "k1" not in repr(ConnectRequest(Kind.STORE, "toy", {"key": "k1"}))
 
 
 @pytest.mark.parametrize(
@@ -131,10 +133,28 @@ def test_the_same_account_again_replaces_what_we_have(desk: Desk, key: str, shop
     assert outcome.replaced
     (kept,) = desk.all()
     assert kept.connection.installation == first.connection.installation
-    assert kept.connection.secrets == {"key": key, "webhook_secret_1": "w1"}
-    assert kept.connection.settings["webhook_ref"] == "hook-1"
-    assert kept.connection.settings["shop"] == shop
-    assert kept.status is InstallationStatus.CONNECTING
+    new = offered(kept.connection)
+    assert new is not None
+    assert new.secrets == {"key": key, "webhook_secret_1": "w1"}
+    assert new.settings == {"shop": shop, "account": "toy", "webhook_ref": "hook-1"}
+
+
+def test_until_a_new_key_was_tried_nothing_of_the_connection_changes(desk: Desk) -> None:
+    first = desk.working(desk.started())
+    outcome = desk.connect("k2")
+    assert isinstance(outcome, Started)
+    (kept,) = desk.all()
+    assert without_offer(kept.connection) == first.connection
+    assert kept.status is InstallationStatus.CONNECTED
+    assert "k2" not in repr(kept)
+
+
+def test_a_connection_without_a_line_that_tries_keys_is_renewed_at_once(desk: Desk) -> None:
+    desk.declarations.lines = ("canary",)
+    desk.working(desk.started())
+    outcome = desk.connect("k2")
+    assert isinstance(outcome, Started)
+    assert outcome.installation.connection.secrets["key"] == "k2"
 
 
 def test_another_account_is_asked_about_first(desk: Desk) -> None:
@@ -165,7 +185,9 @@ def test_a_named_connection_gets_a_new_key(desk: Desk) -> None:
     first = desk.working(desk.started())
     outcome = desk.connect("k2", installation=first.connection.installation)
     assert isinstance(outcome, Started)
-    assert outcome.installation.connection.secrets["key"] == "k2"
+    new = offered(outcome.installation.connection)
+    assert new is not None
+    assert new.secrets["key"] == "k2"
 
 
 def test_a_named_connection_never_becomes_another_account(desk: Desk) -> None:
@@ -202,7 +224,9 @@ def test_a_development_address_does_not_outlive_its_form(desk: Desk) -> None:
     desk.working(first.installation)
     again = desk.connect()
     assert isinstance(again, Started)
-    assert "base_url" not in again.installation.connection.settings
+    new = offered(again.installation.connection)
+    assert new is not None
+    assert "base_url" not in new.settings
 
 
 def test_without_https_a_real_platform_does_not_connect(desk: Desk) -> None:

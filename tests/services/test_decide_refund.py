@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from plugin.domain.ids import AgentId, AgentRef
 from plugin.domain.orders import Order, RefundRoute
 from plugin.domain.plan import Blocked, BlockedBy, Plan
 from plugin.domain.refunds import UNDO_SECONDS, RefundState
@@ -24,7 +25,18 @@ from plugin.services.decide_refund import (
     WeakMatch,
 )
 from plugin.services.find_orders import Search
-from tests.factories import EMAIL, ORDER, a_choice, a_course, a_line, a_payment, an_order, eur, soon
+from tests.factories import (
+    DESK,
+    EMAIL,
+    ORDER,
+    a_choice,
+    a_course,
+    a_line,
+    a_payment,
+    an_order,
+    eur,
+    soon,
+)
 from tests.fakes.platforms import Mood
 from tests.services.scene import Scene, sale
 
@@ -62,6 +74,39 @@ def test_a_decided_plan_is_reserved_for_ten_seconds_and_nothing_is_sent(scene: S
     scene.work()
     assert scene.bank.paid == []
     assert scene.audited() == ["refund.decided"]
+
+
+def test_a_decision_asks_the_store_once_for_the_orders_and_once_for_what_is_held(
+    scene: Scene,
+) -> None:
+    plan = scene.plan(scene.sell(a_course()))
+    scene.shop.calls.clear()
+    assert isinstance(scene.decide(plan), Decided)
+    assert [name for name, _ in scene.shop.calls] == ["find_orders", "read_access"]
+
+
+def decided_by(scene: Scene, plan: Plan) -> tuple[str, AgentRef | None]:
+    with scene.storage.read(scene.tenant.id) as uow:
+        stored = uow.plans.get(plan.id)
+    assert stored is not None
+    return stored.decided_by, stored.decider
+
+
+def test_who_decided_is_kept_by_the_desks_own_id_beside_the_name(scene: Scene) -> None:
+    scene.reader = replace(scene.reader, agent_id=AgentId("7"))
+    plan = scene.decided(scene.sell(a_course()))
+    assert decided_by(scene, plan) == ("Ana", AgentRef(DESK, AgentId("7")))
+    scene.reader = replace(scene.reader, agent="Ben", agent_id=AgentId("8"))
+    assert isinstance(scene.decide(plan), AlreadyDecided)
+    assert decided_by(scene, plan) == ("Ana", AgentRef(DESK, AgentId("7")))
+
+
+def test_an_agent_of_no_known_desk_or_id_is_nobody_in_particular(scene: Scene) -> None:
+    plan = scene.decided(scene.sell(a_course()))
+    assert decided_by(scene, plan) == ("Ana", None)
+    scene.reader = replace(scene.reader, desk=None, agent_id=AgentId("7"))
+    other = scene.decided(scene.sell(order=sale(a_course(), ref="order-2")))
+    assert decided_by(scene, other) == ("Ana", None)
 
 
 def test_a_second_click_is_answered_with_what_there_is(scene: Scene) -> None:
@@ -133,6 +178,17 @@ def test_two_agents_with_two_plans_reserve_once(scene: Scene) -> None:
     assert isinstance(decision, ChangedSince)
     assert decision.now.outcome == Blocked(BlockedBy.IN_PROGRESS)
     assert reserved(scene) == 4900
+
+
+def test_a_colleague_is_shown_the_same_plan_and_may_decide_it(scene: Scene) -> None:
+    order = scene.sell(a_course())
+    shown = scene.plan(order)
+    scene.reader = replace(scene.reader, agent="Ben")
+    assert scene.plan(order).hash == shown.hash
+    assert isinstance(scene.decide(shown), Decided)
+    scene.wait(seconds=10)
+    (note,) = scene.desk.notes
+    assert note.body.endswith("By Ben.")
 
 
 def test_of_two_equal_partial_refunds_the_second_is_shown_the_first(scene: Scene) -> None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from plugin.domain.errors import RetryLater
-from plugin.domain.orders import Order, RefundRoute
 from plugin.ports import FindsOrders
 from plugin.ports.storage import InstallationStatus
 from plugin.services.find_orders import (
-    CHARGE_WINDOW,
     Evidence,
     FindOrders,
     FoundOrders,
     Search,
     evidence_for,
     is_strong,
-    join_charges,
 )
 from tests.factories import (
     BANK,
@@ -31,7 +27,6 @@ from tests.factories import (
     an_installation,
     an_order,
     an_order_ref,
-    eur,
 )
 from tests.fakes.platforms import one_after_the_other
 from tests.services.scene import BY_MAIL, Scene, sale
@@ -172,63 +167,3 @@ def test_the_writers_own_address_or_two_proofs_are_strong() -> None:
     assert is_strong(frozenset({Evidence.TYPED_EMAIL, Evidence.CARD_DIGITS}))
     assert not is_strong(frozenset({Evidence.ORDER_NUMBER}))
     assert not is_strong(frozenset())
-
-
-# --- sales and their charges ----------------------------------------------------------------------
-
-
-def hand_sale(ref: str = "sale-1", minutes: float = 0) -> Order:
-    payment = a_payment(f"pay-{ref}", route=RefundRoute.BY_HAND, account=STORE)
-    order = an_order(payments=(payment,), ref=an_order_ref(ref))
-    return replace(order, bought_at=order.bought_at + timedelta(minutes=minutes))
-
-
-def charge(ref: str = "ch-1", minutes: float = 2, **more: object) -> Order:
-    order = an_order(payments=(a_payment(ref),), ref=an_order_ref(ref, BANK))
-    made = order.bought_at + timedelta(minutes=minutes)
-    return replace(order, bought_at=made, **more)  # type: ignore[arg-type]  # keywords of Order
-
-
-def joined(*orders: Order) -> list[tuple[str, str]]:
-    return [(o.ref.ref, o.payments[0].ref.ref) for o in join_charges(orders, {BANK})]
-
-
-def test_a_sale_is_joined_with_the_one_charge_that_fits() -> None:
-    assert joined(hand_sale(), charge()) == [("sale-1", "ch-1")]
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        charge(minutes=CHARGE_WINDOW.total_seconds() / 60 + 1),
-        charge(customer="other@mail.example"),
-        charge(currency="USD"),
-        charge(payments=(a_payment("ch-1", captured=eur(4800)),)),
-        charge(payments=(a_payment("ch-1", route=RefundRoute.NOT),)),
-        replace(charge(), ref=an_order_ref("ch-1")),
-    ],
-)
-def test_what_does_not_fit_is_not_joined(other: Order) -> None:
-    assert joined(hand_sale(), other) == [("sale-1", "pay-sale-1"), ("ch-1", "ch-1")]
-
-
-def test_a_charge_of_a_gateway_that_did_not_answer_is_not_joined() -> None:
-    orders = (hand_sale(), charge())
-    assert join_charges(orders, set()) == orders
-
-
-def test_two_charges_that_fit_one_sale_are_left_to_a_person() -> None:
-    assert len(joined(hand_sale(), charge(), charge("ch-2"))) == 3
-
-
-def test_two_sales_that_fit_one_charge_are_left_to_a_person() -> None:
-    orders = joined(hand_sale(), hand_sale("sale-2", 3), charge())
-    assert orders == [("sale-1", "pay-sale-1"), ("sale-2", "pay-sale-2"), ("ch-1", "ch-1")]
-
-
-def test_a_joined_sale_is_refunded_through_its_charge(scene: Scene) -> None:
-    scene.shop.orders["sale-1"] = hand_sale()
-    scene.bank.orders["ch-1"] = charge()
-    found = search(scene)
-    assert refs(found) == ["sale-1"]
-    assert found.orders[0].order.payments[0].ref.installation == BANK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,72 +16,14 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine, Tenant
-from plugin.services.run_self_test import RunSelfTest, advice_for, is_under_way
+from plugin.ports.storage import Installation, InstallationStatus, Tenant
+from plugin.services.self_test_lines import advice_for, is_under_way
 from plugin.services.webhook_secrets import webhook_secrets
 from plugin.storage.unit_of_work import SqlStorage
-from tests.factories import NOW, STORE, an_installation
-from tests.services.connecting_fakes import CountingMint, ToyDeclarations, ToyPlatform, ToyPlatforms
+from tests.factories import NOW, STORE
+from tests.services.connecting_fakes import ToyDeclarations, ToyPlatforms
+from tests.services.self_test_bench import Bench
 from tests.storage_fixtures import FakeClock
-
-
-@dataclass
-class Bench:
-    """The use case over a real database and a toy platform."""
-
-    storage: SqlStorage
-    tenant: Tenant
-    clock: FakeClock
-    toy: ToyPlatform = field(default_factory=ToyPlatform)
-    declarations: ToyDeclarations = field(default_factory=ToyDeclarations)
-    pauses: list[float] = field(default_factory=list)
-
-    @property
-    def use_case(self) -> RunSelfTest:
-        return RunSelfTest(
-            self.storage,
-            ToyPlatforms(self.toy),
-            self.declarations,
-            self.mint,
-            "https://refunds.example",
-        )
-
-    def __post_init__(self) -> None:
-        self.mint = CountingMint()
-        lines = tuple(SelfTestLine(name, "waiting") for name in self.declarations.lines)
-        with self.storage.begin(self.tenant.id) as uow:
-            installation = an_installation(status=InstallationStatus.CONNECTING)
-            uow.installations.add(replace(installation, self_test=lines))
-            uow.commit()
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.clock.advance(seconds=seconds)
-
-    def run(self) -> list[Installation]:
-        return list(self.use_case.run(self.tenant.id, STORE, self.clock.now, self.pause))
-
-    def step(self) -> Installation:
-        after = self.use_case.step(self.tenant.id, STORE, self.clock.now())
-        assert after is not None
-        return after
-
-    def now(self) -> Installation:
-        with self.storage.read(self.tenant.id) as uow:
-            found = uow.installations.get(STORE)
-        assert found is not None
-        return found
-
-    def save(self, installation: Installation) -> None:
-        with self.storage.begin(self.tenant.id) as uow:
-            uow.installations.save(installation)
-            uow.commit()
-
-    def line(self, name: str) -> SelfTestLine:
-        return next(line for line in self.now().self_test if line.name == name)
-
-    def states(self) -> dict[str, str]:
-        return {line.name: line.state for line in self.now().self_test}
 
 
 @pytest.fixture
@@ -163,6 +105,22 @@ def test_a_failed_line_says_what_to_do_and_stops_the_rest(bench: Bench) -> None:
     assert [call[0] for call in bench.toy.calls] == ["probe"]
     assert bench.now().status is InstallationStatus.NEEDS_ATTENTION
     assert not is_under_way(bench.now())
+
+
+def test_a_line_tells_how_long_its_calls_took(bench: Bench) -> None:
+    def take_a_while(_: str) -> None:
+        bench.clock.advance(seconds=0.4)
+
+    bench.toy.before = take_a_while
+    bench.run()
+    took = {line.name: line.milliseconds for line in bench.now().self_test}
+    assert took == {
+        "key_works": 400,
+        "rights_are_enough": 400,
+        "webhook_registered": 400,
+        "delivery_received": None,
+        "canary": 400,
+    }
 
 
 def test_testing_again_begins_anew_and_mends(bench: Bench) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import InvalidInput, NeedsHuman, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import DisputeNews
 from plugin.domain.ids import RefundId
+from plugin.domain.orders import DisputeStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import OVER, GatewayRules, RefundState
 from plugin.ports import RefundsMoney
@@ -24,7 +25,9 @@ KEYLESS = GatewayRules(honours_key=False, key_lives=0, looks=(5, 30, 300))
 
 
 def dispute(order: str = "10412") -> DisputeNews:
-    return DisputeNews(a_payment_ref(f"pay-{order}"), "dp-1", eur(4900), "open", soon(seconds=3))
+    return DisputeNews(
+        a_payment_ref(f"pay-{order}"), "dp-1", eur(4900), DisputeStage.OPEN, soon(seconds=3)
+    )
 
 
 def decided(scene: Scene, *moods: Mood) -> Plan:
@@ -112,7 +115,14 @@ def test_without_keys_it_is_sent_again_only_after_every_look_was_in_vain(scene: 
 
 
 @pytest.mark.parametrize(
-    "error", [RetryLater("busy"), OutcomeUnknown("slow"), Refused("no_key"), NeedsHuman("odd")]
+    "error",
+    [
+        RetryLater("busy"),
+        OutcomeUnknown("slow"),
+        Refused("no_key"),
+        NeedsHuman("odd"),
+        InvalidInput("amount", "give digits"),
+    ],
 )
 def test_a_look_up_that_fails_says_nothing_about_the_money(scene: Scene, error: Exception) -> None:
     plan = decided(scene, Mood.SILENT_AFTER)
@@ -122,6 +132,25 @@ def test_a_look_up_that_fails_says_nothing_about_the_money(scene: Scene, error: 
     assert scene.states(plan) == [RefundState.UNKNOWN]
     scene.wait(seconds=30)
     assert scene.states(plan) == [RefundState.SUCCEEDED]
+
+
+def test_what_cannot_be_used_of_an_answer_is_unknown_and_found_by_looking(scene: Scene) -> None:
+    plan = decided(scene)
+    scene.bank.raises["refund"] = [InvalidInput("amount", "give digits")]
+    scene.wait(seconds=10)
+    assert scene.states(plan) == [RefundState.UNKNOWN]
+    scene.wait(seconds=5)
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+    assert len(scene.bank.paid) == 1
+
+
+def test_a_look_up_that_can_never_be_made_ends_with_a_person(scene: Scene) -> None:
+    plan = decided(scene, Mood.SILENT_AFTER)
+    scene.bank.raises["look_up"] = [Refused("key_unusable")] * 200
+    scene.wait(seconds=10)
+    while scene.states(plan) == [RefundState.UNKNOWN]:
+        scene.wait(hours=1)
+    assert scene.states(plan) == [RefundState.NEEDS_PERSON]
 
 
 def test_two_refunds_under_one_key_are_for_a_person(scene: Scene) -> None:
@@ -232,7 +261,7 @@ def test_what_could_not_be_sent_for_days_is_withdrawn_and_told(scene: Scene) -> 
     scene.wait(seconds=10)
     scene.wait(seconds=PATIENCE.total_seconds() + 1)
     assert scene.states(plan) == [RefundState.WITHDRAWN]
-    assert "never reached" in scene.mailer.sent[0].body
+    assert "could not be reached for days" in scene.mailer.sent[0].body
 
 
 # --- what forbids sending -------------------------------------------------------------------------
@@ -244,7 +273,7 @@ def test_a_dispute_within_the_ten_seconds_withdraws_the_refund(scene: Scene) -> 
     scene.wait(seconds=10)
     assert scene.states(plan) == [RefundState.WITHDRAWN]
     assert scene.bank.called("refund") == []
-    assert "dispute open" in scene.mailer.sent[0].body
+    assert "opened a dispute" in scene.mailer.sent[0].body
     assert "No money has moved" in scene.mailer.sent[0].body
 
 

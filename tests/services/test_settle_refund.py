@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from plugin.domain.effects import AddTicketNote, Effect
 from plugin.domain.events import PaymentRefunded
 from plugin.domain.facts import Refunded, RefundFailed
-from plugin.domain.ids import TicketId
-from plugin.domain.orders import Order, RefundRoute
+from plugin.domain.ids import EffectKey, TicketId
+from plugin.domain.orders import Order, RefundRoute, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
 from plugin.services.plan_refund import Reader
@@ -44,7 +47,12 @@ def facts(scene: Scene, kind: type) -> list[object]:
 
 def failed_later(refund: str = "re-1", payment: str = "pay-10412") -> PaymentRefunded:
     return PaymentRefunded(
-        a_payment_ref(payment), refund, eur(4900), "failed", soon(days=3), reason="account_closed"
+        a_payment_ref(payment),
+        refund,
+        eur(4900),
+        RefundStage.FAILED,
+        soon(days=3),
+        reason="account_closed",
     )
 
 
@@ -61,13 +69,21 @@ def settle(scene: Scene, plan: Plan, move: Move, index: int = 0) -> bool:
     return done
 
 
+def signed_off(key: EffectKey, effect: Effect) -> tuple[EffectKey, Effect]:
+    """The effect without the name of who decided, which comes with the decision."""
+    if not isinstance(effect, AddTicketNote):
+        return key, effect
+    assert effect.body.endswith("\n\nBy Ana.")
+    return key, replace(effect, body=effect.body.removesuffix("\n\nBy Ana."))
+
+
 def test_what_was_previewed_is_what_is_done(scene: Scene) -> None:
     order = scene.sell(a_course("c1"), a_tag("t1"))
     plan = scene.decided(order)
     assert [item.resource.ref for item in plan.goes] == ["c1", "t1"]
     scene.wait(seconds=10)
     done = [(e.planned.key, e.planned.effect) for e in scene.effects(plan.id)]
-    assert done == [(planned.key, planned.effect) for planned in plan.effects]
+    assert [signed_off(*each) for each in done] == [(p.key, p.effect) for p in plan.effects]
     assert scene.held() == set()
     assert scene.owed() == set()
 
@@ -114,6 +130,23 @@ def test_a_refund_that_fails_later_gives_access_back_and_tells(scene: Scene) -> 
     assert "Tag t1" in note.body
     assert "account closed" in note.body
     assert note.ticket == "77"
+    sent, failed = scene.desk.replies  # whoever was told of the money is told that it is not there
+    assert "on its way" in sent.body or "have sent" in sent.body
+    assert "did not go through" in failed.body
+    assert "account closed" not in failed.body
+
+
+def test_a_part_that_fails_later_before_the_customer_heard_of_it_is_not_told_her(
+    scene: Scene,
+) -> None:
+    plan = scene.decided(two_parts(scene))
+    scene.bank.moods = [Mood.PLAIN, Mood.PENDING]
+    scene.wait(seconds=10)
+    done = next(p for p in scene.bank.paid if p.state == "succeeded")
+    scene.apply(failed_later(done.ref, done.payment), at=BANK)
+    scene.work()
+    assert RefundState.FAILED_LATER in scene.states(plan)
+    assert scene.desk.replies == []
 
 
 def test_each_part_that_fails_later_is_told_and_access_comes_back_once(scene: Scene) -> None:
@@ -238,6 +271,10 @@ def test_a_person_who_found_nothing_at_the_gateway_frees_the_amount(scene: Scene
     assert scene.states(plan) == [RefundState.WITHDRAWN]
     scene.shop.shows_refunds = False
     assert scene.plan(scene.shop.orders["10412"]).amount == eur(4900)
+    scene.work()
+    (mail,) = scene.mailer.sent  # of the silence; who released it needs no telling
+    assert "The gateway never said what became of it." in mail.body
+    assert len(scene.desk.notes) == 1
 
 
 def test_nothing_is_released_that_waits_for_nobody(scene: Scene) -> None:

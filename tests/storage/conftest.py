@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from plugin.ports import Kind
 from plugin.ports.storage import Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import BANK, DESK, STORE, an_installation
@@ -13,7 +14,7 @@ from tests.factories import BANK, DESK, STORE, an_installation
 def shop(storage: SqlStorage, tenant: Tenant) -> SqlStorage:
     """The storage, with the installations of `tenant` in it."""
     with storage.begin(tenant.id) as uow:
-        for installation, kind in ((STORE, "store"), (BANK, "store"), (DESK, "helpdesk")):
+        for installation, kind in ((STORE, Kind.STORE), (BANK, Kind.STORE), (DESK, Kind.HELPDESK)):
             uow.installations.add(an_installation(installation, kind=kind))
         uow.commit()
     return storage

@@ -19,6 +19,7 @@ from plugin.domain.money import Money
 from plugin.domain.orders import (
     Order,
     RefundSeen,
+    RefundStage,
     Resource,
     Subscription,
     SubscriptionStatus,
@@ -27,7 +28,12 @@ from plugin.domain.orders import (
     UsageKnown,
     UsageUnknown,
 )
-from plugin.domain.plan import Blocked, Plan, draft_plan, seal_plan
+from plugin.domain.plan import (
+    Blocked,
+    Plan,
+    seal_plan,
+)
+from plugin.domain.plan_draft import draft_plan
 from plugin.domain.requests import Channel, GuidedStep, Reason, RefundRequest, StepDone
 from plugin.storage.codec import Doc, dump, from_doc, load, to_doc
 from tests.domain.histories import ACCESS, HISTORIES, ONE_OF_EACH, choices, orders_with_refunds
@@ -57,7 +63,7 @@ ORDERS = st.builds(
         base,
         lines=tuple(replace(line, title=title, usage=usage, term=term) for line in base.lines),
         subscription=subscription,
-        refunds=(RefundSeen("re-1", a_payment_ref(), eur(5), "pending", at, contact),),
+        refunds=(RefundSeen("re-1", a_payment_ref(), eur(5), RefundStage.PENDING, at, contact),),
         contact=contact,
         read_at=at,
     ),

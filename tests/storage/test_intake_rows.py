@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import DeliveryId, InstallationId, customer_key
 from plugin.domain.starting_policies import STARTING_POLICIES
 from plugin.ports.storage import DeliveryState, InstallationStatus, SelfTestLine
+from plugin.storage.tables import installations
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import (
     BANK,
@@ -96,6 +99,15 @@ def test_the_newest_deliveries_come_first_and_by_state(shop: SqlStorage) -> None
     assert [delivery.id for delivery in bad] == ["d1", "d2"]
 
 
+def test_each_connection_is_told_with_when_it_was_last_heard(shop: SqlStorage) -> None:
+    with shop.begin(TENANT) as uow:
+        for hours, installation in ((2, STORE), (1, STORE), (3, BANK)):
+            one = a_delivery(f"d{hours}", received_at=ago(hours=hours))
+            uow.deliveries.add(replace(one, installation=installation))
+
+        assert uow.deliveries.last_received() == {STORE: ago(hours=1), BANK: ago(hours=3)}
+
+
 # --- facts ----------------------------------------------------------------------------------------
 
 
@@ -166,7 +178,7 @@ def test_an_order_follows_its_customer_to_another_address(shop: SqlStorage) -> N
 
 
 def test_an_installation_is_changed_and_removed_but_never_lost(shop: SqlStorage) -> None:
-    told = (SelfTestLine("probe", "ok", "Test shop", NOW), SelfTestLine("webhook", "waiting"))
+    told = (SelfTestLine("probe", "ok", "Test shop", NOW, 412), SelfTestLine("webhook", "waiting"))
     connected = an_installation()
     secrets = {"key": "n3w", "webhook": "wh"}
     changed = replace(
@@ -183,6 +195,18 @@ def test_an_installation_is_changed_and_removed_but_never_lost(shop: SqlStorage)
         assert before == [BANK, DESK, STORE]
         assert [i.connection.installation for i in uow.installations.all()] == [BANK, DESK]
         assert uow.installations.get(InstallationId("nothing")) is None
+
+
+def test_lines_that_an_earlier_version_kept_do_not_tell_how_long_they_took(
+    shop: SqlStorage, engine: Engine
+) -> None:
+    kept = json.dumps([["probe", "ok", "Test shop", NOW.isoformat()]])
+    with engine.begin() as db:
+        db.execute(update(installations).where(installations.c.id == STORE).values(self_test=kept))
+    with shop.read(TENANT) as uow:
+        found = uow.installations.get(STORE)
+    assert found is not None
+    assert found.self_test == (SelfTestLine("probe", "ok", "Test shop", NOW),)
 
 
 def test_installations_are_listed_oldest_first(shop: SqlStorage) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from plugin.domain.ids import PlanId, RefundId, RequestId, TicketId
+from plugin.domain.ids import AgentId, AgentRef, PlanId, RefundId, RequestId, TicketId
 from plugin.domain.money import MAX_MINOR, Money
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Refund, RefundState
@@ -22,7 +22,6 @@ from tests.factories import (
     a_plan,
     a_refund,
     a_request,
-    ago,
     an_order,
     an_order_ref,
     moved,
@@ -86,17 +85,14 @@ def test_a_plan_is_decided_once(shop: SqlStorage) -> None:
         assert uow.plans.get(plan.id) == StoredPlan(plan, REQUEST.id, NOW, "ana")
 
 
-def test_the_latest_decided_plan_of_a_request_is_found(shop: SqlStorage) -> None:
+def test_the_first_who_decides_is_kept_by_desk_and_id(shop: SqlStorage) -> None:
+    ana, ben = AgentRef(DESK, AgentId("7")), AgentRef(DESK, AgentId("8"))
     with shop.begin(TENANT) as uow:
-        first, second = planned(uow), planned(uow, "plan-2")
-        planned(uow, "plan-3")
-        assert uow.plans.latest_decided(REQUEST.id) is None
-        uow.plans.decide(second.id, "ana", NOW)
-        uow.plans.decide(first.id, "ana", ago(minutes=1))
+        plan = planned(uow)
 
-        latest = uow.plans.latest_decided(REQUEST.id)
-        assert latest is not None
-        assert latest.plan.id == "plan-2"
+        assert uow.plans.decide(plan.id, "ana", NOW, ana)
+        assert not uow.plans.decide(plan.id, "ben", NOW, ben)
+        assert uow.plans.get(plan.id) == StoredPlan(plan, REQUEST.id, NOW, "ana", ana)
 
 
 def test_a_plan_is_never_overwritten(shop: SqlStorage) -> None:
@@ -160,6 +156,20 @@ def test_refunds_are_found_by_plan_order_and_payment(shop: SqlStorage) -> None:
         assert uow.refunds.of_payment(a_payment_ref("pay-3")) == []
         assert uow.refunds.newest(9) == [second, first]
         assert uow.refunds.newest(1) == [second]
+
+
+def test_newer_refunds_never_push_one_of_another_state_out_of_its_list(shop: SqlStorage) -> None:
+    with shop.begin(TENANT) as uow:
+        waits = reserved(uow, state=S.MANUAL, wake_at=None)
+        for number in range(2, 5):
+            planned(uow, f"plan-{number}")
+            paid = a_refund(plan=f"plan-{number}", state=S.SUCCEEDED)
+            uow.refunds.add(paid, "ana", soon(minutes=number))
+
+        assert waits.id not in {refund.id for refund in uow.refunds.newest(3)}
+        assert [r.id for r in uow.refunds.newest(3, [S.MANUAL, S.UNKNOWN])] == [waits.id]
+        assert len(uow.refunds.newest(2, [S.SUCCEEDED])) == 2
+        assert uow.refunds.newest(3, [S.UNKNOWN]) == []
 
 
 def test_of_two_who_move_a_refund_one_wins(shop: SqlStorage) -> None:

@@ -12,13 +12,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from plugin.domain.errors import NeedsHuman
+from plugin.domain.ids import AgentId, AgentRef
+from plugin.ports.storage import StoredPlan
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.schema import _config, migrate
 from plugin.storage.schema_version import REVISION, is_current
 from plugin.storage.tables import SCHEMA_VERSION, metadata
 from plugin.storage.unit_of_work import SqlStorage
-from tests.factories import NOW, a_tenant
+from tests.factories import DESK, NOW, TENANT, a_plan, a_request, a_tenant
 
 OURS = {*metadata.tables, "mg_schema"}
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
@@ -65,6 +67,24 @@ def test_up_down_and_up_again_ends_where_it_was(empty: Engine) -> None:
             assert revision(empty) == step
 
     assert tables(empty) == OURS
+
+
+def test_a_plan_from_before_we_kept_who_decided_has_a_name_only(empty: Engine) -> None:
+    migrate(empty)
+    storage = SqlStorage(empty, Keyring(["A" * 43 + "="]))
+    storage.add_tenant(a_tenant(), NOW)
+    plan, request = a_plan(), a_request()
+    with storage.begin(TENANT) as uow:
+        uow.requests.save(request)
+        uow.plans.add(plan, request.id)
+        uow.plans.decide(plan.id, "Ana", NOW, AgentRef(DESK, AgentId("7")))
+        uow.commit()
+
+    migrate(empty, "0001")
+    migrate(empty)
+
+    with storage.read(TENANT) as uow:
+        assert uow.plans.get(plan.id) == StoredPlan(plan, request.id, NOW, "Ana", None)
 
 
 def test_down_to_the_ground_leaves_nothing_of_ours(empty: Engine) -> None:

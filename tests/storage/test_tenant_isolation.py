@@ -109,6 +109,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "settings.access_map": lambda uow: uow.settings.access_map().products,
     "deliveries.get": lambda uow: uow.deliveries.get(a_delivery().id),
     "deliveries.newest": lambda uow: uow.deliveries.newest((), 9),
+    "deliveries.last_received": lambda uow: uow.deliveries.last_received(),
     "facts.of_customer": lambda uow: uow.facts.of_customer(CUSTOMER),
     "orders.get": lambda uow: uow.orders.get(ORDER),
     "orders.of_customer": lambda uow: uow.orders.of_customer(CUSTOMER),
@@ -116,7 +117,6 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "requests.get": lambda uow: uow.requests.get(REQUEST.id),
     "requests.for_ticket": lambda uow: uow.requests.for_ticket(DESK, TicketId("77"), ORDER),
     "plans.get": lambda uow: uow.plans.get(PLAN.id),
-    "plans.latest_decided": lambda uow: uow.plans.latest_decided(REQUEST.id),
     "refunds.get": lambda uow: uow.refunds.get(REFUND.id),
     "refunds.of_plan": lambda uow: uow.refunds.of_plan(PLAN.id),
     "refunds.of_order": lambda uow: uow.refunds.of_order(ORDER),
@@ -150,6 +150,7 @@ def test_what_one_tenant_has_another_cannot_read(two: SqlStorage, name: str) -> 
 def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
     writes = {"add", "save", "append", "settle", "decide", "move", "write", "set_state", "use"}
     writes |= {"add_policy", "save_access_map", "add_run", "add_effects", "wake_run", "wake"}
+    writes |= {"describe_tenant"}
     told_of_their_own = {"settings.tenant", "effects.is_own_tag_change", "audit.verify"}
     with two.read(TENANT) as uow:
         reads = {

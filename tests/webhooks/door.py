@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event
 from plugin.domain.ids import InstallationId
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.ports.storage import Installation, InstallationStatus, Storage, StoredDelivery, Tenant
 from tests.factories import NOW
 from tests.storage_fixtures import FakeClock
@@ -77,7 +77,7 @@ class Door:
                 self._installation(SHOP, "practice"),
                 self._installation(HEADED, "systeme_io"),
                 self._installation(TIMED, "stripe"),
-                self._installation(DESK, "practice", kind="helpdesk"),
+                self._installation(DESK, "practice", kind=Kind.HELPDESK),
                 self._installation(GONE, "practice", status=InstallationStatus.REMOVED),
             ):
                 uow.installations.add(installation)
@@ -88,7 +88,7 @@ class Door:
         ref: InstallationId,
         platform: str,
         *,
-        kind: str = "store",
+        kind: Kind = Kind.STORE,
         status: InstallationStatus = InstallationStatus.CONNECTED,
     ) -> Installation:
         secrets = {"webhook_secret_1": SECRET, "api_key": "not-for-signing"}

@@ -13,7 +13,10 @@ from plugin.domain.events import SaleMade, StoreEvent
 from plugin.domain.ids import DeliveryId, customer_key
 from plugin.platforms.strict_json import JsonValue
 from plugin.ports.storage import DeliveryState, InstallationStatus, StoredDelivery
-from plugin.services.apply_event import MustWait, apply_event
+from plugin.services.apply_event import apply_event
+from plugin.services.applying import (
+    MustWait,
+)
 from tests.fakes.platforms import FakePlatforms, FakeStore
 from tests.webhooks.door import SHOP, Door, document
 from webhooks import dispatch

@@ -20,8 +20,8 @@ from typing_extensions import Buffer
 from werkzeug.datastructures import EnvironHeaders
 
 from plugin.domain.errors import NeedsHuman
-from plugin.platforms.manifest import Kind
 from plugin.platforms.manifest_schema import InvalidManifest
+from plugin.ports import Kind
 from plugin.ports.storage import DeliveryState
 from tests.webhooks.door import (
     DESK,

@@ -55,6 +55,7 @@ from plugin.domain.events import (
 from plugin.domain.ids import InstallationId, customer_key
 from plugin.domain.money import Money, zero
 from plugin.domain.orders import (
+    DisputeStage,
     Line,
     LineRef,
     Order,
@@ -62,6 +63,7 @@ from plugin.domain.orders import (
     Payment,
     PaymentRef,
     RefundRoute,
+    RefundStage,
     Resource,
     ResourceKind,
     Subscription,
@@ -71,12 +73,6 @@ from plugin.platforms.strict_json import JsonValue, Malformed, Reader
 from webhooks.delivery import Delivery
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-class _RefundState(StrEnum):
-    PENDING = "pending"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +134,7 @@ def _payment_refunded(news: _News) -> StoreEvent:
         payment=news.payment,
         refund=news.body.identifier("refund"),
         amount=news.amount(),
-        state=_one_of(_RefundState, news.body, "state"),
+        state=_one_of(RefundStage, news.body, "state"),
         at=news.at,
         reference=news.body.optional_text("reference"),
         whole=news.body.optional_boolean("whole") or False,
@@ -147,7 +143,7 @@ def _payment_refunded(news: _News) -> StoreEvent:
     )
 
 
-def _dispute(state: str) -> Callable[[_News], StoreEvent]:
+def _dispute(state: DisputeStage) -> Callable[[_News], StoreEvent]:
     def read(news: _News) -> StoreEvent:
         return DisputeNews(
             payment=news.payment,
@@ -184,9 +180,9 @@ _READERS: Mapping[str, Callable[[_News], StoreEvent]] = MappingProxyType(
         "sale.refunded": _sale_refunded,
         "subscription.cancelled": _subscription_cancelled,
         "payment.refunded": _payment_refunded,
-        "dispute.opened": _dispute("open"),
-        "dispute.won": _dispute("won"),
-        "dispute.lost": _dispute("lost"),
+        "dispute.opened": _dispute(DisputeStage.OPEN),
+        "dispute.won": _dispute(DisputeStage.WON),
+        "dispute.lost": _dispute(DisputeStage.LOST),
         "tag.added": _tag(added=True),
         "tag.removed": _tag(added=False),
         "ping": _ping,

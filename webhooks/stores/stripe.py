@@ -27,32 +27,19 @@ from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, WireFormat
 from plugin.domain.orders import PaymentRef
 from plugin.platforms.strict_json import JsonValue, Malformed, Reader
+from plugin.platforms.stripe_words import DISPUTE_STATES, INQUIRIES, REFUND_STATES
 from webhooks.delivery import Delivery
 
 # As the manifest declares it (a test compares them): reading a file here would be I/O.
 WIRE = WireFormat({"ISK": 2, "MGA": 0, "UGX": 2}, frozenset({"CLF", "IQD", "LYD", "UYI", "UYW"}))
 
-_REFUND_STATES: Mapping[str, str] = {
-    "pending": "pending",
-    "requires_action": "pending",
-    "succeeded": "succeeded",
-    "failed": "failed",
-    "canceled": "failed",
-}
-# `prevented`: the bank was paid back by a refund, which tells of itself. An inquiry (`warning_...`)
-# takes no money and is not yet a dispute: refunding is what settles it.
-_DISPUTE_STATES: Mapping[str, str] = {
-    "needs_response": "open",
-    "under_review": "open",
-    "won": "won",
-    "prevented": "won",
-    "lost": "lost",
-}
 _SUBSCRIPTION_OVER = frozenset({"canceled", "incomplete_expired"})
 
 
 def parse(delivery: Delivery, installation: InstallationId, body: JsonValue) -> list[StoreEvent]:  # noqa: ARG001 - every parser takes the delivery; this one needs the body alone
-    """Return what one event says; empty where another event of the same change says it.
+    """Return what one event says.
+
+    Empty where another event of the same change says it, and for a bank's mere inquiry.
 
     `body` was read strictly and its signature checked. Raises Malformed where an event of a known
     kind lacks what it must have.
@@ -88,7 +75,7 @@ def _refund(
 ) -> StoreEvent:
     # Refunds of a customer's cash balance belong to no payment.
     payment = refund.optional_text("charge") or refund.optional_text("payment_intent")
-    state = _REFUND_STATES.get(refund.optional_text("status") or "")
+    state = REFUND_STATES.get(refund.optional_text("status") or "")
     if payment is None or state is None:
         return Unrecognised(f"{topic}: {'payment' if payment is None else 'status'}")
     return PaymentRefunded(
@@ -106,8 +93,10 @@ def _refund(
 def _read_dispute(topic: str, installation: InstallationId, event: Reader) -> list[StoreEvent]:
     dispute = event.section("data", "object")
     status = dispute.text("status")
+    if status in INQUIRIES:
+        return []
     payment = dispute.optional_text("charge") or dispute.text("payment_intent")
-    state = _DISPUTE_STATES.get(status)
+    state = DISPUTE_STATES.get(status)
     if state is None:
         return [Unrecognised(f"{topic}: {status}")]
     return [

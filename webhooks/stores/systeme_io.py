@@ -9,6 +9,15 @@ webhooks of automation rules are another thing and are not read here.
 Amounts are integers of the smallest unit: a sale of 1.00 EUR came as `totalPrice: 100`. How
 currencies without two decimals are written is unknown, so their sales are not read.
 
+What was paid. Seen, once: one item without extras, with `totalPrice` equal to its plan's `amount`,
+`vat: 0.0`, and nothing in `shippingFee`, `discountAmount`, `discountType` and `coupon`. Assumed:
+`totalPrice` is what was charged for the whole order, and each item of it, an order bump say, comes
+as a delivery of its own with the same order and the same total. The units of `vat` and
+`discountAmount` are unknown, so every reading of them is tried. A total that the extras make of
+this item's price is all for this item. A larger one holds items of other deliveries too: until they
+come this item is paid with its price. What cannot be told apart is shared by list price once the
+items are known together (`plugin.domain.line_shares`), as if no further one were on its way.
+
 Source: https://developer.systeme.io/reference/api, the dashboard's own words on its events, and a
 public capture of 2026-09-27.
 """
@@ -16,11 +25,13 @@ public capture of 2026-09-27.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from plugin.domain.errors import InvalidInput
 from plugin.domain.events import (
+    NamedBy,
     SaleMade,
     SaleRefunded,
     StoreEvent,
@@ -122,10 +133,13 @@ def _sale(topic: str, read: Reader, installation: InstallationId, at: datetime) 
     unread = [Unrecognised(f"{topic}: {path}") for path in odd]
     if not cancelled:
         return [SaleMade(order), *unread]
+    line, named_by = order.lines[0], _named_by(read)
     if one_shot:
-        return [SaleRefunded(order, at, f"sale_canceled:{order.lines[0].ref.ref}"), *unread]
+        refund = f"sale_canceled:{order.ref.ref}:{line.ref.ref}"
+        return [SaleRefunded(order, at, refund, named_by), *unread]
     if subscribed:
-        return [SubscriptionCancelled(order, order.lines[0].subscription, at), *unread]
+        news = SubscriptionCancelled(order, line.subscription, at, named_by=named_by)
+        return [news, *unread]
     # Of a plan of unknown type nobody can say whether money went back.
     return [Unrecognised(f"{topic}: pricePlan.type"), *unread]
 
@@ -145,10 +159,7 @@ def _order(
     product = read.identifier("pricePlan", "id")
     price = _amount(read, "pricePlan", "amount", currency=nothing.currency)
     total = _amount(read, "order", "totalPrice", currency=nothing.currency)
-    if price is None and total is None:
-        raise Malformed("order.totalPrice")
-    # The total may hold several items, the price no discount yet: the line is the lesser of both.
-    paid = min(amount for amount in (price, total) if amount is not None)
+    paid, listed = _paid(read, price, total)
     captured = paid if total is None else total
     bought_at = _time(read, "order", "createdAt") or _time(read, "orderItem", "createdAt")
     ref, line_ref = _refs(read, installation, email, product)
@@ -157,6 +168,7 @@ def _order(
     status = SubscriptionStatus.UNKNOWN if cancelled else SubscriptionStatus.ACTIVE
     subscription = Subscription(installation, plan_ref, status, renews=price) if plan_ref else None
     back = cancelled and not subscribed
+    processor = _processor(read)
     line = Line(
         ref=line_ref,
         title=read.optional_text("pricePlan", "name")
@@ -168,15 +180,17 @@ def _order(
         kind=next((given.kind for given in gives or ()), None),
         gives=gives,
         subscription=plan_ref,
+        listed=listed,
     )
     payment = Payment(
         ref=PaymentRef(installation, ref.ref),
-        label=_label(read),
+        label=_label(processor),
         captured=captured,
         refunded=captured if back else nothing,
         disputed=nothing,
         route=RefundRoute.BY_HAND,
         partial=False,
+        processor=processor,
     )
     return Order(
         ref=ref,
@@ -192,6 +206,51 @@ def _order(
         subscription=subscription,
         contact=read.optional_identifier("customer", "contactId"),
     )
+
+
+def _paid(read: Reader, price: Money | None, total: Money | None) -> tuple[Money, Money | None]:
+    """What was paid for the item, and its list price where that is a share of the total.
+
+    Raises Malformed where neither price nor total is told.
+    """
+    if total is None or price is None:
+        known = price if total is None else total
+        if known is None:
+            raise Malformed("order.totalPrice")
+        return known, None
+    order = dict(_members(read.section("order").value))
+    extras = [order.get(name) for name in ("vat", "shippingFee", "discountAmount")]
+    vat, shipping, discount = map(_number, extras)
+    is_for_one = total <= price or any(
+        abs(one_item - total.minor) <= 1  # a cent: how they round is unknown
+        for one_item in _one_item_totals(price, vat, shipping, discount)
+    )
+    told = (*extras, dict(_members(read.value)).get("coupon"))
+    return total if is_for_one else price, price if any(told) or total < price else None
+
+
+def _number(told: JsonValue) -> Decimal:
+    """A number as it was written; nothing where it is none, since its form was hardly ever seen."""
+    is_number = isinstance(told, int | float) and not isinstance(told, bool)
+    return Decimal(repr(told)) if is_number else Decimal()
+
+
+def _one_item_totals(
+    price: Money, vat: Decimal, shipping: Decimal, discount: Decimal
+) -> Iterator[Decimal]:
+    """What an order of one item at `price` would cost, by each reading of the extras' units."""
+    nothing, listed = Decimal(), Decimal(price.minor)
+    for off in (nothing, *_readings(discount, listed)):  # nothing: the price is less it already
+        goods = listed - off
+        for carriage in (shipping, shipping * 100):
+            for taxed in (goods, goods + carriage):
+                for tax in (nothing, *_readings(vat, taxed)):  # nothing: the prices hold it already
+                    yield goods + carriage + tax
+
+
+def _readings(told: Decimal, of: Decimal) -> tuple[Decimal, ...]:
+    """`told` as smallest units, as whole units, as per cent and as a part of `of`."""
+    return told, told * 100, of * told / 100, of * told
 
 
 def _refs(
@@ -213,6 +272,13 @@ def _refs(
     )
     order = OrderRef(installation, name)
     return order, LineRef(order, item or f"plan:{product}")
+
+
+def _named_by(read: Reader) -> NamedBy:
+    if read.optional_identifier("order", "id") is not None:
+        return NamedBy.ORDER
+    has_item = read.optional_identifier("orderItem", "id") is not None
+    return NamedBy.LINE if has_item else NamedBy.PLAN
 
 
 def _resources(
@@ -283,12 +349,16 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _label(read: Reader) -> str:
+def _processor(read: Reader) -> str | None:
+    """Who took the payment, in the store's word. Only `cash on delivery` was seen for real."""
     processor = read.optional_text("customer", "paymentProcessor")
+    return None if processor is None else processor.strip()[:60]
+
+
+def _label(processor: str | None) -> str:
     if processor is None:
         return "Payment processor not told"
-    shown = processor.strip()[:60]
-    return shown[:1].upper() + shown[1:]
+    return processor[:1].upper() + processor[1:]
 
 
 def _name(read: Reader) -> str:

@@ -1,0 +1,167 @@
+"""Apply what a gateway tells of its payments: refunds, by us or made elsewhere, and disputes.
+
+Recognises our own refund before it creates anything: its echo moves it, and is never a second
+entry. Never calls outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from plugin.domain.events import (
+    DisputeNews,
+    PaymentRefunded,
+)
+from plugin.domain.facts import (
+    DisputeClosed,
+    DisputeOpened,
+    Refunded,
+    RefundFailed,
+)
+from plugin.domain.message_texts import MessageId
+from plugin.domain.orders import DisputeStage, Order, RefundStage
+from plugin.domain.refunds import OVER, Move, Refund, RefundState, may_move
+from plugin.ports.storage import UnitOfWork
+from plugin.services.announce import Announcement
+from plugin.services.applying import (
+    PATIENCE,
+    STORE,
+    Application,
+    Applied,
+    Ignored,
+    MustWait,
+    Source,
+    keep_sale,
+    let_rules_run,
+    tick_delivery_received,
+)
+from plugin.services.recognise_order import (
+    has_refund,
+    is_all_back,
+    order_of,
+)
+from plugin.services.settle_refund import settle_refund
+
+
+def payment_refunded(
+    uow: UnitOfWork, event: PaymentRefunded, source: Source, now: datetime
+) -> Application:
+    """A gateway's news of a refund: ours by id or reference, else made elsewhere."""
+    tick_delivery_received(uow, source, now)
+    candidates = uow.refunds.of_payment(event.payment)
+    ours = _our_refund(candidates, event)
+    if ours is not None and not _contradicts(ours, event):
+        return _echoed(uow, ours, event, now)
+    if now - source.received_at < PATIENCE and any(_may_be_echo(r, event) for r in candidates):
+        return MustWait(now + timedelta(seconds=2))
+    if event.state is RefundStage.PENDING:
+        return Ignored("a refund made elsewhere is not through yet")
+    order = order_of(uow, event.payment, event.order)
+    if order is None:
+        return Ignored("a refund of a payment that belongs to no order we know")
+    if event.state is RefundStage.FAILED:
+        fact = RefundFailed(order.customer, order.ref, event.refund, event.at)
+        uow.facts.append(fact, f"delivery {source.delivery}", now)
+        return let_rules_run(uow, order.customer, source, now)
+    keep_sale(uow, order, source, now)
+    if (closed := _close_manual(uow, order, event, now)) is not None:
+        return closed
+    # By the store, as a sale cancelled; or by this gateway, which tells of one refund often.
+    is_told = is_all_back(uow, order) or has_refund(uow, order, event.refund)
+    fact_of_it = Refunded(
+        customer=order.customer,
+        order=order.ref,
+        refund=event.refund,
+        at=event.at,
+        amount=event.amount,
+        whole=event.whole and len(order.payments) <= 1,
+        by_payment=((event.payment, event.amount),),
+        captured=order.captured,
+    )
+    uow.facts.append(fact_of_it, f"delivery {source.delivery}", now)
+    news = Announcement(
+        MessageId.OWNER_REFUNDED_ELSEWHERE,
+        MessageId.NOTE_REFUNDED_ELSEWHERE,
+        order,
+        source.store,
+        event.amount,
+        None,
+    )
+    return let_rules_run(uow, order.customer, source, now, None if is_told else news)
+
+
+def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund | None:
+    for refund in candidates:
+        if refund.gateway_ref == event.refund or event.reference in (refund.key, refund.id):
+            return refund
+    return None
+
+
+def _contradicts(refund: Refund, event: PaymentRefunded) -> bool:
+    """Money went back that we wrote down as never sent: it is booked like one made elsewhere."""
+    denied = (RefundState.REFUSED, RefundState.WITHDRAWN)
+    return refund.state in denied and event.state is RefundStage.SUCCEEDED
+
+
+def _may_be_echo(refund: Refund, event: PaymentRefunded) -> bool:
+    """While our own call of this amount has no answer, news without a reference may be about it."""
+    in_the_air = refund.state in (RefundState.SUBMITTING, RefundState.UNKNOWN)
+    goes_again = refund.state is RefundState.RESERVED and refund.looks > 0
+    return (in_the_air or goes_again) and refund.amount == event.amount
+
+
+def _echoed(uow: UnitOfWork, refund: Refund, event: PaymentRefunded, now: datetime) -> Application:
+    """News of our own refund moves it; it never makes a second entry."""
+    if refund.state in (RefundState.RESERVED, RefundState.SUBMITTING):
+        return MustWait(now + timedelta(seconds=2))
+    to = _told_state(refund, event)
+    if to is refund.state or not may_move(refund.state, to):
+        return Applied()
+    is_over = to not in (RefundState.PENDING, RefundState.UNKNOWN)
+    move = Move(to, None if is_over else refund.wake_at or now, event.refund, event.reason)
+    settle_refund(uow, refund, move, STORE, now, event.refund)
+    return Applied()
+
+
+def _told_state(refund: Refund, event: PaymentRefunded) -> RefundState:
+    match event.state:
+        case RefundStage.SUCCEEDED:
+            return RefundState.SUCCEEDED
+        case RefundStage.FAILED if refund.state in OVER:
+            return RefundState.FAILED_LATER
+        case RefundStage.FAILED if refund.state is RefundState.NEEDS_PERSON:
+            return RefundState.UNKNOWN  # the look-up that follows says why it failed
+        case RefundStage.FAILED:
+            return RefundState.REFUSED
+        case _:
+            return RefundState.PENDING
+
+
+def _close_manual(
+    uow: UnitOfWork, order: Order, event: PaymentRefunded, now: datetime
+) -> Application | None:
+    """A refund by hand that waits for evidence of this amount takes this as its evidence."""
+    for refund in uow.refunds.of_order(order.ref):
+        if refund.state is RefundState.MANUAL and refund.amount == event.amount:
+            move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_gateway")
+            settle_refund(uow, refund, move, STORE, now, event.refund)
+            return Applied()
+    return None
+
+
+def dispute_changed(
+    uow: UnitOfWork, event: DisputeNews, source: Source, now: datetime
+) -> Application:
+    """The bank holds money of a payment, or has decided who gets it."""
+    order = order_of(uow, event.payment, event.order)
+    if order is None:
+        return Ignored("a dispute on a payment that belongs to no order we know")
+    keep_sale(uow, order, source, now)
+    opened = DisputeOpened(order.customer, order.ref, event.dispute, event.amount, event.at)
+    uow.facts.append(opened, f"delivery {source.delivery}", now)
+    if event.state is not DisputeStage.OPEN:
+        won = event.state is DisputeStage.WON
+        closed = DisputeClosed(order.customer, order.ref, event.dispute, won, event.at)
+        uow.facts.append(closed, f"delivery {source.delivery}", now)
+    return let_rules_run(uow, order.customer, source, now)

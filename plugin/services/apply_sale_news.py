@@ -1,0 +1,129 @@
+"""Apply what a store tells of its sales and subscriptions: made, cancelled, ended, resumed.
+
+Facts first, then the rules. Never calls outside: what must be re-read was re-read before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from plugin.domain.endings import paid_until
+from plugin.domain.events import (
+    SaleRefunded,
+    SubscriptionCancelled,
+    SubscriptionNews,
+)
+from plugin.domain.facts import (
+    PaidUntil,
+    Refunded,
+)
+from plugin.domain.ids import RunId, customer_key, digest
+from plugin.domain.message_texts import MessageId, SentenceId
+from plugin.domain.orders import SubscriptionRef
+from plugin.domain.refunds import IN_FLIGHT, Move, RefundState
+from plugin.ports.storage import UnitOfWork
+from plugin.services.announce import Announcement
+from plugin.services.applying import (
+    PATIENCE,
+    STORE,
+    Application,
+    Applied,
+    Ignored,
+    MustWait,
+    Source,
+    keep_sale,
+    let_rules_run,
+)
+from plugin.services.recognise_order import (
+    is_ended,
+    known_sale,
+    located,
+)
+from plugin.services.settle_refund import settle_refund
+
+
+def sale_refunded(
+    uow: UnitOfWork, event: SaleRefunded, source: Source, now: datetime
+) -> Application:
+    """A one-shot sale cancelled: its money went back in full, by us or by somebody else."""
+    event = replace(event, order=located(uow, event.order, event.named_by, event.refund))
+    order = known_sale(uow, event.order)
+    keep_sale(uow, order, source, now)
+    ours = uow.refunds.of_order(order.ref)
+    waiting = [r for r in ours if r.state in IN_FLIGHT]
+    manual = [r for r in waiting if r.state in (RefundState.MANUAL, RefundState.NEEDS_PERSON)]
+    if len(manual) < len(waiting) and now - source.received_at < PATIENCE:
+        return MustWait(now + timedelta(seconds=5))
+    for refund in manual:
+        move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_store")
+        settle_refund(uow, refund, move, STORE, now, event.refund)
+    if is_ended(uow, order):
+        return Applied()  # the same money, told of before: by us, or by the gateway
+    lines = tuple(line.ref for line in event.order.lines)
+    fact = Refunded(
+        customer=order.customer,
+        order=order.ref,
+        refund=event.refund,
+        at=event.at,
+        amount=event.order.paid,
+        ends=lines,
+    )
+    is_new = uow.facts.append(fact, f"delivery {source.delivery}", now)
+    news = Announcement(
+        MessageId.OWNER_SALE_CANCELLED,
+        MessageId.NOTE_SALE_CANCELLED,
+        order,
+        source.store,
+        event.order.paid,
+        SentenceId.MONEY_ALL_BACK,
+    )
+    return let_rules_run(uow, order.customer, source, now, news if is_new else None)
+
+
+def subscription_cancelled(
+    uow: UnitOfWork, event: SubscriptionCancelled, source: Source, now: datetime
+) -> Application:
+    """No proof of money back: access ends with what is paid, or a person decides when."""
+    event = replace(event, order=located(uow, event.order, event.named_by))
+    order = known_sale(uow, event.order)
+    keep_sale(uow, order, source, now)
+    until = event.paid_until or (event.at if event.ended else None)
+    is_new = until is None
+    if until is not None:
+        lines = [line.ref for line in event.order.lines]
+        before = [paid_until(uow.facts.of_customer(order.customer), line) for line in lines]
+        for line in lines:
+            fact = PaidUntil(order.customer, line, until, event.at)
+            uow.facts.append(fact, f"delivery {source.delivery}", now)
+        facts = uow.facts.of_customer(order.customer)
+        is_new = before != [paid_until(facts, line) for line in lines]
+    news = Announcement(
+        MessageId.OWNER_SALE_CANCELLED,
+        MessageId.NOTE_SALE_CANCELLED,
+        order,
+        source.store,
+        None,
+        SentenceId.MONEY_NOT_TOLD,
+        until,
+        needs_person=until is None,
+    )
+    # Without a fact, only the name of the run keeps a repeated delivery from telling again.
+    cause = digest("cancelled", order.ref.installation, order.ref.ref, event.at.isoformat())
+    named = RunId(cause) if until is None else None
+    return let_rules_run(uow, order.customer, source, now, news if is_new else None, named)
+
+
+def subscription_changed(
+    uow: UnitOfWork, event: SubscriptionNews, source: Source, now: datetime
+) -> Application:
+    """A subscription ends, ended, or goes on after all."""
+    if not event.email:
+        return Ignored("a subscription of nobody that we could know")
+    customer = customer_key(event.email)
+    until = event.ends_at or (event.at if event.ended else None)
+    # Kept whether its sale is known or not: what it renews may be told of later.
+    subscription = SubscriptionRef(event.installation, event.subscription)
+    fact = PaidUntil(customer, subscription, until, event.at)
+    uow.facts.append(fact, f"delivery {source.delivery}", now)
+    return let_rules_run(uow, customer, source, now)

@@ -1,0 +1,97 @@
+"""What applying any store event needs: its outcomes, its source, the sale it tells, the rules.
+
+Writes inside the transaction of the event's delivery. Never calls outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from plugin.domain.ids import CustomerKey, DeliveryId, InstallationId, RunId
+from plugin.domain.orders import Order
+from plugin.ports.storage import SelfTestLine, UnitOfWork
+from plugin.services.announce import Announcement, announce
+from plugin.services.record_sale import sale_facts
+from plugin.services.run_rules import run_rules, tell_nobody
+
+STORE = "store"
+PATIENCE = timedelta(minutes=15)
+"""How long news waits for a call of ours that it may be the echo of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """It changed what we know, or was known already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """It says nothing that concerns us, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecognised:
+    """Of a kind that we have no words for: kept and shown."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class MustWait:
+    """Our own call is in flight and this may be its echo: apply it again at `until`."""
+
+    until: datetime
+
+
+Application = Applied | Ignored | NotRecognised | MustWait
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an event comes from: its delivery, when it arrived, and the store's name for people."""
+
+    delivery: DeliveryId
+    installation: InstallationId
+    store: str
+    received_at: datetime
+
+
+def keep_sale(uow: UnitOfWork, order: Order, source: Source, now: datetime) -> None:
+    """Keep what was told of a sale, and its lines as facts."""
+    uow.orders.save(order)
+    for fact in sale_facts(order):
+        uow.facts.append(fact, f"delivery {source.delivery}", now)
+    tick_delivery_received(uow, source, now)
+
+
+def let_rules_run(
+    uow: UnitOfWork,
+    customer: CustomerKey,
+    source: Source,
+    now: datetime,
+    news: Announcement | None = None,
+    run_id: RunId | None = None,
+) -> Applied:
+    """Let the rules run. `run_id` names the cause where more than one delivery may tell of it."""
+    tellers = tell_nobody if news is None else announce(uow, news)
+    named = run_id or RunId(source.delivery)
+    run_rules(uow, customer, named, f"delivery {source.delivery}", now, tellers)
+    return Applied()
+
+
+def tick_delivery_received(uow: UnitOfWork, source: Source, now: datetime) -> None:
+    """The self-test's waiting line is done by the first delivery that arrives."""
+    installation = uow.installations.get(source.installation)
+    if installation is None:
+        return
+    lines = tuple(
+        SelfTestLine(line.name, "ok", line.details, now)
+        if line.name == "delivery_received" and line.state == "waiting"
+        else line
+        for line in installation.self_test
+    )
+    if lines != installation.self_test:
+        uow.installations.save(replace(installation, self_test=lines))
