@@ -10,7 +10,6 @@ from __future__ import annotations
 import json as json_text
 import logging
 import math
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from plugin.domain.errors import (
 )
 from plugin.platforms.addresses import Resolver, resolve
 from plugin.platforms.checked_connection import CheckedAdapter, CutOff, Line
+from plugin.platforms.http_headers import fits_header, is_header_name
 from plugin.platforms.manifest import Timeouts
 from plugin.platforms.retry_after import seconds_to_wait
 from plugin.platforms.strict_json import JsonValue, Unreadable, read_json
@@ -39,8 +39,6 @@ _log = logging.getLogger(__name__)
 
 LARGEST_ANSWER = 5 * 1024 * 1024
 _CHUNK = 64 * 1024
-_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
-_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _READING_METHODS = frozenset({"GET", "HEAD"})
 _NOTHING_DONE = frozenset({425, 429})
 
@@ -171,8 +169,8 @@ class HttpClient:
 
         Raises RetryLater when nothing happened (no connection, 429, our own budget; any failure of
         a read), OutcomeUnknown when a write may have taken effect, Refused when the place, the
-        address or a redirect is not allowed or a read's answer is too large, InvalidInput for a
-        header that cannot be sent. `retry` is for reads only.
+        address or a redirect is not allowed, a header cannot be sent or a read's answer is too
+        large. `retry` is for reads only.
         """
         if retry is not None and not call.is_read:
             raise ValueError("a write is repeated by the saga only, never by the HTTP client")
@@ -278,9 +276,13 @@ class HttpClient:
         elif call.form is not None:
             data = list(call.form)
         for name, value in call.headers.items():
-            # requests would refuse a broken value too, but show it: it may be a pasted key.
-            if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
-                raise InvalidInput(name, "holds characters no header can carry: copy it again")
+            # requests would refuse a broken value too, but show it: it may be a pasted key. And
+            # it would raise what nobody takes for a no, though nothing left us.
+            if not (is_header_name(name) and fits_header(value)):
+                raise Refused(
+                    "key_unusable",
+                    f"{name} holds characters that no header can carry: copy the key again",
+                )
         merged = CaseInsensitiveDict({**headers, **call.headers})
         return requests.Request(
             call.method, call.url, headers=merged, params=list(call.query), data=data

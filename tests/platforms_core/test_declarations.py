@@ -11,7 +11,7 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.declarations import ManifestDeclarations
 from plugin.platforms.registry import Registry
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.ports.connecting import DeclaredLine
 
 PLACE = "127.0.0.1:8099"
@@ -56,6 +56,7 @@ def test_practice_is_called_nowhere(declarations: ManifestDeclarations, tmp_path
         ("bank", "stripe", {}, "kind"),
         ("store", "zendesk", {}, "platform"),
         ("store", "stripe", {}, "api_key"),
+        ("store", "stripe", {"api_key": "rk_live_é"}, "api_key"),
         ("store", "stripe", {"api_key": "k", "more": "x"}, "more"),
         ("store", "stripe", {"api_key": "k", "base_url": "http://10.0.0.1"}, "base_url"),
         ("store", "stripe", {"api_key": "k", "base_url": "file:///etc/passwd"}, "base_url"),
@@ -78,7 +79,7 @@ def test_what_cannot_be_used_is_named(
 
 def test_the_self_test_has_the_platforms_own_sentences(declarations: ManifestDeclarations) -> None:
     connection = Connection(
-        TenantId("t"), InstallationId("i"), "store", "stripe", "Stripe", {}, {"api_key": "k"}
+        TenantId("t"), InstallationId("i"), Kind.STORE, "stripe", "Stripe", {}, {"api_key": "k"}
     )
     lines = declarations.self_test(connection)
     assert lines[0] == DeclaredLine("key_works", "Stripe accepts the key")

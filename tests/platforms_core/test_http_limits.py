@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from plugin.domain.errors import InvalidInput, MakegoodError, OutcomeUnknown, RetryLater
+from plugin.domain.errors import MakegoodError, OutcomeUnknown, Refused, RetryLater
 from plugin.platforms.addresses import resolve
 from plugin.platforms.http_client import Call, ReadRetry
 from tests.platforms_core.http_peers import (
@@ -127,7 +127,8 @@ def test_a_header_that_cannot_be_sent_is_refused_without_showing_it(
 ) -> None:
     error = failure(client_for(peer.place), get(peer.url(), headers={name: value}))
 
-    assert isinstance(error, InvalidInput)
+    assert isinstance(error, Refused)  # nothing left us: a definitive no, for a write too
+    assert error.code == "key_unusable"
     assert CANARY not in str(error)
     assert peer.requests == []
 

@@ -224,6 +224,20 @@ def test_an_emulated_refund_may_be_looked_up_by_hand(toy_store: Json) -> None:
     assert _store(toy_store).refunds.look_up_after_seconds == ()
 
 
+def test_a_choice_may_say_what_follows_from_it(toy_store: Json) -> None:
+    line = {"name": "mode", "label": "Mode", "choices": ["live", "test"]}
+    toy_store["install_fields"][2] = {**line, "choice_hints": {"test": "No money moves"}}
+    assert _store(toy_store).install_fields[2].choice_hints == {"test": "No money moves"}
+    toy_store["install_fields"][2] = {**line, "choice_hints": {"dry": "No money moves"}}
+    with pytest.raises(InvalidManifest, match="hints are for the choices that there are"):
+        _store(toy_store)
+
+
+def test_a_platform_may_make_no_smaller_keys(toy_store: Json) -> None:
+    assert not _store(toy_store).whole_account
+    assert _store({**toy_store, "whole_account": True}).whole_account
+
+
 def test_a_host_choice_may_stand_in_an_address(toy_store: Json) -> None:
     toy_store["install_fields"][0] = {
         "name": "shop",
@@ -306,6 +320,8 @@ def test_the_form_is_read_trimmed_and_in_small_letters_where_it_names_a_host(
     [
         ({"shop": "acme"}, "api_key", "fill in API key"),
         ({"shop": "acme", "api_key": "a\nb"}, "api_key", "cannot be seen"),
+        ({"shop": "acme", "api_key": "rk_live_é"}, "api_key", "no key has, like accents"),
+        ({"shop": "acme", "api_key": "“rk_live_1”"}, "api_key", "copy it again"),
         ({"shop": "acme.toy.example", "api_key": "k"}, "shop", "before the first dot"),
         ({"shop": "acme", "api_key": "k", "mode": "fast"}, "mode", "choose one of live, test"),
         ({"shop": "acme", "api_key": "k", "extra": "1"}, "extra", "no such field"),
@@ -319,6 +335,7 @@ def test_a_form_line_that_cannot_be_used_says_what_to_do(
 
     assert caught.value.field == field
     assert "a\nb" not in str(caught.value)
+    assert "rk_live" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["shop.example.com", "a.bc"])

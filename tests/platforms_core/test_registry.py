@@ -11,11 +11,14 @@ from typing import Any, Protocol
 import pytest
 
 from plugin.domain.errors import InvalidInput
-from plugin.platforms.manifest import STORE_CAPABILITIES, Kind, Level
+from plugin.platforms.manifest import (
+    STORE_CAPABILITIES,
+    Level,
+)
 from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.platforms.registry import Registry, class_name
 from plugin.platforms.registry_check import CAPABILITY_PORTS, check, methods_of
-from plugin.ports import FindsOrders
+from plugin.ports import FindsOrders, Kind
 
 STORE_CODE = """
 class ToyShopStore:

@@ -22,12 +22,22 @@ from plugin.helpdesks.zendesk.api import Api, body_of, known_shape, told_in_the_
 from plugin.helpdesks.zendesk.app_package import APP_NAME, INSTALLATION_PARAMETER, package
 from plugin.helpdesks.zendesk.comments import carries, html_of
 from plugin.helpdesks.zendesk.rights import DeskUser, Reach, TicketPlace, may_see, read_user
-from plugin.helpdesks.zendesk.sign_in import ID, App, PublicKeys, signed_in_agent
+from plugin.helpdesks.zendesk.sign_in import (
+    ID,
+    App,
+    KnownKey,
+    PublicKeys,
+    read_public_key,
+    signed_in_agent,
+    to_pem,
+)
 from plugin.platforms.http_client import HttpClient
 from plugin.platforms.strict_json import JsonObject, JsonValue, Reader
 from plugin.ports import Agent, Changed, Clock, Connection, Probe, SignIn, Ticket
 
 _KEYS: Final = PublicKeys()
+_APP_KEY: Final = "app_public_key"
+_APP_KEY_READ_AT: Final = "app_public_key_read_at"
 _OPEN: Final = frozenset({"new", "open", "pending", "hold"})
 _WRITE_TRIES: Final = 3
 _PAGE: Final = 100
@@ -40,22 +50,23 @@ _LONGEST_TEXT: Final = 10_000
 class ZendeskHelpdesk:
     """One Zendesk account.
 
-    `connection.settings`: `subdomain`, `email`, after `finish` also `app_id` and
-    `app_installation_id`, in development `base_url`; `connection.secrets`: `api_token`. `keys` are
-    the apps' public keys, shared by the whole process unless given.
+    `connection.settings`: `subdomain`, `email`, after `finish` also what that gives, in development
+    `base_url`; `connection.secrets`: `api_token`. `keys` are the apps' public keys, shared by the
+    whole process unless given.
     """
 
     def __init__(
         self,
         connection: Connection,
         http: HttpClient,
-        clock: Clock,  # noqa: ARG002 - all adapters are made alike; what needs a time here is told it
+        clock: Clock,
         keys: PublicKeys = _KEYS,
     ) -> None:
         self._connection = connection
         settings = connection.settings
         base_url = settings.get("base_url") or f"https://{settings['subdomain']}.zendesk.com"
         self._api = Api(http, base_url, settings["email"], connection.secrets["api_token"])
+        self._clock = clock
         self._keys = keys
 
     # --- the panel --------------------------------------------------------------------------------
@@ -70,9 +81,22 @@ class ZendeskHelpdesk:
             )
         app = App(settings["subdomain"], app_id, installed)
         agent = signed_in_agent(
-            form.get("token", ""), app, now, self._keys, lambda: self._api.public_key(app_id)
+            form.get("token", ""),
+            app,
+            now,
+            self._keys,
+            lambda: self._api.public_key(app_id),
+            self._kept_key(),
         )
         return SignIn(agent)
+
+    def _kept_key(self) -> KnownKey | None:
+        """The app's key as finishing stored it; None where that was before keys were kept."""
+        pem = self._connection.settings.get(_APP_KEY, "")
+        read_at = self._connection.settings.get(_APP_KEY_READ_AT, "")
+        if not (pem and read_at):
+            return None
+        return KnownKey(read_public_key(pem.encode()), datetime.fromisoformat(read_at))
 
     def read_agent(self, agent: AgentId) -> Agent | None:
         user = self._user(agent)
@@ -245,8 +269,9 @@ class ZendeskHelpdesk:
         return package(self._connection, public_url, out)
 
     def finish(self) -> Mapping[str, str]:
-        """Settings to store once our app is installed: `app_id` and `app_installation_id`.
+        """Settings to store once our app is installed: its ids, and its public key with the time.
 
+        The key is kept so that a process that just began lets agents in without asking for it.
         Raises Refused: `app_not_installed`, `app_ambiguous`, or `rights_missing` where the token's
         user is no administrator; and when the app's public key cannot be used.
         """
@@ -256,8 +281,12 @@ class ZendeskHelpdesk:
                 raise Refused("app_not_installed")
             installed = self._ours(found.items("installations"))
             app_id, installation_id = installed.identifier("app_id"), installed.identifier("id")
-        self._api.public_key(app_id)
-        return {"app_id": app_id, "app_installation_id": installation_id}
+        return {
+            "app_id": app_id,
+            "app_installation_id": installation_id,
+            _APP_KEY: to_pem(self._api.public_key(app_id)),
+            _APP_KEY_READ_AT: self._clock.now().isoformat(),
+        }
 
     def _ours(self, installations: Sequence[Reader]) -> Reader:
         """The app made for this installation of ours; else the only one that has our name.

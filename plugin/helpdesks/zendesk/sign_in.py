@@ -2,7 +2,8 @@
 
 The key's address is built from our own settings; nothing in the token (`kid`, `jku`, `cnf`) ever
 says where a key is. The token names the account, the installation, the agent and the location, but
-not the ticket. Keeps public keys in memory, and nothing else.
+not the ticket. Keeps public keys in memory, and nothing else. Who has not signed with a key that we
+know makes us call Zendesk at most once in `REFETCH_PAUSE`, and only with a token made for this app.
 
 Source: developer.zendesk.com, "Building a server-side app - Part 5: Securing the app". The life of
 a token, the form of `sub` and the meaning of `qsh` are not documented there: the life is capped,
@@ -11,6 +12,7 @@ a token, the form of `sub` and the meaning of `qsh` are not documented there: th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,9 +22,13 @@ from typing import Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 
-from plugin.domain.errors import Refused
+from plugin.domain.errors import Refused, RetryLater
 from plugin.domain.ids import AgentId
 
 ID: Final = re.compile(r"[1-9][0-9]{0,18}")
@@ -34,7 +40,7 @@ LONGEST_TOKEN: Final = 8192
 KEY_LIFE: Final = timedelta(hours=1)
 """A key is read anew after this time, so that one that Zendesk withdrew ends."""
 REFETCH_PAUSE: Final = timedelta(minutes=5)
-"""Wrong signatures cost nothing to send: they make us fetch at most this often."""
+"""Tokens that no key of ours signed cost nothing to send: they make us fetch at most this often."""
 
 _SMALLEST_KEY_BITS: Final = 2048
 _CLAIMS: Final = ("exp", "iat", "aud", "iss", "sub")
@@ -63,41 +69,50 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class KnownKey:
+    """An app's public key, and when Zendesk gave it."""
+
     key: RSAPublicKey
     read_at: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it need not be read anew."""
+        return now - self.read_at < KEY_LIFE
 
 
 class PublicKeys:
     """The apps' public keys, by subdomain and app. One for all requests of a process."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._asked_again: dict[tuple[str, str], datetime] = {}
+        self._known: dict[tuple[str, str], KnownKey] = {}
+        self._asked: dict[tuple[str, str], datetime] = {}
         self._lock = Lock()
 
-    def key(self, app: App, now: datetime, fetch: FetchKey) -> RSAPublicKey:
-        """The key, fetched where it is unknown or old. Raises what `fetch` raises."""
-        known = self._known.get((app.subdomain, app.app_id))
-        if known is not None and now - known.read_at < KEY_LIFE:
-            return known.key
-        return self._fetched(app, now, fetch)
+    def known(self, app: App, kept: KnownKey | None) -> KnownKey | None:
+        """The newest key that is known without asking; `kept` is what finishing stored."""
+        ours = self._known.get((app.subdomain, app.app_id))
+        if ours is None or (kept is not None and kept.read_at > ours.read_at):
+            return kept
+        return ours
 
-    def newer(self, app: App, now: datetime, fetch: FetchKey) -> RSAPublicKey | None:
-        """The key fetched again after a wrong signature; None when that was done a moment ago."""
+    def fetched(self, app: App, now: datetime, fetch: FetchKey) -> RSAPublicKey:
+        """The key as it is now, for somebody who proved who he is. Raises what `fetch` raises."""
+        key = fetch()
+        self._known[app.subdomain, app.app_id] = KnownKey(key, now)
+        return key
+
+    def fetched_for_stranger(
+        self, app: App, now: datetime, fetch: FetchKey
+    ) -> RSAPublicKey | timedelta:
+        """The key as it is now, or how long strangers must wait until they make us ask again."""
         name = (app.subdomain, app.app_id)
         with self._lock:
-            last = self._asked_again.get(name)
+            last = self._asked.get(name)
             if last is not None and now - last < REFETCH_PAUSE:
-                return None
+                return last + REFETCH_PAUSE - now
             # Noted before the call: a key address that does not answer is not asked more often.
-            self._asked_again[name] = now
-        return self._fetched(app, now, fetch)
-
-    def _fetched(self, app: App, now: datetime, fetch: FetchKey) -> RSAPublicKey:
-        key = fetch()
-        self._known[app.subdomain, app.app_id] = _Known(key, now)
-        return key
+            self._asked[name] = now
+        return self.fetched(app, now, fetch)
 
 
 def read_public_key(pem: bytes) -> RSAPublicKey:
@@ -111,22 +126,44 @@ def read_public_key(pem: bytes) -> RSAPublicKey:
     return key
 
 
+def to_pem(key: RSAPublicKey) -> str:
+    """`key` as text that `read_public_key` reads: the key alone, whatever stood around it."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+
 def signed_in_agent(
-    token: str, app: App, now: datetime, keys: PublicKeys, fetch: FetchKey
+    token: str,
+    app: App,
+    now: datetime,
+    keys: PublicKeys,
+    fetch: FetchKey,
+    kept: KnownKey | None = None,
 ) -> AgentId:
-    """The agent whom Zendesk names in `token`.
+    """The agent whom Zendesk names in `token`. `kept` is the key that finishing stored.
 
     Raises Refused: `token_missing`, `token_expired` (opening the ticket again helps) or
-    `token_refused`; and what `fetch` raises.
+    `token_refused`; RetryLater while the key is unknown and was asked for a moment ago; and what
+    `fetch` raises.
     """
     if not token:
         raise Refused("token_missing")
     if len(token) > LONGEST_TOKEN or not _is_signed_as_agreed(token):
         raise Refused("token_refused")
-    claims = _claims(token, app, keys.key(app, now, fetch))
-    if claims is None:
-        newer = keys.newer(app, now, fetch)
-        claims = None if newer is None else _claims(token, app, newer)
+    known = keys.known(app, kept)
+    claims = None if known is None else _claims(token, app, known.key)
+    if known is None or claims is None:
+        # A new key at Zendesk, or nobody: without asking we cannot tell.
+        _check_times(_unproven_claims(token, app), now)
+        found = keys.fetched_for_stranger(app, now, fetch)
+        if isinstance(found, timedelta):
+            if known is None:
+                after = math.ceil(found.total_seconds())
+                raise RetryLater("app_key_unknown", "asked a moment ago", after_seconds=after)
+            raise Refused("token_refused")
+        claims = _claims(token, app, found)
+    elif not known.is_fresh(now):
+        _check_times(claims, now)
+        claims = _claims(token, app, keys.fetched(app, now, fetch))
     if claims is None:
         raise Refused("token_refused")
     _check_times(claims, now)
@@ -145,13 +182,28 @@ def _is_signed_as_agreed(token: str) -> bool:
 def _claims(token: str, app: App, key: RSAPublicKey) -> Mapping[str, object] | None:
     """What `token` says; None when this key did not sign it. Raises Refused when not for us."""
     try:
+        return _decoded(token, app, key)
+    except jwt.InvalidSignatureError:
+        return None
+
+
+def _unproven_claims(token: str, app: App) -> Mapping[str, object]:
+    """What `token` says, whoever wrote it. Raises Refused when not for us."""
+    return _decoded(token, app, None)
+
+
+def _decoded(token: str, app: App, key: RSAPublicKey | None) -> Mapping[str, object]:
+    try:
         claims: dict[str, object] = jwt.decode(
             token,
-            key,
+            key or "",
             algorithms=["RS256"],
             audience=app.audience,
             issuer=app.issuer,
             options={
+                "verify_signature": key is not None,
+                "verify_aud": True,
+                "verify_iss": True,
                 "require": list(_CLAIMS),
                 "strict_aud": True,
                 # PyJWT asks the system's clock; ours is an argument.
@@ -161,7 +213,7 @@ def _claims(token: str, app: App, key: RSAPublicKey) -> Mapping[str, object] | N
             },
         )
     except jwt.InvalidSignatureError:
-        return None
+        raise
     except jwt.InvalidTokenError:
         raise Refused("token_refused") from None
     return claims

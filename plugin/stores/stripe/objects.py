@@ -15,6 +15,7 @@ from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import InstallationId, customer_key
 from plugin.domain.money import Money, WireFormat, total, zero
 from plugin.domain.orders import (
+    DisputeStage,
     Line,
     LineRef,
     Order,
@@ -23,12 +24,14 @@ from plugin.domain.orders import (
     PaymentRef,
     RefundRoute,
     RefundSeen,
+    RefundStage,
     Subscription,
     SubscriptionStatus,
     Term,
 )
 from plugin.domain.refunds import Declined, Pending, RefundAnswer, Succeeded
 from plugin.platforms.strict_json import Malformed, Reader
+from plugin.platforms.stripe_words import DISPUTE_STATES, INQUIRIES, REFUND_STATES
 
 ORDER_NUMBER_KEYS = ("order_number", "order_id", "order")
 """Metadata of a charge under which shops that take payment by Stripe keep their own number."""
@@ -36,16 +39,6 @@ ORDER_NUMBER_KEYS = ("order_number", "order_id", "order")
 EXPANDED = ("customer", "refunds", "balance_transaction", "invoice.subscription")
 """What an order needs of a charge beyond the charge itself."""
 
-DISPUTE_STATES = {
-    "needs_response": "open",
-    "under_review": "open",
-    "won": "won",
-    "prevented": "won",
-    "warning_closed": "won",
-    "lost": "lost",
-}
-
-_REFUND_STATES = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
 _ENDED = frozenset({"canceled", "incomplete_expired"})
 _UNPAID = frozenset({"past_due", "unpaid", "incomplete"})
 _RUNNING = frozenset({"active", "trialing", "paused"}) | _UNPAID
@@ -67,8 +60,9 @@ class Objects:
     ) -> Order | None:
         """The order behind a charge; None where no money was captured.
 
-        `disputes` are the charge's own, None where they were not read: then a disputed charge
-        counts as disputed in full, since how the dispute stands is unknown.
+        `disputes` are the charge's own, None where nobody told them: then a disputed charge counts
+        as disputed in full, since how the dispute stands is unknown. `disputed` alone tells
+        nothing: it stays true when the dispute is won.
         """
         captured = self.money(charge, "amount_captured")
         if charge.text("status") == "failed" or not captured:
@@ -134,7 +128,7 @@ class Objects:
 
     def _held(self, dispute: Reader, captured: Money) -> Money:
         """What the bank holds or has taken: nothing once won, nothing yet for an inquiry."""
-        if DISPUTE_STATES.get(dispute.text("status")) not in ("open", "lost"):
+        if DISPUTE_STATES.get(dispute.text("status")) not in (DisputeStage.OPEN, DisputeStage.LOST):
             return zero(captured.currency)
         amount = self.money(dispute)
         return amount if amount.currency == captured.currency else captured
@@ -216,20 +210,21 @@ class Objects:
 def refund_answer(refund: Reader) -> RefundAnswer:
     """Where a refund stands. Raises Malformed for a status we have no word for."""
     ref, status = refund.text("id"), refund.text("status")
-    if status == "succeeded":
+    state = REFUND_STATES.get(status)
+    if state is RefundStage.SUCCEEDED:
         kind = refund.optional_text("destination_details", "type")
         path = ("destination_details", kind or "card", "reference")
         return Succeeded(ref, refund.optional_text(*path))
-    if status in ("pending", "requires_action"):
+    if state is RefundStage.PENDING:
         return Pending(ref)
-    if status in ("failed", "canceled"):
+    if state is RefundStage.FAILED:
         return Declined(refund.optional_text("failure_reason") or status)
     raise Malformed("status")
 
 
-def refund_state(refund: Reader) -> str:
-    """`pending`, `succeeded` or `failed`; what has no word yet is not over."""
-    return _REFUND_STATES.get(refund.optional_text("status") or "", "pending")
+def refund_state(refund: Reader) -> RefundStage:
+    """How far it is; what has no word yet is not over."""
+    return REFUND_STATES.get(refund.optional_text("status") or "", RefundStage.PENDING)
 
 
 def reference_of(refund: Reader) -> str | None:
@@ -261,9 +256,10 @@ def expanded(thing: Reader, *keys: str) -> Reader | None:
 
 def _is_open(dispute: Reader) -> bool:
     status = dispute.text("status")
+    if status in INQUIRIES:
+        return False
     if status in DISPUTE_STATES:
-        return DISPUTE_STATES[status] == "open"
-    # An inquiry (`warning_...`) holds no money, and refunding it is how it is settled.
+        return DISPUTE_STATES[status] is DisputeStage.OPEN
     return not dispute.optional_boolean("is_charge_refundable")
 
 

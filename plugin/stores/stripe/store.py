@@ -13,7 +13,7 @@ from typing import assert_never
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import DisputeNews, PaymentRefunded, StoreEvent, SubscriptionNews
 from plugin.domain.ids import customer_key
-from plugin.domain.orders import Order, PaymentRef, Subscription, SubscriptionStatus
+from plugin.domain.orders import Order, PaymentRef, RefundStage, Subscription, SubscriptionStatus
 from plugin.domain.refunds import (
     Ambiguous,
     Declined,
@@ -25,6 +25,7 @@ from plugin.domain.refunds import (
 )
 from plugin.platforms.http_client import Answer, HttpClient
 from plugin.platforms.strict_json import Reader
+from plugin.platforms.stripe_words import DISPUTE_STATES
 from plugin.ports import (
     Changed,
     Clock,
@@ -44,8 +45,8 @@ from plugin.stores.stripe.account import (
     refusal,
     understood,
 )
+from plugin.stores.stripe.disputes import disputes_by_charge, read_disputes
 from plugin.stores.stripe.objects import (
-    DISPUTE_STATES,
     EXPANDED,
     ORDER_NUMBER_KEYS,
     Objects,
@@ -70,6 +71,7 @@ class StripeStore:
         self._account = Account(connection, http)
         self._objects = Objects(connection.installation, manifest().money.wire)
         self._installation = connection.installation
+        self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
 
     # --- orders -----------------------------------------------------------------------------------
@@ -78,7 +80,8 @@ class StripeStore:
         """Search by the addresses of Stripe customers, or by a number. Newest first.
 
         A number is a charge, a payment intent, or what a shop wrote into a charge's metadata. The
-        search may lag by a minute and does not tell how a dispute stands; `read_order` does.
+        search may lag by a minute. A charge that was ever disputed takes one call more; where that
+        fails, and beyond `MOST_DISPUTED`, it counts as disputed still.
         """
         if query.number is not None:
             return self._find_by_number(query.number.strip())
@@ -117,7 +120,10 @@ class StripeStore:
         charges = self._account.read_list("charge.list", path, query)
         now = self._clock.now()
         with understood(RetryLater):
-            orders = [self._objects.order(charge, None, now) for charge in charges]
+            told = disputes_by_charge(self._account, charges)
+            orders = [
+                self._objects.order(charge, told.get(charge.text("id")), now) for charge in charges
+            ]
         return tuple(order for order in orders if order is not None)
 
     def read_order(self, ref: str) -> Order | None:
@@ -125,10 +131,8 @@ class StripeStore:
         if charge is None:
             return None
         with understood(RetryLater):
-            disputes: Sequence[Reader] = ()
-            if charge.boolean("disputed"):
-                query = [("charge", ref), ("limit", "100")]
-                disputes = self._account.read_list("dispute.list", "/v1/disputes", query)
+            was_disputed = charge.boolean("disputed")
+            disputes = read_disputes(self._account, ref) if was_disputed else ()
             return self._objects.order(charge, disputes, self._clock.now())
 
     # --- money ------------------------------------------------------------------------------------
@@ -311,14 +315,26 @@ class StripeStore:
     # --- connecting -------------------------------------------------------------------------------
 
     def probe(self) -> Probe:
-        """GET /v1/account. A restricted key may lack the right to it; 403 proves the key too."""
+        """GET /v1/account. A restricted key may lack the right to it; 403 proves the key too.
+
+        Test mode and live mode share the account's id and nothing else: each is a book of its own.
+        """
         answer = self._account.get("account.read", "/v1/account")
+        mode = self._account.mode
         if answer.status == 403:
-            return Probe("Stripe", f"{self._account.mode}; the key may not read the account's name")
+            words = f"{mode}; the key may not read the account's name"
+            return Probe("Stripe", words, has_our_webhook=self._has_our_webhook())
         account = read_ok(answer)
         with understood(RetryLater):
+            ref = account.text("id")
             name = account.optional_text("settings", "dashboard", "display_name")
-            return Probe(name or account.text("id"), self._account.mode)
+        return Probe(name or ref, mode, f"{ref}, {mode}", self._has_our_webhook())
+
+    def _has_our_webhook(self) -> bool | None:
+        if not self._webhook:
+            return None
+        answer = self._account.get("webhook.read", at("webhook_endpoints", self._webhook))
+        return {404: False, 200: True}.get(answer.status)
 
     def check_rights(self) -> str:
         """Make each read that we make, and each write on an id that cannot be."""
@@ -408,7 +424,7 @@ def _answers(item: Reader, refund: Refund) -> bool:
     """
     if item.optional_text("metadata", "makegood_refund") != refund.id:
         return False
-    return reference_of(item) == refund.key or refund_state(item) != "failed"
+    return reference_of(item) == refund.key or refund_state(item) is not RefundStage.FAILED
 
 
 def _change(answer: Answer) -> Changed:

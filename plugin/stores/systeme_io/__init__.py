@@ -34,6 +34,7 @@ class SystemeIoStore:
 
     def __init__(self, connection: Connection, http: HttpClient, clock: Clock) -> None:
         self._account = Account(connection, http)
+        self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
 
     # --- access and tags ----------------------------------------------------------------------
@@ -166,12 +167,28 @@ class SystemeIoStore:
     # --- connecting ---------------------------------------------------------------------------
 
     def probe(self) -> Probe:
-        """Reads the contact fields' definitions: the one list that shows no customer."""
+        """Reads the contact fields' definitions: the one list that shows no customer.
+
+        No call tells which account a key opens. That it lists our webhook proves it to be ours.
+        """
         self._account.items(
             "/api/contact_fields", "probe", lambda field: field.text("slug"), paged=False
         )
         tail = self._account.key_tail
-        return Probe(f"key ending in {tail}", "Tried without touching any customer")
+        words = "Tried without touching any customer"
+        return Probe(f"key ending in {tail}", words, has_our_webhook=self._has_our_webhook())
+
+    def _has_our_webhook(self) -> bool | None:
+        if not self._webhook:
+            return None
+        return any(
+            hook.ref == self._webhook or hook.name == self._webhook_name
+            for hook in self._account.hooks()
+        )
+
+    @property
+    def _webhook_name(self) -> str:
+        return f"Makegood {self._account.installation}"
 
     def check_rights(self) -> str:
         """A key has no smaller rights than the account; an area may still be closed to its plan."""
@@ -181,7 +198,7 @@ class SystemeIoStore:
 
     def register_webhook(self, url: str, secret: str) -> WebhookRegistered:
         """Name and address are unique per account, so ours goes before it is made anew."""
-        name = f"Makegood {self._account.installation}"
+        name = self._webhook_name
         hooks = self._account.hooks()
         ours = [hook for hook in hooks if hook.name == name or hook.url == url]
         for hook in ours:

@@ -10,7 +10,7 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.helpdesks.practice import PracticeHelpdesk
 from plugin.platforms.practice_desk import PracticeTickets
 from plugin.platforms.practice_world import PracticeWorld
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.stores.practice import PracticeStore
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -52,12 +52,12 @@ class Practice:
 
     @property
     def shop_connection(self) -> Connection:
-        return _connection("store", SHOP, {"file": str(self.file)}, {})
+        return _connection(Kind.STORE, SHOP, {"file": str(self.file)}, {})
 
     @property
     def desk_connection(self) -> Connection:
         secrets = {"link_key": "a-key-made-for-this-test"}
-        return _connection("helpdesk", DESK, {"file": str(self.file)}, secrets)
+        return _connection(Kind.HELPDESK, DESK, {"file": str(self.file)}, secrets)
 
     @property
     def store(self) -> PracticeStore:
@@ -69,7 +69,7 @@ class Practice:
 
 
 def _connection(
-    kind: str, installation: InstallationId, settings: dict[str, str], secrets: dict[str, str]
+    kind: Kind, installation: InstallationId, settings: dict[str, str], secrets: dict[str, str]
 ) -> Connection:
     return Connection(
         TenantId("practice"), installation, kind, "practice", "Practice", settings, secrets

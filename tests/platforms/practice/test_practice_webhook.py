@@ -25,6 +25,7 @@ from plugin.domain.orders import (
     OrderRef,
     PaymentRef,
     RefundRoute,
+    RefundStage,
     Resource,
     ResourceKind,
     Subscription,
@@ -198,7 +199,7 @@ def test_a_refunded_payment_carries_our_reference_where_there_is_one() -> None:
     assert event.order is not None
     bare = read(REFUND)
     assert bare == PaymentRefunded(
-        PaymentRef(INSTALLATION, "pay-1"), "back-1", Money(500, "EUR"), "pending", AT
+        PaymentRef(INSTALLATION, "pay-1"), "back-1", Money(500, "EUR"), RefundStage.PENDING, AT
     )
 
 

@@ -21,9 +21,8 @@ from plugin.domain.plan import (
     BlockedBy,
     Choice,
     Plan,
-    PlanInputs,
-    draft_plan,
 )
+from plugin.domain.plan_draft import PlanInputs, draft_plan
 from plugin.domain.refunds import Declined
 from plugin.domain.verdict import Because, OrderVerdict, Verdict, VerdictKind, judge_order
 from plugin.platforms.practice_cases import (

@@ -44,6 +44,8 @@ class Books:
     events: list[Thing] = field(default_factory=list)
     log: list[Thing] = field(default_factory=list)
     outcome: str = "succeeded"
+    account: str = "acct_1"
+    account_name: str = "Ada's Courses"
     serial: int = 0
 
     # --- what is there to begin with --------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import Timeouts
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.stores.stripe import StripeStore
 from tests.platforms.stripe.fake import FakeStripe
 
@@ -31,7 +31,7 @@ def connection_to(url: str, api_key: str = "rk_test_made_up") -> Connection:
     return Connection(
         tenant=TenantId("tenant-1"),
         installation=INSTALLATION,
-        kind="store",
+        kind=Kind.STORE,
         platform="stripe",
         label="Ada's Courses",
         settings={"base_url": url},

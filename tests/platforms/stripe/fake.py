@@ -79,6 +79,7 @@ class FakeStripe:
         self.lock = threading.RLock()
         self.stopped = threading.Event()
         self.key_state = "good"
+        self.keys_begin = "rk_test_"
         self.denied: list[str] = []
         self.calls: list[tuple[str, str, dict[str, str], str]] = []
         self._faults: list[Fault] = []
@@ -222,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.fake.send_hooks()
 
     def _refusal(self, path: str) -> Answer | None:
-        if not self.headers.get("Authorization", "").startswith("Bearer rk_test_"):
+        if not self.headers.get("Authorization", "").startswith(f"Bearer {self.fake.keys_begin}"):
             return Answer(401, StripeError(401, None).body)
         if self.fake.key_state != "good":
             return Answer(401, StripeError(401, "api_key_expired").body)

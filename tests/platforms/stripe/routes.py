@@ -46,8 +46,8 @@ def _read(books: Books, path: str, parts: list[str], asked: list[tuple[str, str]
     expand = [value for name, value in asked if name == "expand[]"]
     match parts:
         case ["account"]:
-            settings = {"dashboard": {"display_name": "Ada's Courses"}}
-            return {"id": "acct_1", "object": "account", "settings": settings}
+            settings = {"dashboard": {"display_name": books.account_name}}
+            return {"id": books.account, "object": "account", "settings": settings}
         case [folder, "search"] if folder in _KINDS:
             found = books.search(_KINDS[folder], dict(asked)["query"])
             return _listed(books, found, asked, expand, "search_result", path)

@@ -15,7 +15,14 @@ import stripe
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import DisputeNews, PaymentRefunded, StoreEvent, SubscriptionNews, TagNews
 from plugin.domain.money import Money
-from plugin.domain.orders import PaymentRef, Resource, ResourceKind, SubscriptionStatus
+from plugin.domain.orders import (
+    DisputeStage,
+    PaymentRef,
+    RefundStage,
+    Resource,
+    ResourceKind,
+    SubscriptionStatus,
+)
 from plugin.platforms.strict_json import read_json
 from plugin.ports import (
     CancelsSubscriptions,
@@ -138,7 +145,7 @@ def test_another_customers_subscription_is_refused(
 
 def _refunded(payment: str, refund: str) -> PaymentRefunded:
     at = PaymentRef(INSTALLATION, payment)
-    return PaymentRefunded(at, refund, Money(1, "EUR"), "pending", NOW)
+    return PaymentRefunded(at, refund, Money(1, "EUR"), RefundStage.PENDING, NOW)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +199,7 @@ def test_a_dispute_is_read_back(
     charge = fake.books.sell(4900)
     dispute = fake.books.dispute(charge["id"], status)
     at = PaymentRef(INSTALLATION, charge["id"])
-    told = store.confirm(DisputeNews(at, dispute["id"], Money(1, "EUR"), "lost", NOW))
+    told = store.confirm(DisputeNews(at, dispute["id"], Money(1, "EUR"), DisputeStage.LOST, NOW))
     assert isinstance(told, DisputeNews)
     assert (told.state, told.amount) == (state, Money(4900, "EUR"))
     assert told.order is not None
@@ -202,7 +209,7 @@ def test_a_dispute_of_no_charge_has_no_order(fake: FakeStripe, store: StripeStor
     dispute = fake.books.dispute(fake.books.sell(4900)["id"])
     dispute["charge"] = None
     at = PaymentRef(INSTALLATION, "pi_1")
-    told = store.confirm(DisputeNews(at, dispute["id"], Money(1, "EUR"), "open", NOW))
+    told = store.confirm(DisputeNews(at, dispute["id"], Money(1, "EUR"), DisputeStage.OPEN, NOW))
     assert isinstance(told, DisputeNews)
     assert told.order is None
 
@@ -235,7 +242,9 @@ def test_a_subscription_is_read_back_with_the_customers_address(
     "event",
     [
         _refunded("ch_1", "re_none"),
-        DisputeNews(PaymentRef(INSTALLATION, "ch_1"), "dp_none", Money(1, "EUR"), "open", NOW),
+        DisputeNews(
+            PaymentRef(INSTALLATION, "ch_1"), "dp_none", Money(1, "EUR"), DisputeStage.OPEN, NOW
+        ),
         _changed("sub_none"),
     ],
 )
@@ -257,7 +266,7 @@ def test_other_news_stay_as_they_are(fake: FakeStripe, store: StripeStore) -> No
 
 
 def test_a_key_opens_an_account_by_name(fake: FakeStripe, store: StripeStore) -> None:
-    assert store.probe() == Probe("Ada's Courses", "test mode")
+    assert store.probe() == Probe("Ada's Courses", "test mode", "acct_1, test mode")
 
 
 def test_a_restricted_key_need_not_read_the_account(fake: FakeStripe, store: StripeStore) -> None:

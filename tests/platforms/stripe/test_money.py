@@ -304,6 +304,18 @@ def test_an_answer_that_is_not_of_this_refund_is_unknown(
         store.refund(a_refund(payment, 1500))
 
 
+def test_a_key_that_no_header_can_carry_is_a_definitive_no(
+    fake: FakeStripe, payment: PaymentRef
+) -> None:
+    store = store_at(fake.url, api_key="rk_live_é")
+    with pytest.raises(Refused, match="key_unusable") as caught:
+        store.refund(a_refund(payment, 1500))
+    assert "rk_live" not in str(caught.value)
+    with pytest.raises(RetryLater, match="look_up_refused: key_unusable"):
+        store.look_up(a_refund(payment, 1500))
+    assert fake.calls == []
+
+
 def test_a_missing_right_is_refused_by_name(
     fake: FakeStripe, store: StripeStore, payment: PaymentRef
 ) -> None:

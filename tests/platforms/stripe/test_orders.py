@@ -149,47 +149,6 @@ def test_what_came_back_is_seen_with_our_reference(fake: FakeStripe, store: Stri
     assert refundable(order.payments[0], []) == Money(3000, "EUR")
 
 
-@pytest.mark.parametrize(
-    ("status", "disputed", "is_open"),
-    [
-        ("needs_response", 4900, True),
-        ("under_review", 4900, True),
-        ("lost", 4900, False),
-        ("won", 0, False),
-        ("prevented", 0, False),
-        ("warning_needs_response", 0, False),
-        ("warning_closed", 0, False),
-        ("on_the_moon", 0, True),
-    ],
-)
-def test_a_dispute_blocks_as_its_status_says(
-    fake: FakeStripe, store: StripeStore, status: str, disputed: int, *, is_open: bool
-) -> None:
-    charge = fake.books.sell(4900)
-    fake.books.dispute(charge["id"], status)
-    [payment] = _order(store, charge).payments
-    assert (payment.disputed, payment.dispute_open) == (Money(disputed, "EUR"), is_open)
-
-
-def test_a_search_cannot_tell_how_a_dispute_stands_and_says_the_worst(
-    fake: FakeStripe, store: StripeStore
-) -> None:
-    customer = fake.books.add_customer("a@example.com")["id"]
-    charge = fake.books.sell(4900, customer=customer)
-    fake.books.refund({"charge": charge["id"], "amount": "900"})
-    fake.books.dispute(charge["id"], "won")
-    [order] = _found(store, "a@example.com")
-    assert (order.disputed, order.payments[0].dispute_open) == (Money(4000, "EUR"), True)
-
-
-def test_a_dispute_in_another_currency_holds_the_whole_payment(
-    fake: FakeStripe, store: StripeStore
-) -> None:
-    charge = fake.books.sell(4900)
-    fake.books.dispute(charge["id"])["currency"] = "usd"
-    assert _order(store, charge).disputed == EUR_49
-
-
 def test_a_subscription_charge_has_its_invoice_lines_and_paid_period(
     fake: FakeStripe, store: StripeStore
 ) -> None:

@@ -35,7 +35,7 @@ from stripe.params import (
 
 from plugin.domain.events import DisputeNews, PaymentRefunded, SubscriptionNews
 from plugin.domain.money import Money
-from plugin.domain.orders import PaymentRef
+from plugin.domain.orders import DisputeStage, PaymentRef, RefundStage
 from plugin.platforms.http_client import AllowedHosts, Answer, Call, HttpClient, ReadRetry
 from plugin.ports import Contact, OrderQuery
 from plugin.stores.stripe import StripeStore
@@ -128,10 +128,10 @@ def journey(fake: FakeStripe) -> list[Exchange]:
     store.look_up(refund)
     [entry] = fake.books.moved()
     amount = Money(1500, "EUR")
-    store.confirm(PaymentRefunded(payment, entry["refund"], amount, "succeeded", NOW))
+    store.confirm(PaymentRefunded(payment, entry["refund"], amount, RefundStage.SUCCEEDED, NOW))
     dispute = fake.books.dispute(charge)["id"]
     store.read_order(charge)
-    store.confirm(DisputeNews(payment, dispute, amount, "open", NOW))
+    store.confirm(DisputeNews(payment, dispute, amount, DisputeStage.OPEN, NOW))
     store.confirm(
         SubscriptionNews(INSTALLATION, subscription, "", ended=False, ends_at=None, at=NOW)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +11,7 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import Timeouts
-from plugin.ports import Connection, Contact
+from plugin.ports import Connection, Contact, Kind
 from plugin.stores.systeme_io import SystemeIoStore
 from tests.contracts.access import Trouble
 from tests.platforms.systeme_io.books import Books, price_plan
@@ -67,7 +67,12 @@ class World:
         self.subscription = str(self.subscription_ref)
         self.store = self.connect(key)
 
-    def connect(self, key: str = KEY, places: frozenset[str] | None = None) -> SystemeIoStore:
+    def connect(
+        self,
+        key: str = KEY,
+        places: frozenset[str] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> SystemeIoStore:
         http = HttpClient(
             allowed=AllowedHosts(places or frozenset({self.fake.place})),
             clock=self.clock,
@@ -77,10 +82,10 @@ class World:
         connection = Connection(
             TenantId("tenant-1"),
             INSTALLATION,
-            "store",
+            Kind.STORE,
             "systeme_io",
             "Shop",
-            {"base_url": self.fake.url},
+            settings or {"base_url": self.fake.url},
             {"api_key": key},
         )
         return SystemeIoStore(connection, http, self.clock)

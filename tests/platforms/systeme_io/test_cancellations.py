@@ -22,7 +22,7 @@ def test_a_cancelled_one_shot_sale_is_money_back_in_full() -> None:
     assert event.order.lines[0].ref == sale.lines[0].ref
     assert event.order.lines[0].left == euros(0)
     assert event.order.payments[0].refunded == event.order.payments[0].captured
-    assert event.refund == f"sale_canceled:{sale.lines[0].ref.ref}"
+    assert event.refund == f"sale_canceled:{sale.ref.ref}:{sale.lines[0].ref.ref}"
 
 
 def test_two_items_cancelled_are_two_refunds() -> None:

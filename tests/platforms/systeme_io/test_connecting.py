@@ -54,6 +54,20 @@ def test_the_probe_tries_the_key_without_touching_a_customer(world: World) -> No
     assert [one.path for one in world.fake.exchanges] == ["/api/contact_fields"]
 
 
+def test_a_key_proves_its_account_by_our_webhook(world: World) -> None:
+    assert world.store.probe().has_our_webhook is None
+    made = world.store.register_webhook(URL, "our-secret")
+    settings = {"base_url": world.fake.url, "webhook_ref": made.ref}
+    connected = world.connect(settings=settings)
+    assert connected.probe().has_our_webhook is True
+    made_anew = world.store.register_webhook(URL, "our-secret")
+    assert made_anew.ref != made.ref
+    assert connected.probe().has_our_webhook is True, "ours by its name, whatever its id"
+    world.fake.books.webhooks.clear()
+    world.fake.books.register("Zap", "https://other.example/1", "s", ["SALE_NEW"])
+    assert connected.probe().has_our_webhook is False
+
+
 @pytest.mark.parametrize("key", ["wrong-key", " "])
 def test_a_wrong_key_is_refused_with_what_to_do(world: World, key: str) -> None:
     with pytest.raises(Refused, match="make a new one") as caught:

@@ -27,6 +27,7 @@ from plugin.domain.orders import (
     SubscriptionStatus,
 )
 from plugin.platforms.strict_json import Malformed, read_json
+from plugin.services.join_charges import TAKER
 from tests.contracts.webhook import (
     INSTALLATION,
     RECEIVED,
@@ -196,13 +197,13 @@ def test_a_key_that_holds_content_is_not_shown() -> None:
     [
         (4900, 4900, 4900, 4900),
         (4900, 3900, 3900, 3900),  # a coupon
-        (4900, 5880, 4900, 5880),  # taxes, or another item
+        (4900, 5880, 4900, 5880),  # another item, since no taxes are told
         (4900, None, 4900, 4900),
         (None, 4900, 4900, 4900),
         (4900.0, 4900, 4900, 4900),
     ],
 )
-def test_a_line_is_paid_with_the_lesser_of_price_and_total(
+def test_a_line_without_extras_is_paid_with_the_lesser_of_price_and_total(
     price: float | None, total: int | None, paid: int, captured: int
 ) -> None:
     def edit(body: dict[str, Any]) -> None:
@@ -271,6 +272,13 @@ def test_the_title_is_the_plans_name_or_its_number(edit: Edit, title: str) -> No
 def test_the_payment_is_labelled_with_its_processor(processor: str | None, label: str) -> None:
     order = sold(edit=lambda body: body["customer"].update(paymentProcessor=processor))
     assert order.payments[0].label == label
+    assert order.payments[0].processor == (processor and processor[:60])
+
+
+def test_the_form_asks_in_the_field_by_which_sales_are_joined_with_charges() -> None:
+    (asked,) = [line for line in manifest().install_fields if line.name == TAKER]
+    assert asked.required
+    assert "Stripe" in asked.choices
 
 
 @pytest.mark.parametrize(

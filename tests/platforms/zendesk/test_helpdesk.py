@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from plugin.ports import Changed
 from tests.contracts.helpdesk import MARKER
 from tests.platforms.zendesk.data import AGENT, CUSTOMER, NAMED_LIKE, OWNER
 from tests.platforms.zendesk.fake import Mishap, Seen
+from tests.platforms.zendesk.tokens import public_pem
 from tests.platforms.zendesk.world import INSTALLATION, World
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -297,7 +299,9 @@ def test_finishing_reads_the_ids_of_the_app_made_for_us(world: World) -> None:
     world.fake.account.install_app(INSTALLATION)
     fresh = world.connected(app_id="", app_installation_id="")
     found = fresh.finish()
-    assert found == {"app_id": "913", "app_installation_id": "8201"}
+    assert (found["app_id"], found["app_installation_id"]) == ("913", "8201")
+    assert found["app_public_key"].encode() == public_pem(world.fake.key)
+    assert datetime.fromisoformat(found["app_public_key_read_at"]) == world.now
     signed_in = world.connected(**found).sign_in({"token": world.fake.token()}, {}, world.now)
     assert signed_in.agent == str(AGENT)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +20,7 @@ from plugin.helpdesks.zendesk.sign_in import read_public_key
 from tests.platforms.zendesk import tokens
 from tests.platforms.zendesk.data import AGENT, APP, APP_INSTALLATION
 from tests.platforms.zendesk.fake import Mishap
-from tests.platforms.zendesk.world import World, running_world
+from tests.platforms.zendesk.world import INSTALLATION, World, running_world
 
 KEY_PATH = f"/api/v2/apps/{APP}/public_key.pem"
 
@@ -170,6 +172,7 @@ def test_a_rotated_key_is_read_again_once(world: World) -> None:
     old = world.fake.token()
     sign_in(world, old)
     world.fake.key = tokens.new_key()
+    world.fake.account.now += timedelta(minutes=5)
     assert sign_in(world, world.fake.token()) == str(AGENT)
     assert refusal(world, old) == "token_refused"
     assert key_reads(world) == 2
@@ -180,9 +183,10 @@ def test_wrong_signatures_make_us_read_the_key_every_five_minutes_only(world: Wo
     forged = tokens.sign(tokens.new_key(), tokens.claims(world.now))
     for _ in range(5):
         assert refusal(world, forged) == "token_refused"
+    assert key_reads(world) == 1
+    for _ in range(5):
+        refusal(world, forged, later=timedelta(minutes=5))
     assert key_reads(world) == 2
-    refusal(world, forged, later=timedelta(minutes=5))
-    assert key_reads(world) == 3
 
 
 def test_a_key_is_read_anew_every_hour(world: World) -> None:
@@ -192,13 +196,117 @@ def test_a_key_is_read_anew_every_hour(world: World) -> None:
     assert key_reads(world) == 2
 
 
-def test_a_key_that_cannot_be_read_is_no_sign_in(world: World) -> None:
+def test_a_key_that_cannot_be_read_is_no_sign_in_and_is_asked_for_again_later(
+    world: World,
+) -> None:
+    token = world.fake.token()
     world.fake.mishaps.append(Mishap(path="public_key", status=503))
     with pytest.raises(RetryLater):
-        sign_in(world, world.fake.token())
+        sign_in(world, token)
+    with pytest.raises(RetryLater) as raised:
+        sign_in(world, token, later=timedelta(seconds=100))
+    assert raised.value.code == "app_key_unknown"
+    assert raised.value.after_seconds in (199, 200)
+    assert key_reads(world) == 1
+    world.fake.account.now += timedelta(minutes=5)
     world.fake.mishaps.append(Mishap(path="public_key", status=404))
     assert refusal(world, world.fake.token()) == "app_key_missing"
+    world.fake.account.now += timedelta(minutes=5)
     assert sign_in(world, world.fake.token()) == str(AGENT)
+
+
+def test_forged_tokens_ask_once_while_the_key_cannot_be_read(world: World) -> None:
+    forged = tokens.sign(tokens.new_key(), tokens.claims(world.now))
+    for _ in range(50):
+        world.fake.mishaps.append(Mishap(path="public_key", status=503))
+        with pytest.raises(RetryLater):
+            sign_in(world, forged)
+    assert key_reads(world) == 1
+
+
+def test_forged_tokens_of_many_at_once_ask_once(world: World) -> None:
+    forged = tokens.sign(tokens.new_key(), tokens.claims(world.now))
+    asked = threading.Barrier(8)
+
+    def post(_: int) -> str:
+        asked.wait()
+        try:
+            sign_in(world, forged)
+        except (Refused, RetryLater) as error:
+            return error.code
+        return "signed in"
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(post, range(8)))
+    assert answers <= {"token_refused", "app_key_unknown"}
+    assert key_reads(world) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": f"{ACCOUNT}/apps/installations/8202.json"},
+        {"iss": "evil.zendesk.com"},
+        {"exp": 1},
+        {"sub": None},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_token_that_could_not_be_meant_for_us_makes_us_call_nobody(
+    world: World, changed: dict[str, Any]
+) -> None:
+    said = tokens.claims(world.now, **changed)
+    assert refusal(world, tokens.sign(tokens.new_key(), said)) == "token_refused"
+    assert world.fake.seen == []
+
+
+# --- the key that finishing kept ------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(world: World) -> World:
+    """A process that began after finishing: it knows what is stored, and nothing else."""
+    world.fake.account.install_app(INSTALLATION)
+    found = world.connected(app_id="", app_installation_id="").finish()
+    world.desk = world.connected(**found)
+    world.fake.seen.clear()
+    return world
+
+
+def test_a_process_that_just_began_lets_agents_in_without_asking_for_the_key(
+    finished: World,
+) -> None:
+    assert sign_in(finished, finished.fake.token()) == str(AGENT)
+    assert finished.fake.seen == []
+
+
+def test_a_kept_key_is_read_anew_after_its_hour_for_an_agent_and_not_for_a_stranger(
+    finished: World,
+) -> None:
+    finished.fake.account.now += timedelta(hours=1)
+    assert refusal(finished, tokens.sign(tokens.new_key(), tokens.claims(finished.now)))
+    assert key_reads(finished) == 1, "a stranger asks once: the key may have been replaced"
+    finished.fake.account.now += timedelta(hours=1)
+    sign_in(finished, finished.fake.token())
+    sign_in(finished, finished.fake.token())
+    assert key_reads(finished) == 2
+
+
+def test_a_withdrawn_key_ends_although_it_was_kept(finished: World) -> None:
+    old = finished.fake.key
+    finished.fake.key = tokens.new_key()
+    finished.fake.account.now += timedelta(hours=1)
+    assert refusal(finished, tokens.sign(old, tokens.claims(finished.now))) == "token_refused"
+
+
+def test_a_key_kept_by_finishing_again_counts_at_once(finished: World) -> None:
+    sign_in(finished, finished.fake.token())
+    finished.fake.key = tokens.new_key()
+    finished.fake.account.now += timedelta(seconds=1)
+    finished.desk = finished.connected(**finished.desk.finish())
+    finished.fake.seen.clear()
+    assert sign_in(finished, finished.fake.token()) == str(AGENT)
+    assert finished.fake.seen == []
 
 
 def test_only_a_long_rsa_key_is_a_key() -> None:

@@ -12,7 +12,7 @@ from plugin.helpdesks.zendesk import ZendeskHelpdesk
 from plugin.helpdesks.zendesk.sign_in import PublicKeys
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import Timeouts
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from tests.contracts.helpdesk import CommentSeen, Failure
 from tests.platforms.zendesk.data import (
     AGENT,
@@ -50,7 +50,7 @@ def connection(api_token: str = TOKEN, **settings: str) -> Connection:
     return Connection(
         tenant=TenantId("t1"),
         installation=InstallationId(INSTALLATION),
-        kind="helpdesk",
+        kind=Kind.HELPDESK,
         platform="zendesk",
         label="Acme",
         settings={name: value for name, value in stored.items() if value},
