@@ -15,19 +15,30 @@ but for the links whose purpose it is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from plugin.commands.program import NOT_MANY, WRONG, Output, Program, json_option, parent_option
-from plugin.domain.errors import InvalidInput
+from plugin.commands.pairs import read_pairs
+from plugin.commands.program import (
+    NOT_MANY,
+    WRONG,
+    Output,
+    Program,
+    WithExamples,
+    json_option,
+    parent_option,
+    set_option,
+)
+from plugin.ports.storage import DeliveryState
 from plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from plugin.app import Parts
     from plugin.ports.storage import Tenant
+
+ONE_STATE = f"Only those that are {', '.join(DeliveryState)}. May come several times."
 
 
 @click.group("makegood", cls=Program)
@@ -186,11 +197,16 @@ def _practice_link(parts: Parts) -> str:
 # --- connecting -----------------------------------------------------------------------------------
 
 
-@main.command()
+@main.command(cls=WithExamples)
 @click.argument("platform")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A field of the form.")
-@click.option("--map", "map_file", type=click.Path(path_type=Path), help="An access map as JSON.")
-@click.option("--finish", is_flag=True, help="Read the ids that exist only after the app is in.")
+@set_option
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    help="An access map as JSON, in place of the one before.",
+)
+@click.option("--finish", is_flag=True, help="After you uploaded the app: read its ids.")
 @click.option(
     "--installation", default="", metavar="ID", help="Which one, where there are several."
 )
@@ -206,13 +222,7 @@ def connect(
     another: bool,
     as_json: bool,
 ) -> None:
-    r"""Connect a store or a helpdesk: what the install screen does, from the terminal.
-
-    \b
-    makegood connect shop --set api_key=...      connect, and test it
-    makegood connect shop --map access-map.json  replace the access map
-    makegood connect desk --finish               after the app was uploaded
-    """
+    """Connect a store or a helpdesk: what the install screen does, from the terminal."""
     from plugin.commands.connect import connect_from_terminal
 
     out = Output(as_json=as_json)
@@ -230,19 +240,6 @@ def connect(
         another=another,
     )
     out.end(code, **facts)
-
-
-def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
-    """`KEY=VALUE` words as a form. Raises InvalidInput, and never shows a value."""
-    typed: dict[str, str] = {}
-    for pair in pairs:
-        name, mark, value = pair.partition("=")
-        if not mark or not name.isidentifier():
-            raise InvalidInput("--set", "write KEY=VALUE, like --set api_key=...")
-        if name in typed:
-            raise InvalidInput("--set", f"{name} came twice")
-        typed[name] = value
-    return typed
 
 
 @main.command()
@@ -263,6 +260,22 @@ def package(desk: str, *, installation: str, target: Path | None, as_json: bool)
     out.end(path=str(path))
 
 
+@main.command(
+    epilog="\b\nExample:\n"
+    '  makegood shop --set name="Northlight Studio" --set time_zone=Europe/Zagreb'
+)
+@set_option
+@json_option
+def shop(*, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Show your shop's name, time zone and language, or set them."""
+    from plugin.commands.shop import describe_shop
+
+    out = Output(as_json=as_json)
+    typed = read_pairs(pairs)
+    parts = _parts()
+    out.end(**describe_shop(parts, _home(parts).id, typed, out.line))
+
+
 @main.command()
 @json_option
 def check(*, as_json: bool) -> None:
@@ -272,8 +285,8 @@ def check(*, as_json: bool) -> None:
     out = Output(as_json=as_json)
     settings = read_settings()
     _check_installation()
-    facts, faults = check_house(_parts(settings), out.line)
-    out.end(WRONG if faults else 0, **facts, faults=faults)
+    facts, faults, warnings = check_house(_parts(settings), out.line)
+    out.end(WRONG if faults else 0, **facts, faults=faults, warnings=warnings)
 
 
 @main.group()
@@ -323,7 +336,7 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@click.option("--state", multiple=True, help="Only these states.")
+@click.option("--state", multiple=True, help=ONE_STATE)
 @click.option("--limit", default=20, show_default=True, type=NOT_MANY, help="At most so many.")
 @json_option
 def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:

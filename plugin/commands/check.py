@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from plugin.domain.errors import MakegoodError
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.storage import Installation, InstallationStatus, Tenant
+from plugin.settings import Settings
 from plugin.storage.database import sqlite_facts
 
 if TYPE_CHECKING:
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def check_house(parts: Parts, say: Say) -> tuple[dict[str, object], list[str]]:
-    """Facts, and every fault as a sentence. Asks no platform anything."""
+def check_house(parts: Parts, say: Say) -> tuple[dict[str, object], list[str], list[str]]:
+    """Facts, and as sentences every fault, and what works but hardly as it is meant to.
+
+    Asks no platform anything, and sends no mail.
+    """
     settings = parts.settings
+    tenants = parts.house.storage.tenants()
     faults = [f"{stem}: {why}" for (_, stem), why in parts.registry.broken.items()]
     installations: list[Installation] = []
-    for tenant in parts.house.storage.tenants():
+    for tenant in tenants:
         try:
             with parts.house.storage.read(tenant.id) as uow:
                 installations += uow.installations.all()
@@ -30,6 +35,7 @@ def check_house(parts: Parts, say: Say) -> tuple[dict[str, object], list[str]]:
     facts: dict[str, object] = {
         "data_dir": str(settings.data_dir),
         "public_url": settings.public_url,
+        "owner": _owner(settings, tenants),
         "mail": "by SMTP" if settings.smtp_url else "waits for a person: no MAKEGOOD_SMTP_URL",
         "connected": len(installations),
         **sqlite_facts(parts.house.engine),
@@ -38,7 +44,38 @@ def check_house(parts: Parts, say: Say) -> tuple[dict[str, object], list[str]]:
         say(f"{name:14} {value}")
     for fault in faults:
         say(f"{'fault':14} {fault}")
-    return facts, faults
+    warnings = _mail_warnings(settings, tenants)
+    for warning in warnings:
+        say(f"{'warning':14} {warning}")
+    return facts, faults, warnings
+
+
+def _owner(settings: Settings, tenants: Sequence[Tenant]) -> str:
+    """Whether somebody is told; whose address it is does not belong into a terminal's log."""
+    owners = [owner for tenant in tenants if not tenant.simulated for owner in tenant.owners]
+    if settings.owner and settings.owner not in owners:
+        return "is told from the next start on"
+    return "is told" if owners else "is not told: no MAKEGOOD_OWNER"
+
+
+def _mail_warnings(settings: Settings, tenants: Sequence[Tenant]) -> list[str]:
+    warnings = []
+    if not settings.owner and any(not t.owners for t in tenants if not t.simulated):
+        warnings.append(
+            "no owner is told of refunds and troubles: set MAKEGOOD_OWNER. Until then every such "
+            "mail waits for a person on /admin"
+        )
+    if not settings.smtp_url:
+        warnings.append(
+            "no mail can be sent: set MAKEGOOD_SMTP_URL. Until then every mail waits for a person "
+            "on /admin"
+        )
+    elif settings.mail_from.rstrip(">").endswith("@localhost"):
+        warnings.append(
+            f"mail goes out as {settings.mail_from}, which many servers refuse: set "
+            "MAKEGOOD_MAIL_FROM"
+        )
+    return warnings
 
 
 def _faults(parts: Parts, installation: Installation) -> list[str]:

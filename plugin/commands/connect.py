@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 from plugin.domain.errors import InvalidInput, NeedsHuman
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.platforms.declarations import ManifestDeclarations
-from plugin.platforms.manifest import Kind
 from plugin.platforms.strict_json import Unreadable, read_json
-from plugin.ports import PacksApp
+from plugin.ports import Kind, PacksApp
 from plugin.ports.storage import Installation, InstallationStatus
 from plugin.services.connect_platform import (
     AlreadyConnected,
@@ -22,8 +21,10 @@ from plugin.services.connect_platform import (
     Started,
 )
 from plugin.services.finish_install import Finished, FinishInstall, NotFinished
+from plugin.services.key_replacement import KEY_WORKS, offers
 from plugin.services.run_self_test import RunSelfTest
 from plugin.services.save_access_map import MapRefused, SaveAccessMap
+from plugin.services.self_test_lines import FAILED, OK, WAITING
 
 if TYPE_CHECKING:
     from plugin.app import Parts
@@ -49,7 +50,7 @@ def connect_from_terminal(  # noqa: PLR0913 - the options of the command, one by
 
     0 when every line of the self-test that can be tried now is well, 3 when a person must act.
     Raises InvalidInput and NeedsHuman with what to do. A map that cannot be read stops everything
-    before anything is kept.
+    before anything is kept; one that comes with a new key that is not taken is not kept either.
     """
     kind = _kind_of(parts, platform)
     if finish:
@@ -61,24 +62,29 @@ def connect_from_terminal(  # noqa: PLR0913 - the options of the command, one by
         return 0, _facts(found)
     chosen = InstallationId(installation) if installation else None
     started = _start(parts, tenant, ConnectRequest(kind, platform, typed, chosen, another))
-    if map_file is not None:
+    is_new_key = offers(started.connection)
+    if map_file is not None and not is_new_key:
         _save_map(parts, tenant, started, document, say)
     tested = _self_test(parts, tenant, started, say)
+    if map_file is not None and is_new_key and _has_ok(tested, KEY_WORKS):
+        _save_map(parts, tenant, tested, document, say)
     facts = _facts(tested)
     say(f"Installation  {facts['installation']}")
     say(f"Webhook path  {facts['webhook_path']}")
     if kind is Kind.HELPDESK:
         say(f"Panel path    {facts['panel_path']}")
-    is_well = all(line.state != "failed" for line in tested.self_test)
+    is_well = all(line.state != FAILED for line in tested.self_test)
     return (0 if is_well else 3), facts
 
 
 def _kind_of(parts: Parts, platform: str) -> Kind:
-    kinds = [m.kind for m in parts.registry.manifests() if m.stem == platform and not m.simulated]
-    if not kinds:
+    named = [m for m in parts.registry.manifests() if m.stem == platform]
+    if any(m.simulated for m in named):
+        raise InvalidInput("platform", f"{platform} connects itself: run `makegood practice`")
+    if not named:
         known = ", ".join(m.stem for m in parts.registry.manifests() if not m.simulated)
-        raise InvalidInput("platform", f"choose one of {known}; practice: `makegood practice`")
-    return kinds[0]
+        raise InvalidInput("platform", f"choose one of {known}")
+    return named[0].kind
 
 
 def _start(parts: Parts, tenant: TenantId, asked: ConnectRequest) -> Installation:
@@ -115,14 +121,21 @@ def _self_test(
         parts.settings.public_url,
     )
     name = installation.connection.installation
-    said: set[str] = set()
+    # Where a new key is tried, the other lines are still those of the key before.
+    said = {line.name for line in installation.self_test if line.state != WAITING}
     latest = installation
     for latest in test.run(tenant, name, parts.clock.now, time.sleep):
         for line in latest.self_test:
-            if line.state != "waiting" and line.name not in said:
+            if line.state == WAITING:
+                said.discard(line.name)
+            elif line.name not in said:
                 said.add(line.name)
                 say(f"{line.state:8} {line.name}  {line.details}")
     return latest
+
+
+def _has_ok(installation: Installation, name: str) -> bool:
+    return any(line.name == name and line.state == OK for line in installation.self_test)
 
 
 def _finish(
@@ -195,6 +208,9 @@ def package_desk(
     parts: Parts, tenant: TenantId, desk: str, installation: str, target: Path | None
 ) -> Path:
     """Write the desk's app package. Raises InvalidInput where the desk takes none."""
+    known = [m.stem for m in parts.registry.manifests(Kind.HELPDESK) if not m.simulated]
+    if desk not in known:
+        raise InvalidInput("desk", f"choose one of {', '.join(known)}")
     found = _existing(parts, tenant, Kind.HELPDESK, desk, installation)
     if found.status is InstallationStatus.REMOVED:
         raise InvalidInput("--installation", "this one was removed")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from plugin.domain.errors import InvalidInput
-from plugin.domain.ids import DeliveryId, PlanId, RefundId, RunId
+from plugin.domain.errors import InvalidInput, MakegoodError
+from plugin.domain.ids import DeliveryId, InstallationId, PlanId, RefundId, RunId
 from plugin.ports.storage import DeliveryState, StoredDelivery, Tenant, UnitOfWork
 from webhooks.dispatch import Dispatch
 
@@ -27,49 +28,64 @@ def list_deliveries(parts: Parts, states: Sequence[str], limit: int, say: Say) -
     rows = []
     for tenant, uow in _tenants(parts):
         for stored in uow.deliveries.newest(wanted, limit):
-            row = _delivery_row(tenant, stored)
+            row = _delivery_row(tenant, uow, stored)
             rows.append(row)
-            say(f"{row['received_at']}  {stored.state:12} {stored.topic:24} {stored.id}")
+            line = (
+                f"{row['received_at']}  {stored.state:12} {row['platform']:12} "
+                f"{stored.installation}  {stored.topic:24} {stored.id}  {stored.reason}"
+            )
+            say(line.rstrip())
+    if not rows:
+        say("There are none in that state." if wanted else "Nothing was delivered yet.")
     return rows
 
 
 def show_delivery(parts: Parts, delivery: str, say: Say) -> Row:
     """One delivery. Raises InvalidInput where there is none."""
-    tenant, stored = _find_delivery(parts, delivery)
-    row = _delivery_row(tenant, stored)
-    row |= {"headers": sorted(stored.headers), "bytes": len(stored.body)}
-    for name, value in row.items():
-        say(f"{name:12} {value}")
-    return row
+    for tenant, uow in _tenants(parts):
+        stored = uow.deliveries.get(DeliveryId(delivery))
+        if stored is not None:
+            row = _delivery_row(tenant, uow, stored)
+            row |= {"headers": sorted(stored.headers), "bytes": len(stored.body)}
+            for name, value in row.items():
+                say(f"{name:12} {value}")
+            return row
+    raise _no_such_delivery()
 
 
 def replay_delivery(parts: Parts, delivery: str) -> None:
     """Put it back in line. Raises InvalidInput where there is none."""
-    tenant, stored = _find_delivery(parts, delivery)
     dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
-    dispatch.replay(tenant.id, stored.id)
+    tenants = parts.house.storage.tenants()
+    if not any(dispatch.replay(tenant.id, DeliveryId(delivery)) for tenant in tenants):
+        raise _no_such_delivery()
 
 
-def _find_delivery(parts: Parts, delivery: str) -> tuple[Tenant, StoredDelivery]:
-    for tenant, uow in _tenants(parts):
-        stored = uow.deliveries.get(DeliveryId(delivery))
-        if stored is not None:
-            return tenant, stored
-    raise InvalidInput("delivery", "there is none of this id; see `makegood deliveries list`")
+def _no_such_delivery() -> InvalidInput:
+    return InvalidInput("delivery", "there is none of this id; see `makegood deliveries list`")
 
 
-def _delivery_row(tenant: Tenant, stored: StoredDelivery) -> Row:
+def _delivery_row(tenant: Tenant, uow: UnitOfWork, stored: StoredDelivery) -> Row:
     return {
         "id": stored.id,
         "tenant": tenant.id,
+        "platform": _platform(uow, stored.installation),
         "installation": stored.installation,
         "name": stored.name,
         "topic": stored.topic,
         "state": stored.state,
         "reason": stored.reason,
         "attempts": stored.attempts,
-        "received_at": stored.received_at.isoformat(timespec="seconds"),
+        "received_at": _time(stored.received_at),
     }
+
+
+def _platform(uow: UnitOfWork, installation: InstallationId) -> str:
+    try:
+        found = uow.installations.get(installation)
+    except MakegoodError:  # no key opens it; that must not hide what was delivered
+        return "not readable"
+    return found.connection.platform if found is not None else "removed"
 
 
 def list_refunds(parts: Parts, limit: int, say: Say) -> list[Row]:
@@ -78,18 +94,22 @@ def list_refunds(parts: Parts, limit: int, say: Say) -> list[Row]:
     for tenant, uow in _tenants(parts):
         for refund in uow.refunds.newest(limit):
             amount = f"{refund.amount.decimal()} {refund.amount.currency}"
-            say(f"{refund.state:12} {amount:>16}  {refund.label:20} {refund.id}")
+            at = _time(refund.changed_at)
+            say(f"{at}  {refund.state:12} {amount:>16}  {refund.label:20} {refund.id}")
             rows.append(
                 {
                     "id": refund.id,
                     "tenant": tenant.id,
                     "plan": refund.plan,
                     "state": refund.state,
+                    "changed_at": at,
                     "amount_minor": refund.amount.minor,
                     "currency": refund.amount.currency,
                     "simulated": tenant.simulated,
                 }
             )
+    if not rows:
+        say("No refund was made yet.")
     return rows
 
 
@@ -103,7 +123,7 @@ def show_refund(parts: Parts, refund_id: str, say: Say) -> Row:
             {
                 "before": move.before,
                 "after": move.after,
-                "at": move.at.isoformat(timespec="seconds"),
+                "at": _time(move.at),
                 "actor": move.actor,
                 "reason": move.reason,
                 "evidence": move.evidence,
@@ -124,7 +144,7 @@ def show_refund(parts: Parts, refund_id: str, say: Say) -> Row:
         for move in moves:
             say(f"  {move['at']}  {move['before']} -> {move['after']}  {move['actor']}")
         for effect in effects:
-            say(f"  {effect['kind']:20} {effect['state']}")
+            say(f"  {effect['kind']:20} {effect['state']:12} {effect['outcome']}".rstrip())
         return {
             "id": refund.id,
             "tenant": tenant.id,
@@ -148,6 +168,10 @@ def verify_audit(parts: Parts, say: Say) -> tuple[dict[str, int], int]:
             broken[str(tenant.id)] = wrong
             say(f"{tenant.id}  broken at entry {wrong}")
     return broken, entries
+
+
+def _time(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at is not None else ""
 
 
 def _tenants(parts: Parts) -> Iterator[tuple[Tenant, UnitOfWork]]:

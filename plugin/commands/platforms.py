@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from plugin.platforms.data_files import DataFiles
-from plugin.platforms.manifest import Kind, QualityStatus
+from plugin.platforms.manifest import InstallField, QualityStatus
 from plugin.platforms.registry import MatrixRow, Registry
 from plugin.platforms.registry_check import check
+from plugin.ports import Kind
 
 Say = Callable[[str], None]
 _WORDS = {"native": "yes", "emulated": "yes", "manual": "by hand", "none": "no"}
@@ -50,6 +51,19 @@ def matrix() -> str:
     """The README's tables, stores first."""
     registry = _registry()
     return "\n\n".join(_table(kind, registry.matrix_rows(kind)) for kind in Kind)
+
+
+def connect_examples() -> Sequence[str]:
+    """How `makegood connect` is called, for each platform with the fields that it asks for."""
+    return [
+        " ".join([f"makegood connect {manifest.stem}", *map(_asked, manifest.install_fields)])
+        for manifest in _registry().manifests()
+        if not manifest.simulated
+    ]
+
+
+def _asked(field: InstallField) -> str:
+    return f"--set {field.name}={'@FILE' if field.secret else '...'}"
 
 
 def _table(kind: Kind, rows: Sequence[MatrixRow]) -> str:

@@ -98,6 +98,23 @@ def _known(error: Exception) -> tuple[int, str, str] | None:
             return None
 
 
+class WithExamples(click.Command):
+    """A command whose help ends with a call of it for each platform, by the manifests' words."""
+
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        from plugin.commands.platforms import connect_examples
+
+        with formatter.section("Examples"):
+            for example in connect_examples():
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+def set_option(command: Callable[..., None]) -> Callable[..., None]:
+    """`--set KEY=VALUE`, the same for every command; `plugin.commands.pairs` reads it."""
+    text = "A field, once for each. VALUE may be @FILE to read a file, or - for standard input."
+    return click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help=text)(command)
+
+
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
     """`--json`, the same for every command."""
     text = "Standard output ends with one JSON object."

@@ -2,7 +2,8 @@
 
 Row before call: the self-test (`run_self_test`) does the calling, line by line, on a row that is
 committed. Connecting the same account again replaces what we have of it; it never makes a second
-one beside it, which would book every sale twice.
+one beside it, which would book every sale twice. A new key for a connection that works is kept
+aside until the self-test knows that it opens the same account (`key_replacement`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 
 from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import InstallationId, TenantId
-from plugin.ports import Connection, Mint
+from plugin.ports import Connection, Kind, Mint
 from plugin.ports.connecting import Declarations, FilledForm
 from plugin.ports.storage import (
     Installation,
@@ -22,6 +23,8 @@ from plugin.ports.storage import (
     Storage,
     UnitOfWork,
 )
+from plugin.services.key_replacement import ACCOUNT, KEY_WORKS, renewed, with_offer
+from plugin.services.self_test_lines import WAITING, with_line
 from plugin.settings import Settings
 
 
@@ -33,7 +36,7 @@ class ConnectRequest:
     secrets.
     """
 
-    kind: str
+    kind: Kind
     platform: str
     typed: Mapping[str, str] = field(repr=False)
     installation: InstallationId | None = None
@@ -42,7 +45,10 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The row stands and waits for its self-test. `replaced`: it is one we had before."""
+    """The row stands and waits for its self-test. `replaced`: it is one we had before.
+
+    Where that one works, the form is kept aside in it, and all else is as it was.
+    """
 
     installation: Installation
     replaced: bool
@@ -139,15 +145,12 @@ class ConnectPlatform:
         )
 
     def _renewed(self, existing: Installation, form: FilledForm) -> Installation:
-        """The same row with the new form.
-
-        What the platform gave us since (ids, webhook secrets) stays.
-        """
         old = existing.connection
-        kept = {name: value for name, value in old.settings.items() if name != "base_url"}
-        connection = replace(
-            old, settings={**kept, **form.settings}, secrets={**old.secrets, **form.secrets}
-        )
+        if _ever_worked(existing) and any(line.name == KEY_WORKS for line in existing.self_test):
+            waiting = SelfTestLine(KEY_WORKS, WAITING)
+            connection = with_offer(old, form.settings, form.secrets)
+            return replace(existing, connection=connection, self_test=with_line(existing, waiting))
+        connection = renewed(old, form.settings, form.secrets)
         return replace(
             existing,
             connection=connection,
@@ -157,7 +160,7 @@ class ConnectPlatform:
 
     def _waiting_lines(self, connection: Connection) -> tuple[SelfTestLine, ...]:
         return tuple(
-            SelfTestLine(line.check, "waiting") for line in self.declarations.self_test(connection)
+            SelfTestLine(line.check, WAITING) for line in self.declarations.self_test(connection)
         )
 
 
@@ -208,4 +211,4 @@ def _is_other_account(connection: Connection, form: FilledForm) -> bool:
 
 def _ever_worked(installation: Installation) -> bool:
     """Whether its key ever opened anything. What never answered holds nothing to lose."""
-    return installation.connection.settings.get("account", "") != ""
+    return installation.connection.settings.get(ACCOUNT, "") != ""

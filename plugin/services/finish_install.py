@@ -1,4 +1,4 @@
-"""Finish an installation: read the ids that a platform gave our app, and keep them.
+"""Finish an installation: read what a platform gave our app, its ids above all, and keep it.
 
 For platforms where the admin installs our app by hand. Until then the panel cannot prove who opens
 it.
@@ -14,12 +14,15 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import FinishesInstall
 from plugin.ports.platforms import Platforms
 from plugin.ports.storage import Installation, InstallationStatus, Storage
-from plugin.services.run_self_test import advice_for
+from plugin.services.self_test_lines import advice_for
+
+_LONGEST_ID = 64
+"""What is longer than an id, such as a public key, is kept and does not fill the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The ids are kept. Doing it again reads them again."""
+    """What the platform gave is kept. Doing it again reads it again."""
 
     installation: Installation
 
@@ -65,7 +68,8 @@ class FinishInstall:
             settings = {**fresh.connection.settings, **given}
             finished = replace(fresh, connection=replace(fresh.connection, settings=settings))
             uow.installations.save(finished)
-            uow.audit.write(now, actor, "installation.finished", installation, dict(given))
+            told = {name: value for name, value in given.items() if len(value) <= _LONGEST_ID}
+            uow.audit.write(now, actor, "installation.finished", installation, told)
             uow.commit()
         return Finished(finished)
 

@@ -9,38 +9,49 @@ replaces what is ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from plugin.domain.errors import InvalidInput, MakegoodError, NeedsHuman, OutcomeUnknown, RetryLater
+from plugin.domain.errors import MakegoodError, OutcomeUnknown, RetryLater
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import Connection, Connects, Mint, RegistersWebhooks, RunsRoundTrip
 from plugin.ports.connecting import Declarations
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine, Storage
+from plugin.ports.storage import (
+    Installation,
+    InstallationStatus,
+    SelfTestLine,
+    Storage,
+    UnitOfWork,
+)
+from plugin.services.key_replacement import (
+    ACCOUNT,
+    ACCOUNT_ID,
+    KEY_WORKS,
+    offered,
+    offers,
+    why_another_account,
+    with_secrets,
+    without_offer,
+)
+from plugin.services.self_test_lines import (
+    FAILED,
+    OK,
+    SKIPPED,
+    TURN,
+    WAITING,
+    LineResult,
+    advice_for,
+    next_line,
+    status_of,
+    turn_comes_in,
+    with_line,
+)
 from plugin.services.webhook_secrets import with_webhook_secret
 
-WAITING, OK, FAILED, SKIPPED = "waiting", "ok", "failed", "skipped"
-DELIVERY = "delivery_received"
-TURN = "Waits for its turn"
-"""How the details of a line begin that is to be tried again at its time."""
-
-_CLAIM = timedelta(seconds=90)
 _LONGEST_TURN = 120
 _MOST_TURNS = 10
-_MAY_LAG = (DELIVERY, "canary")
-
-
-@dataclass(frozen=True, slots=True)
-class LineResult:
-    """How one line went. `settings` and `secrets` are new values to keep with the installation."""
-
-    state: str
-    details: str
-    label: str | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] | None = field(default=None, repr=False)
-    at: datetime | None = None
+_STAYS = "The key before stays in use: to replace it, give the new one again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +74,18 @@ class RunSelfTest:
     def restart(
         self, tenant: TenantId, installation: InstallationId, actor: str, now: datetime
     ) -> Installation | None:
-        """Set every line back to waiting. None where there is no such installation."""
+        """Set every line back to waiting. None where there is no such installation.
+
+        While a new key waits to be tried, only the line that tries it.
+        """
         with self.storage.begin(tenant) as uow:
             found = uow.installations.get(installation)
             if found is None or found.status is InstallationStatus.REMOVED:
                 return None
-            lines = tuple(
-                SelfTestLine(line.check, WAITING)
-                for line in self.declarations.self_test(found.connection)
-            )
+            if offers(found.connection):
+                lines = with_line(found, SelfTestLine(KEY_WORKS, WAITING))
+            else:
+                lines = self._waiting_lines(found.connection)
             again = replace(found, self_test=lines)
             uow.installations.save(again)
             uow.audit.write(now, actor, "installation.tested_again", installation, {})
@@ -92,35 +106,39 @@ class RunSelfTest:
         turns = 0
         while True:
             before = self._find(tenant, installation)
-            after = self.step(tenant, installation, now())
+            after = self.step(tenant, installation, now)
             if before is None or after is None:
                 return
             if after.self_test != before.self_test:
                 yield after
-            elif (left := _turn_comes_in(after, now())) is not None and turns < _MOST_TURNS:
+            elif (left := turn_comes_in(after, now())) is not None and turns < _MOST_TURNS:
                 turns += 1
                 pause(left)
             else:
                 return
 
     def step(
-        self, tenant: TenantId, installation: InstallationId, now: datetime
+        self, tenant: TenantId, installation: InstallationId, now: Callable[[], datetime]
     ) -> Installation | None:
-        """Do the next line, if one is due. None where there is no such installation."""
+        """Do the next line, if one is due. None where there is no such installation.
+
+        `now` is asked before and after the line's calls: the line tells how long they took.
+        """
+        begun = now()
         with self.storage.begin(tenant) as uow:
             found = uow.installations.get(installation)
             if found is None or found.status is InstallationStatus.REMOVED:
                 return None
-            line = _next_line(found, now)
+            line = next_line(found, begun)
             if line is None:
                 return found
-            claim = SelfTestLine(line.name, WAITING, at=now)
+            claim = SelfTestLine(line.name, WAITING, at=begun)
             before = dict(found.connection.secrets)
-            claimed = self._prepared(replace(found, self_test=_with_line(found, claim)), line)
+            claimed = self._prepared(replace(found, self_test=with_line(found, claim)), line)
             uow.installations.save(claimed)
             uow.commit()
         result = self._check(claimed.connection, line.name, before, now)
-        return self._keep(claimed, claim, result, now)
+        return self._keep(claimed.connection, claim, result, now())
 
     def _find(self, tenant: TenantId, installation: InstallationId) -> Installation | None:
         with self.storage.read(tenant) as uow:
@@ -134,9 +152,8 @@ class RunSelfTest:
         return replace(claimed, connection=replace(claimed.connection, secrets=secrets))
 
     def _keep(
-        self, claimed: Installation, claim: SelfTestLine, result: LineResult, now: datetime
+        self, connection: Connection, claim: SelfTestLine, result: LineResult, now: datetime
     ) -> Installation | None:
-        connection = claimed.connection
         with self.storage.begin(connection.tenant) as uow:
             fresh = uow.installations.get(connection.installation)
             if fresh is None or fresh.status is InstallationStatus.REMOVED:
@@ -144,29 +161,44 @@ class RunSelfTest:
             if claim not in fresh.self_test:
                 # It arrived meanwhile (a delivery), or somebody began anew: their word counts.
                 return fresh
-            at = result.at or (claim.at if claim.name == DELIVERY else now)
-            line = SelfTestLine(claim.name, result.state, result.details[:500], at)
-            kept = fresh.connection
-            tested = replace(
-                fresh,
-                connection=replace(
-                    kept,
-                    label=result.label or kept.label,
-                    settings={**kept.settings, **result.settings},
-                    secrets=kept.secrets if result.secrets is None else result.secrets,
-                ),
-                self_test=_with_line(fresh, line),
-            )
-            tested = replace(tested, status=status_of(tested.self_test))
+            result = _unless_held_elsewhere(uow, connection, result)
+            line = result.line(claim, now)
+            new = offered(fresh.connection) if claim.name == KEY_WORKS else None
+            if new is None:
+                tested, action = _with_result(fresh, line, result)
+            else:
+                tested, action = self._with_verdict(fresh, new, line, result)
             uow.installations.save(tested)
-            if tested.status is not fresh.status:
-                action = f"installation.{tested.status}"
-                uow.audit.write(now, "self_test", action, kept.installation, {"line": line.name})
+            if action:
+                details = {"line": line.name}
+                uow.audit.write(now, "self_test", action, connection.installation, details)
             uow.commit()
         return tested
 
+    def _with_verdict(
+        self, fresh: Installation, new: Connection, line: SelfTestLine, result: LineResult
+    ) -> tuple[Installation, str]:
+        """A new key takes the old one's place, or goes: then all but this line is as it was."""
+        if result.state == WAITING:
+            return replace(fresh, self_test=with_line(fresh, line)), ""
+        if result.state == FAILED:
+            told = replace(line, details=f"{line.details}. {_STAYS}")
+            refused = replace(fresh, connection=without_offer(fresh.connection))
+            return replace(refused, self_test=with_line(fresh, told)), "installation.key_not_taken"
+        anew = replace(fresh, connection=new, self_test=self._waiting_lines(new))
+        tested, _ = _with_result(anew, line, result)
+        return tested, "installation.key_replaced"
+
+    def _waiting_lines(self, connection: Connection) -> tuple[SelfTestLine, ...]:
+        declared = self.declarations.self_test(connection)
+        return tuple(SelfTestLine(line.check, WAITING) for line in declared)
+
     def _check(
-        self, connection: Connection, name: str, before: Mapping[str, str], now: datetime
+        self,
+        connection: Connection,
+        name: str,
+        before: Mapping[str, str],
+        now: Callable[[], datetime],
     ) -> LineResult:
         title = self.platforms.title(connection)
         try:
@@ -192,15 +224,23 @@ class RunSelfTest:
             if turn is None or turn > _LONGEST_TURN:
                 return LineResult(FAILED, advice_for(error, title), secrets=secrets)
             words = f"{TURN}: {title} takes only so many calls at once"
-            return LineResult(WAITING, words, secrets=secrets, at=now + timedelta(seconds=turn))
+            return LineResult(WAITING, words, secrets=secrets, at=now() + timedelta(seconds=turn))
 
-    def _probe(self, connection: Connection) -> LineResult:
+    def _probe(self, kept: Connection) -> LineResult:
+        new = offered(kept)
+        connection = new or kept
         port = self.platforms.able(connection, Connects)
         if port is None:
             return _not_needed()
         probe = port.probe()
+        fault = why_another_account(connection, probe, is_new_key=new is not None)
+        if fault is not None:
+            return LineResult(FAILED, fault)
         words = ". ".join(part for part in (probe.account, probe.details) if part)
-        return LineResult(OK, words, label=probe.account, settings={"account": probe.account})
+        found = {ACCOUNT: probe.account}
+        if probe.account_id:
+            found[ACCOUNT_ID] = probe.account_id
+        return LineResult(OK, words, label=probe.account, settings=found)
 
     def _rights(self, connection: Connection) -> LineResult:
         port = self.platforms.able(connection, Connects)
@@ -232,81 +272,47 @@ class RunSelfTest:
         return _not_needed() if port is None else LineResult(OK, port.round_trip())
 
 
-def status_of(lines: tuple[SelfTestLine, ...]) -> InstallationStatus:
-    """What the lines say together. A first delivery and the round trip may come after it works."""
-    if any(line.state == FAILED for line in lines):
-        return InstallationStatus.NEEDS_ATTENTION
-    if any(line.state == WAITING for line in lines if line.name not in _MAY_LAG):
-        return InstallationStatus.CONNECTING
-    return InstallationStatus.CONNECTED
+def _unless_held_elsewhere(
+    uow: UnitOfWork, connection: Connection, result: LineResult
+) -> LineResult:
+    """The result, but failed where another connection of ours opens the account that it found."""
+    account = result.settings.get(ACCOUNT_ID, "")
+    if not account or connection.settings.get(ACCOUNT_ID, "") == account:
+        return result
+    for one in uow.installations.all():
+        other = one.connection
+        if (
+            other.installation != connection.installation
+            and (other.kind, other.platform) == (connection.kind, connection.platform)
+            and other.settings.get(ACCOUNT_ID, "") == account
+        ):
+            # Two connections to one account would book every sale twice.
+            return LineResult(
+                FAILED, f"This account is connected already as {other.label}: give it the key there"
+            )
+    return result
 
 
-def is_under_way(installation: Installation) -> bool:
-    """Whether a line is due, postponed or being done: whoever looks should look again soon."""
-    lines = installation.self_test
-    return not any(line.state == FAILED for line in lines) and any(
-        line.state == WAITING and not is_provoked(line) for line in lines
+def _with_result(
+    fresh: Installation, line: SelfTestLine, result: LineResult
+) -> tuple[Installation, str]:
+    """The installation with what a line found, and the audit's word where its status changed."""
+    kept = fresh.connection
+    connection = replace(
+        kept,
+        label=result.label or kept.label,
+        settings={**kept.settings, **result.settings},
     )
-
-
-def advice_for(error: MakegoodError, title: str) -> str:
-    """What went wrong outside, and what to do.
-
-    Codes and words of ours only, never an answer's text.
-    """
-    if isinstance(error, InvalidInput):
-        return f"{error.field}: {error.advice}"
-    if isinstance(error, NeedsHuman):
-        return f"{error.detail or error.code}. Look at it at {title}, then test again"
-    if isinstance(error, RetryLater):
-        return f"{title} did not answer ({error.code}). Nothing was changed; test again in a minute"
-    if isinstance(error, OutcomeUnknown):
-        return (
-            f"{title} went quiet ({error.code}); it may or may not be done. Test again: what is "
-            "ours is replaced, never doubled"
-        )
-    return f"{title} refused: {error.detail or error.code}. Mend it there, then test again"
+    if result.secrets is not None:
+        connection = with_secrets(connection, result.secrets)
+    lines = with_line(fresh, line)
+    tested = replace(fresh, connection=connection, self_test=lines, status=status_of(lines))
+    return tested, "" if tested.status is fresh.status else f"installation.{tested.status}"
 
 
 def _newest(ours: Mapping[str, str], before: Mapping[str, str]) -> str:
     known = set(before.values())
     return next(secret for secret in ours.values() if secret not in known)
-
-
-def _next_line(installation: Installation, now: datetime) -> SelfTestLine | None:
-    for line in installation.self_test:
-        if line.state == FAILED:
-            return None
-        if line.state == WAITING and not is_provoked(line):
-            return line if _is_due(line, now) else None
-    return None
-
-
-def is_provoked(line: SelfTestLine) -> bool:
-    """Whether we did our part of a line that the platform must finish."""
-    return line.name == DELIVERY and line.details != "" and not line.details.startswith(TURN)
-
-
-def _is_due(line: SelfTestLine, now: datetime) -> bool:
-    """Not when its turn comes later, and not while somebody is at it.
-
-    A claim that is old was left behind by a process that ended.
-    """
-    if line.at is None:
-        return True
-    return now >= (line.at if line.details else line.at + _CLAIM)
-
-
-def _turn_comes_in(installation: Installation, now: datetime) -> float | None:
-    """Seconds until a postponed line may be tried."""
-    for line in installation.self_test:
-        if line.state == WAITING and line.at is not None and line.details.startswith(TURN):
-            return max(0.0, (line.at - now).total_seconds())
-    return None
-
-
-def _with_line(installation: Installation, line: SelfTestLine) -> tuple[SelfTestLine, ...]:
-    return tuple(line if one.name == line.name else one for one in installation.self_test)
 
 
 def _not_needed() -> LineResult:

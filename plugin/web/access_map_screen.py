@@ -17,8 +17,8 @@ from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.ports import Catalog, ListsCatalog
 from plugin.ports.storage import Installation
-from plugin.services.run_self_test import advice_for
 from plugin.services.save_access_map import MapRefused, SaveAccessMap, of_installation
+from plugin.services.self_test_lines import advice_for
 from plugin.web.context import WebContext
 from plugin.web.pages import ACTOR, Pages, see_other
 from plugin.web.schemas import MapEntry, MapQuery

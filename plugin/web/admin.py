@@ -18,8 +18,8 @@ from plugin.web.strict_forms import read_form, read_query
 from plugin.web.views import admin_view as view
 
 NEWEST = 20
-BACK = 200
-"""How far back the lists look for what waits for a person."""
+MOST = 200
+"""So many of a kind that wait for a person are shown; the page says when there are more."""
 
 
 def admin_blueprint(context: WebContext) -> Blueprint:
@@ -67,10 +67,13 @@ class _Screen:
         with self._context.storage.read(current_admin().tenant) as uow:
             when = view.When(uow.settings.tenant())
             installations = uow.installations.all()
-            deliveries = uow.deliveries.newest((), BACK)
-            bad = uow.deliveries.newest(view.BAD_DELIVERIES, BACK)
-            refunds = uow.refunds.newest(BACK)
-            effects = uow.effects.open(BACK)
+            heard = uow.deliveries.last_received()
+            deliveries = uow.deliveries.newest((), NEWEST)
+            refunds = uow.refunds.newest(NEWEST)
+            # By state: newer ones that are well never push out one that waits.
+            open_refunds = uow.refunds.newest(MOST + 1, view.WAITS_FOR_PERSON)
+            open_effects = uow.effects.open(MOST + 1)
+            bad = uow.deliveries.newest(view.BAD_DELIVERIES, MOST + 1)
         titles: dict[str, str] = {
             one.connection.installation: self._context.platforms.title(one.connection)
             for one in installations
@@ -78,10 +81,11 @@ class _Screen:
         return self._pages.render(
             "admin/home.html",
             "home",
-            connections=view.health(installations, titles, deliveries, when),
-            waiting=view.waiting(refunds, effects, bad, when),
-            refunds=[view.refund_row(one, when) for one in refunds[:NEWEST]],
-            deliveries=[view.delivery_row(one, titles, when) for one in deliveries[:NEWEST]],
+            connections=view.health(installations, titles, heard, when),
+            waiting=view.waiting(open_refunds[:MOST], open_effects[:MOST], bad[:MOST], when),
+            more_wait=max(len(open_refunds), len(open_effects), len(bad)) > MOST,
+            refunds=[view.refund_row(one, when) for one in refunds],
+            deliveries=[view.delivery_row(one, titles, when) for one in deliveries],
         )
 
     def audit(self) -> Response:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -90,10 +90,6 @@ class PanelSession:
     since: datetime
     ticket: TicketId | None = None
     proofs: Proofs = field(default_factory=Proofs)
-
-    def with_ticket(self, ticket: TicketId) -> PanelSession:
-        """The same person at another ticket. Proofs belong to one customer and stay behind."""
-        return self if ticket == self.ticket else replace(self, ticket=ticket, proofs=Proofs())
 
 
 def issue_panel_token(session: PanelSession, keys: Sequence[str], now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""`/install`: connect stores and helpdesks, self-test, access map, a policy to start from.
+"""`/install`: connect stores and helpdesks, self-test, access map, shop, a policy to start from.
 
 For the signed-in admin only. Every step is a plain form post that leads to a page which can be
 loaded again; the script only looks again by itself.
@@ -24,6 +24,7 @@ def install_blueprint(context: WebContext) -> Blueprint:
     _connecting(blueprint, screen)
     _testing(blueprint, screen)
     _map_and_policy(blueprint, screen, AccessMapScreen(context))
+    _shop(blueprint, screen)
     return blueprint
 
 
@@ -65,6 +66,13 @@ def _testing(blueprint: Blueprint, screen: InstallScreen) -> None:
     @open_to(Access.ADMIN)
     def finish(installation: str) -> BaseResponse:
         return screen.finish(screen.installation(installation))
+
+
+def _shop(blueprint: Blueprint, screen: InstallScreen) -> None:
+    @blueprint.post("/shop")
+    @open_to(Access.ADMIN)
+    def describe_shop() -> BaseResponse:
+        return screen.describe_shop()
 
 
 def _map_and_policy(blueprint: Blueprint, screen: InstallScreen, access: AccessMapScreen) -> None:

@@ -16,8 +16,10 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.policy import Clause
 from plugin.domain.starting_policies import STARTING_POLICIES
 from plugin.platforms.declarations import ManifestDeclarations
-from plugin.platforms.manifest import Kind, PlatformManifest
-from plugin.ports import FinishesInstall
+from plugin.platforms.manifest import (
+    PlatformManifest,
+)
+from plugin.ports import FinishesInstall, Kind
 from plugin.ports.storage import Installation, InstallationStatus
 from plugin.services.connect_platform import (
     AlreadyConnected,
@@ -26,17 +28,20 @@ from plugin.services.connect_platform import (
     NotPossible,
     Started,
 )
+from plugin.services.describe_shop import DescribeShop, NotDescribed
 from plugin.services.finish_install import FinishInstall, NotFinished
-from plugin.services.run_self_test import RunSelfTest, is_under_way
+from plugin.services.run_self_test import RunSelfTest
 from plugin.services.save_access_map import of_installation
+from plugin.services.self_test_lines import is_under_way
 from plugin.services.start_policy import NoSuchPolicy, StartPolicy
 from plugin.web.auth import current_admin
 from plugin.web.context import WebContext
 from plugin.web.pages import ACTOR, Pages, see_other
 from plugin.web.problems import NotHere
-from plugin.web.schemas import VALUE, AdminForm, StartPolicyForm, connect_form
+from plugin.web.schemas import VALUE, AdminForm, ShopForm, StartPolicyForm, connect_form
 from plugin.web.strict_forms import read_form
 from plugin.web.views import install_view as view
+from plugin.web.views.shop_view import ShopCard, shop_card
 
 DEFAULT_START = "thirty_days_then_months"
 
@@ -65,7 +70,7 @@ class InstallScreen:
     def manifest(self, kind: str, platform: str) -> PlatformManifest:
         """A platform that this tenant may connect. Raises NotHere."""
         for manifest in self._manifests(current_admin().tenant):
-            if (manifest.kind.value, manifest.stem) == (kind, platform):
+            if (manifest.kind, manifest.stem) == (kind, platform):
                 return manifest
         raise NotHere("no_such_platform")
 
@@ -93,11 +98,13 @@ class InstallScreen:
         faults: Mapping[str, str] | None = None,
         notice: AlreadyConnected | str | None = None,
         start: str = "",
+        shop: ShopCard | None = None,
         status: int = 200,
     ) -> Response:
         """The whole screen, opened at a platform or at a connection where one is given."""
         tenant, now = current_admin().tenant, self._context.clock.now()
         with self._context.storage.read(tenant) as uow:
+            told = uow.settings.tenant()
             installations = uow.installations.all()
             policy = uow.settings.policy()
             access = {
@@ -107,7 +114,7 @@ class InstallScreen:
         manifests = self._manifests(tenant)
         if installation is not None:
             connection = installation.connection
-            manifest = self._context.registry.manifest(Kind(connection.kind), connection.platform)
+            manifest = self._context.registry.manifest(connection.kind, connection.platform)
             typed = connection.settings if typed is None else typed
         typed = typed or {}
         chosen = start or _running(policy.newest.clauses if policy else ()) or DEFAULT_START
@@ -121,6 +128,8 @@ class InstallScreen:
             installation=None if installation is None else view.link(installation),
             fields=() if manifest is None else self._fields(manifest, typed, faults or {}),
             faults=faults or {},
+            key_notice=None if manifest is None else view.key_notice(manifest),
+            shop=shop or shop_card(told, told.name, told.time_zone, now),
             notice=notice,
             links=[view.link(one) for one in notice.installations]
             if isinstance(notice, AlreadyConnected)
@@ -131,7 +140,7 @@ class InstallScreen:
             found=[
                 view.found(one, self._manifest_of(one), access[one.connection.installation])
                 for one in installations
-                if one.connection.kind == Kind.STORE
+                if one.connection.kind is Kind.STORE
             ],
             starts=view.starts(chosen),
             policy=policy.newest if policy else None,
@@ -168,7 +177,7 @@ class InstallScreen:
 
     def _manifest_of(self, installation: Installation) -> PlatformManifest:
         connection = installation.connection
-        return self._context.registry.manifest(Kind(connection.kind), connection.platform)
+        return self._context.registry.manifest(connection.kind, connection.platform)
 
     # --- connecting -------------------------------------------------------------------------------
 
@@ -183,7 +192,7 @@ class InstallScreen:
         outcome = self._connect(
             current_admin().tenant,
             ConnectRequest(
-                manifest.kind.value,
+                manifest.kind,
                 manifest.stem,
                 {name: value for name, value in typed.items() if value or name != "base_url"},
                 InstallationId(form["installation"]) if form["installation"] else None,
@@ -204,7 +213,7 @@ class InstallScreen:
         """Do the next line of the self-test and show how far it is."""
         read_form(AdminForm)
         connection = installation.connection
-        now = self._context.clock.now()
+        now = self._context.clock.now
         after = self._self_test.step(connection.tenant, connection.installation, now)
         return self.overview(installation=after or installation)
 
@@ -228,6 +237,21 @@ class InstallScreen:
         if isinstance(outcome, NotFinished):
             return self.overview(installation=installation, notice=outcome.advice, status=409)
         return see_other(f"/install/at/{connection.installation}#connect")
+
+    # --- the shop ---------------------------------------------------------------------------------
+
+    def describe_shop(self) -> BaseResponse:
+        """Keep what the shop is called, its time zone and its language."""
+        form = read_form(ShopForm)
+        tenant, now = current_admin().tenant, self._context.clock.now()
+        outcome = DescribeShop(self._context.storage)(tenant, form, ACTOR, now)
+        if isinstance(outcome, NotDescribed):
+            with self._context.storage.read(tenant) as uow:
+                told = uow.settings.tenant()
+            faults = {outcome.field: outcome.advice}
+            card = shop_card(told, form["name"], form["time_zone"], now, faults)
+            return self.overview(shop=card, status=422)
+        return see_other("/install#shop")
 
     # --- the policy -------------------------------------------------------------------------------
 

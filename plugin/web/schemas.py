@@ -68,6 +68,14 @@ class LinkQuery(Form):
     link = one_line(200)
 
 
+class ShopForm(AdminForm):
+    """What the shop is called, where it is, and its language. The use case says what cannot be."""
+
+    name = one_line()
+    time_zone = one_line()
+    language = one_line(16)
+
+
 class StartPolicyForm(AdminForm):
     """The policy chosen to start from."""
 

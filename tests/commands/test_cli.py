@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from plugin.cli import main, read_pairs
+from plugin.cli import main
+from plugin.commands.platforms import connect_examples
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.platforms.data_files import DataFiles
 from tests.commands.conftest import Run
@@ -33,6 +35,7 @@ def test_every_command_of_the_house_is_there() -> None:
         "sign-in",
         "connect",
         "package",
+        "shop",
         "check",
         "platforms list",
         "platforms check",
@@ -54,6 +57,26 @@ def test_every_command_has_help_and_speaks_to_machines(
     assert shown.code == 0
     assert "--json" in shown.out
     assert f"Usage: makegood {' '.join(words)}" in shown.out
+    assert "\\b" not in shown.out
+    assert "\b" not in shown.out
+
+
+def test_the_help_of_connect_names_each_platform_with_its_fields_a_line_each(
+    run_bare: Run,
+) -> None:
+    lines = [line.strip() for line in run_bare("connect", "--help").out.splitlines()]
+    assert "makegood connect stripe --set api_key=@FILE" in lines
+    assert "makegood connect systeme_io --set api_key=@FILE --set card_payments=..." in lines
+    assert not any("connect practice" in line for line in lines)
+
+
+def test_every_example_of_connect_is_a_call_that_can_be_made() -> None:
+    examples = connect_examples()
+    assert len(examples) >= 3
+    for example in examples:
+        program, name, *words = shlex.split(example)
+        assert (program, name) == ("makegood", "connect")
+        main.commands[name].make_context(name, words)
 
 
 def test_a_call_without_words_shows_what_there_is(run_bare: Run) -> None:
@@ -235,15 +258,3 @@ def test_ctrl_c_is_code_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         "code": "stopped",
         "detail": "stopped",
     }
-
-
-@pytest.mark.parametrize("pair", ["api_key", "=x", "api key=x", "1=2"])
-def test_a_pair_that_is_none_is_refused_without_its_value(pair: str) -> None:
-    with pytest.raises(InvalidInput, match="write KEY=VALUE"):
-        read_pairs([pair])
-
-
-def test_a_pair_may_hold_more_equals_signs_and_comes_once() -> None:
-    assert read_pairs(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
-    with pytest.raises(InvalidInput, match="a came twice"):
-        read_pairs(["a=1", "a=2"])

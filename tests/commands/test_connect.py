@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from plugin.app import Parts
 from plugin.first_start import home_tenant
+from plugin.ports.storage import Installation, InstallationStatus
 from tests.commands.conftest import Ran, Run
 from tests.platforms.stripe.fake import FakeStripe
 from tests.platforms.zendesk.data import EMAIL, SUBDOMAIN, TOKEN
@@ -107,15 +108,15 @@ def test_a_private_address_needs_to_be_named_first(run: Run, parts: Parts) -> No
     ("words", "advice"),
     [
         (("connect", "shopware"), "choose one of"),
-        (("connect", "practice"), "makegood practice"),
+        (("connect", "practice"), "practice connects itself: run `makegood practice`"),
         (("connect", "stripe"), "fill in"),
         (("connect", "stripe", "--set", "api_key"), "write KEY=VALUE"),
         (("connect", "stripe", "--set", "colour=red"), "has no such field"),
         (("connect", "stripe", "--finish"), "connect stripe first"),
         (("connect", "systeme_io", "--map", "/nowhere/map.json"), "cannot read"),
         (("package", "zendesk"), "connect zendesk first"),
-        (("package", "stripe"), "connect stripe first"),
-        (("package", "shopware"), "connect shopware first"),
+        (("package", "stripe"), "desk: choose one of zendesk"),
+        (("package", "shopware"), "desk: choose one of zendesk"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
 )
@@ -126,6 +127,16 @@ def test_what_cannot_be_done_says_what_to_do(
     assert refused.code == 2
     assert advice in refused.facts["detail"]
     assert kept(parts) == []
+
+
+def test_a_key_comes_from_a_file_and_stands_in_no_call(
+    run: Run, stripe: FakeStripe, parts: Parts, tmp_path: Path
+) -> None:
+    (tmp_path / "stripe.key").write_text(f"{KEY}\n")
+    done = connect_stripe(run, stripe, key=f"@{tmp_path / 'stripe.key'}")
+    assert done.code == 0, done.err
+    [kept_one] = installations(parts)
+    assert kept_one.connection.secrets["api_key"] == KEY
 
 
 @pytest.mark.parametrize("text", ["{", "", '{"a": 1, "a": 2}', '{"a": NaN}', "\ufeff\ufeff"])
@@ -172,6 +183,7 @@ def test_a_key_that_the_platform_refuses_needs_a_person(run: Run, desk: FakeZend
 def test_a_second_account_is_asked_about_first(run: Run, stripe: FakeStripe, parts: Parts) -> None:
     first = connect_stripe(run, stripe).facts["installation"]
     with FakeStripe() as other:
+        other.books.account = "acct_2"
         refused = connect_stripe(run, other, key="rk_test_other")
         assert refused.code == 3
         assert refused.facts["code"] == "already_connected"
@@ -182,6 +194,75 @@ def test_a_second_account_is_asked_about_first(run: Run, stripe: FakeStripe, par
     several = run("connect", "stripe", "--finish", "--json")
     assert several.code == 2
     assert "there are several" in several.facts["detail"]
+
+
+def installations(parts: Parts) -> Sequence[Installation]:
+    with parts.house.storage.read(home_tenant(parts.house.storage).id) as uow:
+        return uow.installations.all()
+
+
+def test_another_accounts_key_never_takes_the_place_of_ours(
+    run: Run, stripe: FakeStripe, parts: Parts, tmp_path: Path
+) -> None:
+    name = connect_stripe(run, stripe).facts["installation"]
+    (before,) = installations(parts)
+    hooks = dict(stripe.books.things)
+    file = tmp_path / "map.json"
+    file.write_text("{}", "utf-8")
+    with FakeStripe() as other:
+        other.books.account, other.books.account_name = "acct_2", "Shop B"
+        refused = connect_stripe(
+            run, other, "--installation", name, "--map", str(file), key="rk_test_other"
+        )
+        assert other.books.things == {}
+    assert refused.code == 3
+    assert "This key opens Shop B (acct_2, test mode); this connection is Ada's" in refused.err
+    assert "Access map" not in refused.err
+    assert refused.err.count("  ok ") == 0
+    assert refused.facts["status"] == "connected"
+    (now,) = installations(parts)
+    assert now.connection == before.connection
+    assert now.status is before.status is InstallationStatus.CONNECTED
+    assert now.self_test[1:] == before.self_test[1:]
+    assert stripe.books.things == hooks
+    assert "rk_test" not in refused.out + refused.err
+
+
+def test_a_new_key_of_the_same_account_is_taken_with_its_map(
+    run: Run, stripe: FakeStripe, parts: Parts, tmp_path: Path
+) -> None:
+    name = connect_stripe(run, stripe).facts["installation"]
+    file = tmp_path / "map.json"
+    file.write_text("{}", "utf-8")
+    taken = connect_stripe(
+        run, stripe, "--installation", name, "--map", str(file), key="rk_test_newer"
+    )
+    assert taken.code == 0, taken.err
+    assert "Access map" in taken.err
+    (now,) = installations(parts)
+    assert now.connection.secrets["api_key"] == "rk_test_newer"
+    assert now.status is InstallationStatus.CONNECTED
+
+
+def test_the_same_account_beside_itself_is_refused(
+    run: Run, stripe: FakeStripe, parts: Parts
+) -> None:
+    connect_stripe(run, stripe)
+    twice = connect_stripe(run, stripe, "--another", key="rk_test_other")
+    assert twice.code == 3
+    assert "connected already as Ada's Courses: give it the key there" in twice.err
+
+
+@pytest.mark.parametrize("key", ["rk_test_\u00e9", "rk_test_\u200b1", "rk_\u043e1"])
+def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_kept(
+    key: str, run: Run, stripe: FakeStripe, parts: Parts
+) -> None:
+    refused = connect_stripe(run, stripe, key=key)
+    assert refused.code == 2
+    assert refused.facts["detail"].startswith("api_key: contains characters that")
+    assert "copy it again" in refused.facts["detail"]
+    assert key not in refused.out + refused.err
+    assert kept(parts) == []
 
 
 def test_a_desk_is_connected_packed_and_finished(

@@ -12,6 +12,7 @@ from plugin.app import Parts
 from plugin.domain.ids import DeliveryId, TenantId
 from plugin.domain.refunds import RefundState
 from plugin.first_start import home_tenant
+from plugin.ports import Kind
 from plugin.ports.storage import DeliveryState, InstallationStatus
 from plugin.settings import read_settings
 from tests.commands.conftest import Run
@@ -56,6 +57,44 @@ def test_deliveries_are_listed_by_state(run: Run, delivery: DeliveryId) -> None:
     assert run("deliveries", "list", "--state", "applied", "--json").facts["deliveries"] == []
 
 
+def test_a_delivery_in_the_list_says_whence_it_came_and_why_it_stands_there(
+    run: Run, delivery: DeliveryId, parts: Parts, tenant: TenantId, secret_key: str
+) -> None:
+    with parts.house.storage.begin(tenant) as uow:
+        uow.deliveries.settle(delivery, DeliveryState.FAILED, reason="server_error")
+        uow.commit()
+    [line] = run("deliveries", "list").out.splitlines()
+    when, state, platform, installation, *_ = line.split()
+    assert when == NOW.isoformat()
+    assert (state, platform, installation) == ("failed", "practice", STORE)
+    assert line.endswith(f"{delivery}  server_error")
+    assert run("deliveries", "list", "--json").facts["deliveries"][0]["platform"] == "practice"
+    locked = run("deliveries", "list", MAKEGOOD_SECRET_KEYS=secret_key)
+    assert f"not readable {STORE}" in locked.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "name"),
+    [
+        (("deliveries", "list"), "Nothing was delivered yet.", "deliveries"),
+        (
+            ("deliveries", "list", "--state", "failed"),
+            "There are none in that state.",
+            "deliveries",
+        ),
+        (("refunds", "list"), "No refund was made yet.", "refunds"),
+    ],
+    ids=["deliveries", "failed", "refunds"],
+)
+def test_an_empty_list_says_so_to_people_and_stays_a_list_for_machines(
+    words: tuple[str, ...], said: str, name: str, run: Run
+) -> None:
+    assert run(*words).out == f"{said}\n"
+    machine = run(*words, "--json")
+    assert machine.facts == {"ok": True, name: []}
+    assert machine.err == f"{said}\n"
+
+
 def test_a_state_that_there_is_not_is_refused(run: Run) -> None:
     refused = run("deliveries", "list", "--state", "lost", "--json")
     assert refused.code == 2
@@ -89,7 +128,7 @@ def test_refunds_are_listed_and_shown_with_their_moves(
 ) -> None:
     plan, refund = a_plan(an_order()), a_refund(state=RefundState.RESERVED)
     with parts.house.storage.begin(tenant) as uow:
-        for name, kind in ((STORE, "store"), (BANK, "store"), (DESK, "helpdesk")):
+        for name, kind in ((STORE, Kind.STORE), (BANK, Kind.STORE), (DESK, Kind.HELPDESK)):
             uow.installations.add(an_installation(name, tenant=tenant, kind=kind))
         uow.requests.save(a_request())
         uow.plans.add(plan, a_request().id)
@@ -98,6 +137,10 @@ def test_refunds_are_listed_and_shown_with_their_moves(
     listed = run("refunds", "list", "--json").facts["refunds"]
     assert [(row["id"], row["state"]) for row in listed] == [(refund.id, "reserved")]
     assert listed[0]["simulated"] is False
+    assert listed[0]["changed_at"] == NOW.isoformat()
+    [line] = run("refunds", "list").out.splitlines()
+    assert line.startswith(f"{NOW.isoformat()}  reserved ")
+    assert line.endswith(refund.id)
     shown = run("refunds", "show", refund.id, "--json")
     assert shown.code == 0
     assert [move["after"] for move in shown.facts["moves"]] == ["reserved"]
@@ -125,6 +168,36 @@ def test_a_sound_house_is_code_0(run: Run, data: Path) -> None:
     assert checked.facts["data_dir"] == str(data)
     assert checked.facts["synchronous"] == "2"
     assert checked.facts["faults"] == []
+
+
+def test_an_owner_whom_no_mail_reaches_is_a_warning(run: Run) -> None:
+    checked = run("check", "--json")
+    assert checked.code == 0
+    assert checked.facts["owner"] == "is not told: no MAKEGOOD_OWNER"
+    assert [warning.partition(":")[0] for warning in checked.facts["warnings"]] == [
+        "no owner is told of refunds and troubles",
+        "no mail can be sent",
+    ]
+    plain = run("check").out
+    assert "warning        no owner is told" in plain
+    assert "set MAKEGOOD_SMTP_URL" in plain
+
+
+def test_an_owner_whom_mail_reaches_is_no_warning_and_never_named(run: Run) -> None:
+    mail = {
+        "MAKEGOOD_OWNER": "canary@shop.example",
+        "MAKEGOOD_SMTP_URL": "smtp://canary:canary@mail.example:587",
+    }
+    [sender] = run("check", "--json", **mail).facts["warnings"]
+    assert sender.startswith("mail goes out as makegood@localhost")
+    mail["MAKEGOOD_MAIL_FROM"] = "Makegood <refunds@shop.example>"
+    before = run("check", "--json", **mail)
+    assert before.facts["warnings"] == []
+    assert before.facts["owner"] == "is told from the next start on"
+    run("practice", **mail)
+    after = run("check", "--json", **mail)
+    assert (after.facts["owner"], after.facts["mail"]) == ("is told", "by SMTP")
+    assert "canary" not in before.out + before.err + after.out + after.err
 
 
 def test_an_installation_that_cannot_work_is_a_fault(

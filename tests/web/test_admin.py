@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 
+import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from plugin.domain.effects import EffectState, PlannedEffect, RevokeAccess
+from plugin.domain.effects import EffectState, PlannedEffect, RevokeAccess, TellOwner
 from plugin.domain.ids import EffectKey, RunId
 from plugin.domain.refunds import RefundState
 from plugin.ports.storage import DeliveryState, InstallationStatus, Run, RunState, SelfTestLine
-from plugin.web.views.admin_view import DELIVERY_LOOK, REFUND_LOOK, When
+from plugin.web.admin import MOST
+from plugin.web.views.admin_view import DELIVERY_LOOK, REFUND_LOOK, When, refund_row
 from plugin.web.views.install_view import STATUS_LOOK
 from tests.factories import (
     BANK,
@@ -133,8 +136,84 @@ def test_effects_that_nobody_decides_are_shown(site: Site) -> None:
         uow.commit()
     words = _words(site.admin().get("/admin"))
     assert "2 things wait for a person" in words
-    assert "Revoke access for a customer shut" in words
-    assert "Look at the customer's access at the platform, then mend it there." in words
+    assert "Take away Course c0 It ended with: shut. Do it at the platform" in words
+    assert "Makegood does not try again by itself." in words
+
+
+def test_an_owner_whom_nobody_can_tell_is_said_in_words_and_not_in_codes(site: Site) -> None:
+    run = Run(RunId("run-1"), CUSTOMER, "plan", RunState.WAITING, NOW)
+    with site.storage.begin(TENANT.id) as uow:
+        told = PlannedEffect(EffectKey("tell"), 0, TellOwner("canary subject", "canary body"))
+        uow.effects.add_run(run, [told], NOW)
+        [stored] = uow.effects.of_run(run.id)
+        ended = replace(stored, state=EffectState.NEEDS_PERSON, outcome="no_owner_address")
+        assert uow.effects.set_state(told.key, stored.state, ended)
+        uow.commit()
+    page = site.admin().get("/admin")
+    assert "Tell the owner by mail" in _words(page)
+    assert "set MAKEGOOD_OWNER and start Makegood again. Tell the owner yourself" in _words(page)
+    assert "no_owner_address" not in page.text
+    assert "canary" not in page.text
+
+
+def test_a_refund_that_waits_is_not_pushed_out_by_newer_ones(site: Site) -> None:
+    _add_stores(site)
+    with site.storage.begin(TENANT.id) as uow:
+        uow.orders.save(an_order())
+        uow.requests.save(a_request())
+        for number in range(MOST + 1):
+            plan = f"plan-{number}"
+            uow.plans.add(a_plan(plan_id=plan), a_request().id)
+            state = RefundState.SUCCEEDED if number else RefundState.MANUAL
+            at = NOW + timedelta(seconds=number)
+            uow.refunds.add(a_refund(plan=plan, state=state), "ines", at)
+        uow.commit()
+    words = _words(site.admin().get("/admin"))
+    assert "1 thing waits for a person" in words
+    assert "Open its ticket: the panel shows the steps and closes it." in words
+
+
+def test_more_than_can_be_shown_is_said_to_be_more(site: Site) -> None:
+    run = Run(RunId("run-1"), CUSTOMER, "plan", RunState.WAITING, NOW)
+    with site.storage.begin(TENANT.id) as uow:
+        planned = [
+            PlannedEffect(EffectKey(f"e{place}"), place, TellOwner("subject", "body"))
+            for place in range(MOST + 1)
+        ]
+        uow.effects.add_run(run, planned, NOW)
+        for one in uow.effects.of_run(run.id):
+            ended = replace(one, state=EffectState.NEEDS_PERSON, outcome="no_mail_server")
+            assert uow.effects.set_state(one.planned.key, one.state, ended)
+        uow.commit()
+    assert f"More than {MOST} things wait for a person" in _words(site.admin().get("/admin"))
+
+
+def test_a_connection_is_heard_however_many_others_were_heard_since(site: Site) -> None:
+    _add_stores(site)
+    with site.storage.begin(TENANT.id) as uow:
+        first = a_delivery("first", tenant=TENANT.id, received_at=NOW)
+        uow.deliveries.add(replace(first, installation=BANK))
+        for number in range(MOST + 1):
+            at = NOW + timedelta(seconds=number)
+            uow.deliveries.add(a_delivery(f"d{number}", tenant=TENANT.id, received_at=at))
+        uow.commit()
+    assert "nothing heard yet" not in _words(site.admin().get("/admin"))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (RefundState.REFUSED, "dispute_open", "The bank opened a dispute on this payment"),
+        (RefundState.REFUSED, "charge_too_old", "The gateway says: charge too old."),
+        (RefundState.SUCCEEDED, "reported_by_store", "The store said so."),
+        (RefundState.SUCCEEDED, "ARN 7421", "ARN 7421"),
+    ],
+)
+def test_why_a_refund_stands_there_is_a_sentence(
+    state: RefundState, reason: str, words: str
+) -> None:
+    row = refund_row(replace(a_refund(state=state), reason=reason), When(a_tenant()))
+    assert row.reason.startswith(words)
 
 
 def test_the_audit_trail_is_checked_while_one_looks(site: Site) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from plugin.chance import Threads
 from plugin.domain.ids import AgentId, InstallationId, TicketId
-from plugin.ports import Connection
+from plugin.ports import Connection, Kind
 from plugin.ports.storage import Installation, InstallationStatus
 from plugin.web.auth import (
     Access,
@@ -100,11 +100,6 @@ def test_a_token_tells_who_sits_there() -> None:
 def test_a_session_without_ticket_and_proofs_is_one_too() -> None:
     bare = PanelSession(TENANT.id, DESK, AgentId("a"), NOW)
     assert read_panel_token(issue_panel_token(bare, SIGNING_KEYS, NOW), SIGNING_KEYS, NOW) == bare
-
-
-def test_proofs_stay_behind_with_their_ticket() -> None:
-    assert SESSION.with_ticket(TicketId("5512")) == SESSION
-    assert SESSION.with_ticket(TicketId("7")).proofs == Proofs()
 
 
 def test_a_token_ends_after_fifteen_minutes() -> None:
@@ -209,7 +204,7 @@ def _context(site: Site) -> WebContext:
 
 
 def _desk(site: Site, **changed: Any) -> Installation:  # noqa: ANN401 - any field of a connection
-    connection = Connection(TENANT.id, DESK, "helpdesk", "zendesk", "acme", {}, {})
+    connection = Connection(TENANT.id, DESK, Kind.HELPDESK, "zendesk", "acme", {}, {})
     desk = Installation(replace(connection, **changed), InstallationStatus.CONNECTED, NOW)
     with site.storage.begin(desk.connection.tenant) as uow:
         uow.installations.add(desk)

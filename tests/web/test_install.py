@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
@@ -14,7 +15,7 @@ from plugin.ports.storage import Installation, InstallationStatus
 from plugin.services.save_access_map import of_installation
 from plugin.services.webhook_secrets import webhook_secrets
 from tests.platforms.systeme_io.fake import KEY, Fault
-from tests.web.site import OTHER, TENANT, Browser, Site
+from tests.web.site import OTHER, TENANT, Browser, Site, open_site
 
 SYSTEME = "/install/store/systeme_io"
 
@@ -106,7 +107,7 @@ def test_connecting_walks_the_whole_self_test(site: Site, admin: Browser) -> Non
     assert hook["url"] == f"http://localhost/webhooks/systeme_io/{ref}"
     words = _words(admin.get(f"/install/at/{ref}"))
     assert "4 of 5 done" in words
-    assert "The key works key ending in -key. Tried without touching any customer" in words
+    assert "The key works 0.0 s key ending in -key. Tried without touching any customer" in words
     assert "Waiting for a first delivery 0 s We added a tag to a test contact" in words
     assert f"Deliveries arrive at http://localhost/webhooks/systeme_io/{ref}" in words
 
@@ -131,7 +132,8 @@ def test_a_wrong_key_says_so_and_can_be_mended(site: Site, admin: Browser) -> No
     assert "Systeme.io refused: the key is wrong, revoked or expired: make a new one" in words
     assert "wrong-key" not in admin.get(place).text
     assert _connect(site, admin).headers["Location"].partition("#")[0] == place
-    assert "The key works key ending in -key" in _words(admin.press(place, f"{place}/step", {}))
+    words = _words(admin.press(place, f"{place}/step", {}))
+    assert "The key works 0.0 s key ending in -key" in words
 
 
 def test_a_platform_that_is_down_leaves_nothing_half_done(site: Site, admin: Browser) -> None:
@@ -206,7 +208,64 @@ def test_a_key_is_replaced_where_it_stands(site: Site, admin: Browser) -> None:
     ref = made.connection.installation
     assert _connect(site, admin, "newer-key", installation=ref).status_code == 303
     assert len(site.installations()) == 1
+    place = f"/install/at/{ref}"
+    admin.press(place, f"{place}/step", {})
     assert site.installation(ref).connection.secrets["api_key"] == "newer-key"
+
+
+def test_the_key_of_another_account_changes_nothing(site: Site, admin: Browser) -> None:
+    made = _connected(site, admin)
+    ref = made.connection.installation
+    site.fake.key = "key-of-shop-b"
+    site.fake.books.webhooks.clear()
+    assert _connect(site, admin, "key-of-shop-b", installation=ref).status_code == 303
+    place = f"/install/at/{ref}"
+    page = admin.press(place, f"{place}/step", {})
+    assert "does not have our webhook, so it is another account" in _words(page)
+    assert "key-of-shop-b" not in page.text
+    after = site.installation(ref)
+    assert after.connection == made.connection
+    assert after.status is made.status is InstallationStatus.CONNECTED
+    assert after.self_test[1:] == made.self_test[1:]
+    assert site.fake.books.webhooks == {}
+
+
+def _menu(page: TestResponse) -> list[str]:
+    found = re.search(r"<ol>(.*?)</ol>", page.text, re.DOTALL)
+    assert found is not None
+    words = re.sub(r"<svg.*?</svg>", "✓", found[1])
+    return re.sub(r"<[^>]+>", " ", words).replace(", done", "").split("\n")
+
+
+def test_the_steps_are_counted_without_a_gap(admin: Browser) -> None:
+    def numbers(path: str) -> list[str]:
+        return [line.split()[0] for line in _menu(admin.get(path)) if line.strip()][:-1]
+
+    assert numbers("/install") == ["1", "2", "3", "✓", "5"]
+    assert numbers(SYSTEME) == ["1", "2", "3", "4", "✓", "6"]
+
+
+def test_in_production_no_address_for_development_is_shown(
+    tmp_path: Path, migrated_sqlite: Path
+) -> None:
+    with open_site(tmp_path, migrated_sqlite, {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": ""}) as one:
+        admin = one.admin()
+        for path in (SYSTEME, "/install/store/stripe", "/install/helpdesk/zendesk"):
+            page = admin.get(path).text
+            assert "Address for development" not in page
+            assert "base_url" not in page
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "key\u200b", "\u043a\u043b\u044e\u0447"])
+def test_a_key_that_no_header_can_carry_is_refused_beside_its_field(
+    site: Site, admin: Browser, key: str
+) -> None:
+    answer = _connect(site, admin, key)
+    assert answer.status_code == 422
+    assert "copy it again" in _words(answer)
+    assert 'aria-invalid="true"' in answer.text
+    assert key not in answer.text
+    assert site.installations() == []
 
 
 def test_finishing_says_what_comes_first(site: Site, admin: Browser) -> None:

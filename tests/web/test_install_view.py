@@ -8,8 +8,8 @@ import pytest
 
 from plugin.domain.access_map import AccessMap
 from plugin.platforms.data_files import DataFiles
-from plugin.platforms.manifest import Kind
 from plugin.platforms.registry import Registry
+from plugin.ports import Kind
 from plugin.ports.storage import SelfTestLine
 from plugin.web.views import install_view as view
 from plugin.web.views.access_map_view import resource_of, value_of
@@ -94,6 +94,44 @@ def test_without_development_hosts_the_form_asks_for_no_address(registry: Regist
     manifest = registry.store("stripe")
     assert [one.name for one in view.form_fields(manifest, {}, {}, None)] == ["api_key"]
     assert [one.name for one in view.form_fields(manifest, {}, {}, "")] == ["api_key", "base_url"]
+
+
+def test_a_key_that_opens_everything_is_said_to(registry: Registry) -> None:
+    whole = view.key_notice(registry.store("systeme_io"))
+    part = view.key_notice(registry.store("stripe"))
+    assert whole is not None
+    assert part is not None
+    assert whole.title == "This key opens the whole account"
+    assert whole.words.startswith("Systeme.io makes no smaller keys. We store it encrypted")
+    assert part.title == "What the key opens"
+    assert view.key_notice(registry.store("practice")) is None
+
+
+def test_each_choice_has_its_own_hint(registry: Registry) -> None:
+    fields = view.form_fields(registry.store("systeme_io"), {}, {}, None)
+    assert [one.hint for one in fields[1].choices] == [
+        "Then refunds can go through Stripe, with one click",
+        "Refunds by hand, with a worksheet",
+        "Refunds by hand, with a worksheet",
+    ]
+
+
+def test_a_line_tells_how_long_it_took() -> None:
+    card = _card(
+        SelfTestLine("key_works", "ok", "", NOW, 412),
+        SelfTestLine("rights_are_enough", "failed", "", NOW, 1950),
+        SelfTestLine("canary", "ok", "", NOW),
+    )
+    assert [line.when for line in card.lines] == ["0.4 s", "1.9 s", ""]
+
+
+def test_a_new_key_is_tried_beside_a_line_that_failed_before() -> None:
+    card = _card(
+        SelfTestLine("key_works", "waiting"),
+        SelfTestLine("rights_are_enough", "failed", "make a new key", NOW),
+        under_way=True,
+    )
+    assert (card.failed, card.asks_again) == (True, True)
 
 
 def test_a_store_that_is_read_says_so(registry: Registry) -> None:

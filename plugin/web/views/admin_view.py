@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 
 from plugin.domain.effects import EffectState
+from plugin.domain.ids import InstallationId
+from plugin.domain.messages import reason_words
 from plugin.domain.refunds import Refund, RefundState
 from plugin.ports.storage import (
     AuditEntry,
@@ -24,8 +26,9 @@ from plugin.ports.storage import (
     StoredEffect,
     Tenant,
 )
-from plugin.services.run_self_test import FAILED
+from plugin.services.self_test_lines import FAILED
 from plugin.services.wording import locale_of, money_words
+from plugin.web.views.effect_words import advice, effect_words
 from plugin.web.views.install_view import STATUS_LOOK
 
 Look = tuple[str, str, str]
@@ -82,31 +85,17 @@ class HealthRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundRow:
-    """One payment's part of a refund."""
+class ListedRow:
+    """A refund's part or a delivery in its list: what it is, what of, how it stands, and when."""
 
-    amount: str
-    label: str
-    order: str
+    what: str
+    of: str
     tone: str
     icon: str
     state: str
     reason: str
     at: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """One webhook delivery."""
-
-    id: str
-    topic: str
-    source: str
-    tone: str
-    icon: str
-    state: str
-    reason: str
-    at: str
+    amount: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,48 +141,62 @@ class When:
 def health(
     installations: Sequence[Installation],
     titles: Mapping[str, str],
-    deliveries: Sequence[StoredDelivery],
+    heard: Mapping[InstallationId, datetime],
     when: When,
 ) -> tuple[HealthRow, ...]:
-    """A row per connection. `titles` are by installation, `deliveries` newest first."""
+    """A row per connection. `titles` and when each was last `heard` are by installation."""
     rows = []
     for one in installations:
         ref = one.connection.installation
         tone, icon, state = STATUS_LOOK[one.status]
-        heard = next((d.received_at for d in deliveries if d.installation == ref), None)
         failed = next((line for line in one.self_test if line.state == FAILED), None)
         done = sum(line.state != "waiting" for line in one.self_test)
         words = failed.details if failed else f"Self-test: {done} of {len(one.self_test)} done"
         if not one.self_test:
             words = "It has no self-test"
         rows.append(
-            HealthRow(ref, titles[ref], one.connection.label, tone, icon, state, words, when(heard))
+            HealthRow(
+                ref,
+                titles[ref],
+                one.connection.label,
+                tone,
+                icon,
+                state,
+                words,
+                when(heard.get(ref)),
+            )
         )
     return tuple(rows)
 
 
-def refund_row(refund: Refund, when: When) -> RefundRow:
+def refund_row(refund: Refund, when: When) -> ListedRow:
     """A refund's part in words."""
     tone, icon, state = REFUND_LOOK[refund.state]
-    return RefundRow(
-        amount=money_words(refund.amount, when.tenant.locale),
-        label=refund.label,
-        order=refund.order.ref,
+    return ListedRow(
+        what=refund.label,
+        of=refund.order.ref,
         tone=tone,
         icon=icon,
         state=state,
-        reason=refund.reason,
+        reason=_reason(refund),
         at=when(refund.changed_at),
+        amount=money_words(refund.amount, when.tenant.locale),
     )
 
 
-def delivery_row(delivery: StoredDelivery, titles: Mapping[str, str], when: When) -> DeliveryRow:
+def _reason(refund: Refund) -> str:
+    """Why it stands where it does; of a refund that was paid back, the bank's own reference."""
+    if refund.reason in _TOLD_BY or refund.state is RefundState.SUCCEEDED:
+        return _TOLD_BY.get(refund.reason, refund.reason)
+    return reason_words(refund.reason)
+
+
+def delivery_row(delivery: StoredDelivery, titles: Mapping[str, str], when: When) -> ListedRow:
     """A delivery in words."""
     tone, icon, state = DELIVERY_LOOK[delivery.state]
-    return DeliveryRow(
-        id=delivery.id,
-        topic=delivery.topic or "without a topic",
-        source=titles.get(delivery.installation, "a removed connection"),
+    return ListedRow(
+        what=delivery.topic or "without a topic",
+        of=titles.get(delivery.installation, "a removed connection"),
         tone=tone,
         icon=icon,
         state=state,
@@ -208,7 +211,7 @@ def waiting(
     deliveries: Sequence[StoredDelivery],
     when: When,
 ) -> tuple[PersonRow, ...]:
-    """All that waits for a person, money first."""
+    """All that waits for a person, money first. Each list holds only what waits."""
     rows = [
         PersonRow(
             f"Refund of {money_words(one.amount, when.tenant.locale)} to {one.label}",
@@ -216,18 +219,16 @@ def waiting(
             *REFUND_LOOK[one.state][:2],
         )
         for one in refunds
-        if one.state in WAITS_FOR_PERSON
     ]
     rows += [
         PersonRow(
-            f"{_words(type(one.planned.effect).__name__)} for a customer",
-            one.outcome or _EFFECT_ADVICE,
+            effect_words(one.planned.effect),
+            advice(one),
             "unk" if one.state is EffectState.UNKNOWN else "warn",
             "unk" if one.state is EffectState.UNKNOWN else "look",
         )
         for one in effects
     ]
-    bad = [one for one in deliveries if one.state in BAD_DELIVERIES]
     rows += [
         PersonRow(
             f"Delivery {one.topic or one.id} of {when(one.received_at)}",
@@ -235,24 +236,22 @@ def waiting(
             f"deliveries replay {one.id}",
             *DELIVERY_LOOK[one.state][:2],
         )
-        for one in bad
+        for one in deliveries
     ]
     return tuple(rows)
 
 
+_TOLD_BY: Final[Mapping[str, str]] = {
+    "by_hand": "A person said so.",
+    "reported_by_store": "The store said so.",
+    "reported_by_gateway": "The gateway said so.",
+}
 _REFUND_ADVICE: Final[Mapping[RefundState, str]] = {
     RefundState.MANUAL: "Open its ticket: the panel shows the steps and closes it.",
     RefundState.NEEDS_PERSON: "Look it up at the gateway, then say in the panel what is so.",
     RefundState.UNKNOWN: "Makegood looks it up by itself. Do not send it again by hand.",
     RefundState.FAILED_LATER: "The money came back to you. Ask the customer for another way.",
 }
-_EFFECT_ADVICE: Final = "Look at the customer's access at the platform, then mend it there."
-
-
-def _words(name: str) -> str:
-    """`RevokeAccess` as `Revoke access`."""
-    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
-    return spaced.strip().capitalize()
 
 
 def audit_row(entry: AuditEntry, when: When) -> AuditRow:

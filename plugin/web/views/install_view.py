@@ -14,8 +14,8 @@ from plugin.domain.access_map import AccessMap
 from plugin.domain.policy import Clause
 from plugin.domain.starting_policies import STARTING_POLICIES, StartingPolicy
 from plugin.platforms.manifest import InstallField, Level, PlatformManifest, SelfTest
-from plugin.ports.storage import Installation, InstallationStatus
-from plugin.services.run_self_test import FAILED, OK, WAITING, is_provoked
+from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine
+from plugin.services.self_test_lines import FAILED, OK, WAITING, is_provoked
 
 _ABILITY: Final[Mapping[str, str]] = {
     "refund": "refund_full",
@@ -98,9 +98,25 @@ class Field:
     hint: str
     secret: bool
     required: bool
-    choices: tuple[str, ...]
+    choices: tuple[Choice, ...]
     value: str
     fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a field's choices, and what follows from it."""
+
+    value: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNotice:
+    """What a key opens, said before it is given."""
+
+    title: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,26 +250,39 @@ def _field(line: InstallField, typed: Mapping[str, str], faults: Mapping[str, st
         hint=line.hint,
         secret=line.secret,
         required=line.required,
-        choices=line.choices,
+        choices=tuple(Choice(one, line.choice_hints.get(one, "")) for one in line.choices),
         value=value,
         fault=faults.get(line.name, ""),
     )
 
 
+def key_notice(manifest: PlatformManifest) -> KeyNotice | None:
+    """What the platform's keys open; None where there is nothing to say."""
+    if not manifest.scopes:
+        return None
+    title = "This key opens the whole account" if manifest.whole_account else "What the key opens"
+    rights = "; ".join(manifest.scopes)
+    return KeyNotice(title, f"{rights}. We store it encrypted and never show it again.")
+
+
 def self_test(
     installation: Installation, sentences: Mapping[str, str], *, under_way: bool, now: datetime
 ) -> SelfTestCard:
-    """The list as it stands. The first line that waits is the one being done."""
+    """The list as it stands. The first line that waits is the one being done.
+
+    While a new key is tried, the lines after it are those of the key before: one of them may have
+    failed, and the page asks again all the same.
+    """
     made, done, current = [], 0, False
     for line in installation.self_test:
         title = _TITLES.get(line.name, line.name.replace("_", " "))
         sentence = line.details or sentences.get(line.name, "")
         if line.state == FAILED:
-            made.append(TestLine(title, sentence, "stop", "warn", ""))
+            made.append(TestLine(title, sentence, "stop", "warn", _took(line)))
             current = True
         elif line.state == OK:
             done += 1
-            made.append(TestLine(title, sentence, "ok", "check", ""))
+            made.append(TestLine(title, sentence, "ok", "check", _took(line)))
         elif line.state == WAITING and is_provoked(line) and line.at is not None:
             waited = int((now - line.at).total_seconds())
             made.append(_waiting_delivery(sentence, waited))
@@ -270,10 +299,14 @@ def self_test(
         installation=installation.connection.installation,
         lines=tuple(made),
         said=f"{done} of {len(made)} done",
-        asks_again=waits and not failed and (under_way or _is_fresh(installation, now)),
+        asks_again=under_way or (waits and not failed and _is_fresh(installation, now)),
         pace="300ms" if under_way else "2s",
         failed=failed,
     )
+
+
+def _took(line: SelfTestLine) -> str:
+    return "" if line.milliseconds is None else f"{line.milliseconds / 1000:.1f} s"
 
 
 def _waiting_delivery(sentence: str, waited: int) -> TestLine:
