@@ -158,7 +158,7 @@ def refund_of(row: sqlite3.Row, currency: str, installation: InstallationId) -> 
         ref=row["ref"],
         payment=PaymentRef(installation, row["payment"]),
         amount=Money(row["amount"], currency),
-        state=row["state"],
+        state=RefundStage(row["state"]),
         at=instant(row["at"]),
         reference=row["key"],
     )

@@ -1,8 +1,8 @@
 """What a desk told of a ticket and an agent a moment ago: watching a refund costs it no calls.
 
-Lives in this process only, for seconds, and is small. Whoever opens a ticket or moves money asks
-the desk itself: an agent who lost her rights sees at most these seconds more, and can do nothing
-with them.
+Lives in this process only, for seconds, and is small. Whoever opens a ticket, or does
+more than look and plan, asks the desk itself: an agent who lost her rights sees at most these
+seconds more, and can do nothing with them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from jinja2 import TemplateNotFound
 from plugin.domain.errors import MakegoodError, Refused
 from plugin.domain.ids import InstallationId
 from plugin.platforms.manifest import HelpdeskManifest
-from plugin.ports import Connection, ServesPanel, ShowsBesidePanel
+from plugin.ports import Connection, Kind, ServesPanel, ShowsBesidePanel
 from plugin.ports.storage import Installation, InstallationStatus
 from plugin.web.auth import (
     Access,
@@ -127,7 +127,7 @@ class _Screen:
     def _waiting(self, connection: Connection, session: PanelSession) -> Response:
         """The first page of a frame that has not said yet beside which ticket it stands."""
         token = issue_panel_token(session, self._context.signing_keys, session.since)
-        block = OrdersBlock((), skeletons=2)
+        block = OrdersBlock((), waiting=word("en", "orders.waiting_desk"), skeletons=2)
         panel = Panel(self._frame(connection, token, "en", _NOBODY), OrderList(), None, block)
         return self._page(connection, session, panel, 200, token)
 
@@ -209,7 +209,7 @@ class _Screen:
 def _is_open_desk(found: Installation, platform: str) -> bool:
     connection = found.connection
     return (
-        connection.kind == "helpdesk"
+        connection.kind is Kind.HELPDESK
         and connection.platform == platform
         and found.status is not InstallationStatus.REMOVED
     )

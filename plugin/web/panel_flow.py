@@ -1,8 +1,9 @@
 """The panel's moves for one agent at one ticket: use cases in, one `Picture` out.
 
 Knows no request and no response. Money moves only through `decide_refund`; whoever decides, undoes
-or attests must have the right to, and the order must be proven to be the writer's. A plan that is
-not of such an order is answered like one that does not exist.
+or attests must have the right to, by what the desk says at that moment, and the order must be
+proven to be the writer's. A plan that is not of such an order is answered like one that does not
+exist.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plugin.domain.ids import PlanId
-from plugin.domain.ledger import open_disputes
 from plugin.domain.orders import OrderRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import RefundState
@@ -26,14 +26,14 @@ from plugin.services.decide_refund import (
     UndoRefund,
     WeakMatch,
 )
-from plugin.services.find_orders import FoundOrder, is_strong
+from plugin.services.find_orders import FindOrders, FoundOrder, is_strong
 from plugin.services.plan_refund import PlanRefund, judge
-from plugin.services.refund_rights import may_refund
 from plugin.services.settle_refund import attest_by_hand, release_by_hand
+from plugin.services.standing_disputes import dispute_stands
 from plugin.web.context import WebContext
 from plugin.web.panel_choice import Picked, differs, read_choice, with_fault
 from plugin.web.panel_scene import Ask, Scene, SceneReader, Sitting
-from plugin.web.problems import NotAllowed
+from plugin.web.problems import NoRight
 from plugin.web.views import panel_view as view
 from plugin.web.views.build_changed import build_changed
 from plugin.web.views.build_orders import Telling, order_of_key
@@ -63,7 +63,12 @@ class PanelFlow:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-        self.reader = SceneReader(context)
+        ports = context.storage, context.platforms, context.gather
+        find = FindOrders(*ports)
+        self._plan = PlanRefund(*ports)
+        self._decide = DecideRefund(context.storage, find, self._plan)
+        self._undo = UndoRefund(context.storage)
+        self.reader = SceneReader(context, find)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -119,11 +124,11 @@ class PanelFlow:
             return Picture(scene, sitting, None)
         return self._open(scene, sitting, wanted, fault=True, status=MEND)
 
-    # --- writing ----------------------------------------------------------------------------------
+    # --- writing: the desk itself is asked who this is and what they may do -----------------------
 
     def steps(self, sitting: Sitting, picked: Picked, done: Sequence[str]) -> Picture:
         """Keep the guided steps as they are ticked now; what is chosen stays chosen."""
-        scene = self.reader.read(sitting, Ask.NOBODY)
+        scene = self.reader.read(sitting, Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
         ref = order_of_key(picked.order)
@@ -142,39 +147,46 @@ class PanelFlow:
         return self._open(scene, sitting, ref, picked)
 
     def refund(self, sitting: Sitting, picked: Picked, plan_id: str, shown_hash: str) -> Picture:
-        """Decide the plan that the button was pressed for."""
-        scene = self.reader.read(sitting, Ask.STORES)
+        """Decide the plan that the button was pressed for. The decision asks the stores."""
+        scene = self.reader.read(sitting, Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
-        _require_right(scene)
+        _require(scene.rights().pay, "role_may_not_refund")
         ref = order_of_key(picked.order)
         found = scene.strong(ref)
         stored = None if found is None else self._plan_for(sitting, found, plan_id)
         if found is None or stored is None:
-            return self._open(scene, sitting, ref, picked, status=CHANGED)
+            return self._undecided(sitting, picked)
         if picked.is_choice and differs(found, stored.plan, picked):
             # Without script something can be ticked and the button pressed unseen.
-            picture = self._open(scene, sitting, ref, picked, status=CHANGED)
+            picture = self._undecided(sitting, picked)
             return _with_notice(picture, scene.tell, Icon.AGAIN, "changed.choice")
         return self._decided(scene, sitting, found, stored, shown_hash)
 
+    def _undecided(self, sitting: Sitting, picked: Picked) -> Picture:
+        """What stands now, after a button whose plan was not taken up."""
+        picture = self.show(sitting, picked, Ask.WHEN_STALE)
+        return picture if picture.status == MEND else replace(picture, status=CHANGED)
+
     def undo(self, sitting: Sitting, order: str, plan_id: str) -> Picture:
-        """Take it back, if nothing was sent."""
-        scene = self.reader.read(sitting, Ask.NOBODY)
+        """Take it back, if nothing was sent: whoever started it, or those who lead."""
+        scene = self.reader.read(sitting, Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
-        _require_right(scene)
+        _require(scene.rights().pay, "role_may_not_refund")
         ref = order_of_key(order)
         stored = self._plan_of(sitting, scene.strong(ref), plan_id)
-        undone = stored is not None and UndoRefund(self._context.storage)(
-            sitting.tenant, stored.plan.id, _actor(sitting), self._context.clock.now()
-        )
+        undone = False
+        if stored is not None:
+            _require(scene.rights(stored.decider).undo, "not_yours_to_undo")
+            now = self._context.clock.now()
+            undone = self._undo(sitting.tenant, stored.plan.id, _actor(sitting), now)
         picture = self._open(scene, sitting, ref)
         return _with_notice(picture, scene.tell, Icon.CHECK, "undone") if undone else picture
 
     def look(self, sitting: Sitting, order: str, plan_id: str) -> Picture:
         """Have the worker look it up now instead of later."""
-        scene = self.reader.read(sitting, Ask.NOBODY)
+        scene = self.reader.read(sitting, Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
         ref = order_of_key(order)
@@ -188,10 +200,10 @@ class PanelFlow:
 
     def attest(self, sitting: Sitting, order: str, plan_id: str, *, paid: bool) -> Picture:
         """The agent says what a person did or saw: the money went back, or it did not."""
-        scene = self.reader.read(sitting, Ask.NOBODY)
+        scene = self.reader.read(sitting, Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
-        _require_right(scene)
+        _require(scene.rights().pay, "role_may_not_refund")
         ref = order_of_key(order)
         if stored := self._plan_of(sitting, scene.strong(ref), plan_id):
             settle = attest_by_hand if paid else release_by_hand
@@ -231,7 +243,7 @@ class PanelFlow:
         self, scene: Scene, sitting: Sitting, found: FoundOrder, stored: StoredPlan, shown_hash: str
     ) -> Picture:
         context = self._context
-        decision = DecideRefund(context.storage, context.platforms, context.gather)(
+        decision = self._decide(
             sitting.tenant,
             stored.plan.id,
             shown_hash,
@@ -241,11 +253,12 @@ class PanelFlow:
             context.clock.now(),
         )
         ref = found.order.ref
+        scene = self.reader.read_again(scene)  # the decision asked the stores
         match decision:
             case Decided() | AlreadyDecided():
                 return self._open(scene, sitting, ref)
             case ChangedSince(before, current):
-                progress = self.reader.progress(sitting, found.order)
+                progress = self.reader.progress(scene, found.order)
                 is_theirs = progress is not None and (
                     not progress.is_over or not isinstance(current.outcome, Plan)
                 )
@@ -297,16 +310,17 @@ class PanelFlow:
         """
         if not is_strong(found.evidence):
             return build_weak(scene.tell, found, fault=fault)
-        progress = self.reader.progress(sitting, found.order)
+        progress = self.reader.progress(scene, found.order)
         if progress is not None and not (again and progress.is_over):
             return build_progress(scene.tell, progress)
         if found.silent:
             return build_offline(scene.tell, found)
         order = found.order
         with self._context.storage.read(sitting.tenant) as uow:
-            disputes = open_disputes(uow.facts.of_customer(order.customer), order.ref)
+            paid = [payment.ref for payment in order.payments]
+            stands = dispute_stands(uow, order.ref, order.customer, paid)
             request = self.reader.request(uow, sitting, found)
-        if disputes or any(payment.dispute_open for payment in order.payments):
+        if stands or any(payment.dispute_open for payment in order.payments):
             return build_dispute(scene.tell, found)
         return self._planned(scene, sitting, found, request, picked)
 
@@ -326,7 +340,7 @@ class PanelFlow:
         choice, typed = read_choice(found, picked, [ref for ref, v in verdict.lines if v.amount])
         if picked is not None and picked.reason in {reason.value for reason in Reason}:
             request = replace(request, reason=Reason(picked.reason))
-        preview = PlanRefund(context.storage, context.platforms, context.gather)(
+        preview = self._plan(
             sitting.tenant,
             found,
             request,
@@ -337,16 +351,16 @@ class PanelFlow:
         )
         typed = with_fault(scene.tell, choice, typed, preview, found.order.currency)
         state = build_open_order(scene.tell, found.order, request, choice, preview, access, typed)
-        if may_refund(scene.agent):
+        if scene.rights().pay:
             return state
         blocked = Decide(state.decide.amount, scene.tell.say("decide.waits_right"))
         return replace(state, decide=blocked)
 
 
-def _require_right(scene: Scene) -> None:
-    """Stop an agent whose role may only look. Raises NotAllowed."""
-    if not may_refund(scene.agent):
-        raise NotAllowed("role_may_not_refund")
+def _require(right: bool, code: str) -> None:  # noqa: FBT001 - the right is the question
+    """Stop an agent who has not the right. Raises NoRight."""
+    if not right:
+        raise NoRight(code)
 
 
 def _actor(sitting: Sitting) -> str:

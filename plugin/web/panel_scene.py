@@ -1,8 +1,8 @@
 """What the panel reads before it answers: ticket, agent, orders, and how far a refund is.
 
 The ticket, its requester and the agent's right to see it are read back through the desk's API, for
-seconds only from memory; what the page says of them is a claim. Writes nothing but what the stores
-told.
+seconds only, and only to look, from memory; what the page says of them is a claim. Writes nothing
+but what the stores told.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from plugin.domain.errors import MakegoodError
 from plugin.domain.facts import Refunded, RefundFailed
 from plugin.domain.ids import (
     AgentId,
+    AgentRef,
     CustomerKey,
     InstallationId,
     RunId,
@@ -38,7 +39,8 @@ from plugin.services.find_orders import (
     Search,
     is_strong,
 )
-from plugin.services.plan_refund import Reader, as_known, judge, ledger_of, request_id_for
+from plugin.services.plan_refund import Reader, as_known, judge, ledger_for_order, request_id_for
+from plugin.services.refund_rights import RefundRights, rights_of
 from plugin.web.context import WebContext
 from plugin.web.desk_memory import DeskMemory
 from plugin.web.views import panel_view as view
@@ -66,10 +68,11 @@ class Sitting:
 
 
 class Ask(Enum):
-    """How far to go for the orders: to the stores, there if the last answer is old, or nowhere."""
+    """Whom to ask, and not to trust what is kept of it."""
 
-    STORES = auto()
-    WHEN_STALE = auto()
+    STORES = auto()  # the desk and the stores: a ticket is opened
+    WHEN_STALE = auto()  # the stores, where what they told last is old
+    DESK = auto()  # the desk: something will be written
     NOBODY = auto()
 
 
@@ -91,6 +94,10 @@ class Scene:
         found = None if ref is None else self.found.get(ref)
         return found if found is not None and is_strong(found.evidence) else None
 
+    def rights(self, decider: AgentRef | None = None) -> RefundRights:
+        """What this agent may do about the refund that `decider` started, or about a new one."""
+        return rights_of(self.agent, self.desk.connection.installation, decider)
+
     def first_to_open(self) -> OrderRef | None:
         """The only order there is, or the only one whose number was given."""
         named = [
@@ -104,6 +111,7 @@ class SceneReader:
     """Reads scenes, and what is kept of one order in them."""
 
     context: WebContext
+    find: FindOrders
     memory: DeskMemory = field(default_factory=DeskMemory)
 
     def read(self, sitting: Sitting, ask: Ask) -> Scene | view.Told:
@@ -141,9 +149,10 @@ class SceneReader:
     def _ask_desk(
         self, port: ServesPanel, sitting: Sitting, ticket_id: TicketId, ask: Ask, now: datetime
     ) -> tuple[Ticket, Agent] | None:
-        """The ticket and the agent, from the desk itself where a person opens or pays."""
+        """The ticket and the agent, from the desk itself where a person opens or writes."""
         key = (sitting.installation, ticket_id, sitting.agent)
-        if ask is not Ask.STORES and (told := self.memory.recall(key, now)) is not None:
+        may_recall = ask not in (Ask.STORES, Ask.DESK)
+        if may_recall and (told := self.memory.recall(key, now)) is not None:
             return told
         ticket = port.read_ticket(ticket_id, sitting.agent)
         agent = None if ticket is None else port.read_agent(sitting.agent)
@@ -155,30 +164,27 @@ class SceneReader:
 
     def _find(self, tenant: TenantId, search: Search, ask: Ask) -> tuple[FoundOrders, bool]:
         now = self.context.clock.now()
-        finder = FindOrders(self.context.storage, self.context.platforms, self.context.gather)
-        found = None if ask is Ask.STORES else finder.recall(tenant, search, now)
+        found = None if ask is Ask.STORES else self.find.recall(tenant, search, now)
         fresh = found is None or (ask is Ask.WHEN_STALE and _is_stale(found))
         if found is None or fresh:
-            found = finder(tenant, search, now)
-        return self._known(tenant, found), fresh
-
-    def read_again(self, scene: Scene) -> Scene:
-        """The scene after we wrote something: what we know went back may be more now."""
-        return replace(scene, found=self._known(scene.tenant.id, scene.found))
-
-    def _known(self, tenant: TenantId, found: FoundOrders) -> FoundOrders:
+            found = self.find(tenant, search, now)
         with self.context.storage.read(tenant) as uow:
             known = tuple(replace(f, order=as_known(uow, f.order)) for f in found.orders)
-        return replace(found, orders=known)
+        return replace(found, orders=known), fresh
+
+    def read_again(self, scene: Scene) -> Scene:
+        """The scene after something was written: the orders as they are kept now."""
+        found, _ = self._find(scene.tenant.id, scene.search, Ask.NOBODY)
+        return replace(scene, found=found)
 
     # --- one order of it --------------------------------------------------------------------------
 
-    def progress(self, sitting: Sitting, order: Order) -> Progress | None:
+    def progress(self, scene: Scene, order: Order) -> Progress | None:
         """The decided plan on `order`, by whomever, that is under way, else the latest one.
 
         None where there is none, or all of it was taken back.
         """
-        with self.context.storage.read(sitting.tenant) as uow:
+        with self.context.storage.read(scene.tenant.id) as uow:
             refunds = uow.refunds.of_order(order.ref)
             alive = [r for r in refunds if r.state is not RefundState.WITHDRAWN]
             if not alive:
@@ -194,7 +200,8 @@ class SceneReader:
             payer = uow.installations.get(hand.payment.installation) if hand else None
             return Progress(
                 order,
-                stored.plan,
+                stored,
+                scene.rights(stored.decider),
                 uow.requests.get(stored.request),
                 of_plan,
                 uow.refunds.moves(latest),
@@ -224,7 +231,12 @@ class SceneReader:
         """Who will read what a plan sends, and where."""
         can_reply = self.context.platforms.can(scene.desk.connection, "reply")
         return Reader(
-            scene.ticket.locale, sitting.installation, sitting.ticket, can_reply, scene.agent.name
+            scene.ticket.locale,
+            sitting.installation,
+            sitting.ticket,
+            can_reply,
+            scene.agent.name,
+            scene.agent.id,
         )
 
     # --- the upper half ---------------------------------------------------------------------------
@@ -252,7 +264,7 @@ def _standing(uow: UnitOfWork, order: Order, tell: Telling) -> Standing:
     ]
     return Standing(
         judge(uow, order, tell.now),
-        ledger_of(uow, order, tell.now),
+        ledger_for_order(uow, order, tell.now),
         total((refund.amount for refund in flying), order.currency),
     )
 

@@ -48,6 +48,10 @@ class NotAllowed(WebRefusal):
     """Somebody, but not like this: a post from another site."""
 
 
+class NoRight(WebRefusal):
+    """Somebody we know, whose role does not cover this, or who may not undo another's refund."""
+
+
 class NotHere(WebRefusal):
     """No such thing for this tenant; whether others have one is not told."""
 
@@ -106,6 +110,12 @@ TABLE: Final[Mapping[type[Exception], Problem]] = {
         "Reload the apps of this ticket. If that changes nothing, the setup is not finished.",
     ),
     NotAllowed: Problem(403, "not_allowed", "That did not come from this page", _GO_BACK),
+    NoRight: Problem(
+        403,
+        "no_right",
+        "You may not do this",
+        "Nothing was changed. Ask the agent who started it, a team lead or an admin.",
+    ),
     NotHere: Problem(
         404, "not_here", "There is nothing here", "Check the address, or start from the first page."
     ),

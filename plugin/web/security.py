@@ -11,6 +11,7 @@ from typing import Final
 from flask import Flask, g, request
 
 from plugin.domain.ids import TenantId
+from plugin.ports import Kind
 from plugin.ports.storage import Installation, InstallationStatus
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.web.auth import (
@@ -129,7 +130,7 @@ class _Guard:
 def _is_desk_of(found: Installation, tenant: TenantId) -> bool:
     return (
         found.connection.tenant == tenant
-        and found.connection.kind == "helpdesk"
+        and found.connection.kind is Kind.HELPDESK
         and found.status is not InstallationStatus.REMOVED
     )
 

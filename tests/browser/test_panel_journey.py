@@ -6,25 +6,25 @@ but the page itself. Every test ends with nothing kept in the browser and a sile
 
 from __future__ import annotations
 
-import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from plugin.domain.ids import AgentId
+from plugin.domain.ids import AgentId, TicketId
 from plugin.domain.money import Money
+from plugin.domain.orders import RefundRoute
+from plugin.platforms.practice_desk import PracticeTickets
+from plugin.platforms.practice_shop import Shop
+from plugin.ports import Ticket
+from plugin.stores.practice import PracticeStore
+from tests.browser.served import chromium, served_house
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.practice_house import PracticeHouse
 
-CHROMIUM_FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 SHIFTS = """
 window.shifts = [];
 const what = ({ node, previousRect: { y: before }, currentRect: { y: after } }) =>
@@ -38,13 +38,6 @@ new PerformanceObserver((list) => {
 EXPECTED = ("htmx:sendAbort", "htmx:afterRequest", "status of 409", "status of 422")
 
 
-class _Quiet(WSGIRequestHandler):
-    """Paths hold signed links: nothing of them belongs into a test's output."""
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - theirs
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def clock() -> TurnedClock:
     return TurnedClock()
@@ -53,26 +46,14 @@ def clock() -> TurnedClock:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, clock: TurnedClock) -> Iterator[PracticeHouse]:
     """Practice, served on loopback. The tests share it, and each has tickets of its own."""
-    empty: Callable[..., list[bytes]] = lambda environ, start: []  # noqa: E731, ARG005 - a place
-    server: BaseWSGIServer = make_server(
-        "127.0.0.1", 0, empty, threaded=True, request_handler=_Quiet
-    )
-    one = PracticeHouse(tmp_path_factory.mktemp("practice"), clock, server.server_port)
-    server.app = one.app
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield one
-    server.shutdown()
-    server.server_close()
-    one.close()
+    with served_house(tmp_path_factory.mktemp("practice"), clock) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium")
-        one = playwright.chromium.launch(executable_path=system, args=CHROMIUM_FLAGS.split())
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture
@@ -205,6 +186,41 @@ def test_without_script_what_was_ticked_unseen_is_not_carried_out(
     context.close()
 
 
+def test_whoever_opened_the_stores_page_has_done_the_first_step(
+    context: BrowserContext,
+    page: Page,
+    house: PracticeHouse,
+    clock: TurnedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop, email, link = Shop(house.shop, clock.now()), "rita@mail.example", "https://shop.example/"
+    order = shop.one_course("30010", "Rita Sousa", email, 3, shop.gouache, 5000, "bank transfer")
+    paid = replace(order.payments[0], route=RefundRoute.BY_HAND, deep_link=link)
+    house.world.add_order(replace(order, payments=(paid,)))
+    asked = Ticket(TicketId("2010"), "Refund", "Rita Sousa", (email,), (), open=True)
+    PracticeTickets(house.folder / "practice.sqlite").add_ticket(asked, clock.now())
+    linked = replace(order, payments=(paid,))
+    monkeypatch.setattr(PracticeStore, "find_orders", lambda *_: [linked])
+    context.route(f"{link}**", lambda route: route.fulfill(body="the store's own page"))
+    go(page, house, "2010")
+    page.click("#pay")
+    first, second = page.locator(".sheet > li").nth(0), page.locator(".sheet > li").nth(1)
+    expect(first).to_have_attribute("aria-current", "step")
+    page.evaluate("window.shifts = []")
+    page.click(".sheet a")
+    for _ in range(2):
+        expect(first).to_have_class("ok")
+        expect(first.locator(":scope > b")).to_contain_text(", done")
+        expect(second).to_have_class("on")
+        expect(second.locator(":scope > b")).to_contain_text(", do this now")
+        expect(second).to_have_attribute("aria-current", "step")
+        with page.expect_response("**/timeline"):  # and an answer does not take it back
+            look_again(page)
+    assert page.evaluate("window.shifts") == []
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert faults(page) == {}
+
+
 def test_two_agents_at_once_make_one_refund(
     context: BrowserContext, page: Page, house: PracticeHouse, clock: TurnedClock
 ) -> None:
@@ -285,9 +301,12 @@ def test_axe_finds_nothing_in_any_state(
     pass_time(house, clock, 11)
     look_again(page)
     check("done", "250.00 EUR refunded")
-    go(page, house, "1008")
+    go(page, house, "1008", "practice-lead")
     page.click("#pay")
     expect(page.locator("#undo-button")).to_be_visible()
+    go(page, house, "1008")
+    check("ten seconds of another", "Only Practice lead, a team lead or an admin can undo this.")
+    expect(page.locator("#undo-button")).to_have_count(0)
     pass_time(house, clock, 11)
     look_again(page)
     check("unknown", "We are looking it up")

@@ -1,9 +1,9 @@
 """Write every state of the panel as a page of its own, and one page that shows them side by side.
 
-    python -m tests.web.gallery FOLDER [--styles HREF] [--script SRC] [--theme light|dark]
+    python -m tests.web.gallery FOLDER [--styles HREF] [--script SRC]
 
 For looking at, and for screenshots. The pages are the product's own; only the index is the
-gallery's.
+gallery's. They follow the browser's light or dark scheme.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from plugin.web.views.panel_parts import (
-    Theme,
-)
 from plugin.web.views.render_panel import render_panel
 from tests.web.panel_states import example_panels
 
@@ -35,17 +32,14 @@ def environment() -> Environment:
     )
 
 
-def write_gallery(
-    folder: Path, styles: str, script: str = "", theme: Theme | None = None
-) -> list[Path]:
+def write_gallery(folder: Path, styles: str, script: str = "") -> list[Path]:
     """Write one page per state and ``index.html`` into `folder`; return the states' pages."""
     folder.mkdir(parents=True, exist_ok=True)
     env = environment()
     pages = []
     for name, panel in example_panels().items():
-        frame = replace(
-            panel.frame, stylesheets=(styles,), scripts=(script,) if script else (), theme=theme
-        )
+        scripts = (script,) if script else ()
+        frame = replace(panel.frame, stylesheets=(styles,), scripts=scripts)
         page = folder / f"{name}.html"
         page.write_text(render_panel(replace(panel, frame=frame), env), encoding="utf-8")
         pages.append(page)
@@ -71,9 +65,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--styles", default="panel.css")
     parser.add_argument("--script", default="")
-    parser.add_argument("--theme", type=Theme, choices=list(Theme), default=None)
     options = parser.parse_args(arguments)
-    pages = write_gallery(options.folder, options.styles, options.script, options.theme)
+    pages = write_gallery(options.folder, options.styles, options.script)
     print(f"{len(pages)} states in {options.folder / 'index.html'}")
 
 

@@ -207,7 +207,7 @@ OPEN = OpenOrder(
             "Watercolour Year, membership",
             "149.00",
             picked=True,
-            hint="12 months, opens 2 courses",
+            hint="12 months, opens 1 course, 1 course by the tag wy-member",
         ),
         LinePick(
             "2",

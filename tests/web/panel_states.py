@@ -63,11 +63,13 @@ from tests.web.panel_examples import (
 )
 from tests.web.panel_states_after import (
     by_hand,
+    by_hand_looking_on,
     changed_since,
     dispute_open,
     done,
     split_payments,
     ten_seconds,
+    ten_seconds_of_another,
     under_way,
     unknown,
 )
@@ -274,10 +276,12 @@ def example_panels() -> dict[str, Panel]:
         "not-eligible": _not_eligible(),
         "changed-since": changed_since(),
         "ten-seconds": ten_seconds(),
+        "ten-seconds-of-another": ten_seconds_of_another(),
         "under-way": under_way(),
         "unknown": unknown(),
         "split-payments": split_payments(),
         "by-hand": by_hand(),
+        "by-hand-looking-on": by_hand_looking_on(),
         "done": done(),
         "dispute-open": dispute_open(),
         "practice": _practice(),

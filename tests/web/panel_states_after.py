@@ -102,6 +102,15 @@ def ten_seconds() -> Panel:
     )
 
 
+def ten_seconds_of_another() -> Panel:
+    """Who looks on may not undo: the seconds run, and there is no button."""
+    panel = ten_seconds()
+    assert isinstance(panel.state, TenSeconds)
+    undo = replace(panel.state.undo, only=t("undo.only", name="Kim Agent"))
+    state = replace(panel.state, undo=undo)
+    return replace(panel, state=state, say=t("undo.only.say", n=7))
+
+
 def under_way() -> Panel:
     return Panel(
         FRAME,
@@ -270,6 +279,14 @@ def by_hand() -> Panel:
         orders(opened=PORTRAIT.key),
         say=t("hand.title", store="Course School"),
     )
+
+
+def by_hand_looking_on() -> Panel:
+    """Who looks on may neither attest nor take back."""
+    panel = by_hand()
+    assert isinstance(panel.state, ByHand)
+    sheet = replace(panel.state.worksheet, attest="", only=t("hand.only"))
+    return replace(panel, state=replace(panel.state, worksheet=sheet))
 
 
 def done() -> Panel:

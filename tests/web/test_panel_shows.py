@@ -62,7 +62,7 @@ def test_months_not_started_are_shown_as_a_sum_with_the_question_about_the_renew
     house: PracticeHouse,
 ) -> None:
     desk = opened(house, YEAR)
-    assert "12 months, opens 2 courses" in desk.text
+    assert "12 months, opens 1 course, 1 course by the tag wy-member" in desk.text
     assert "12 months paid 149.00 3 months started −37.25 9 months back 111.75" in desk.text
     assert 'aria-label="3 of 12 months used"' in desk.html
     assert "Yes, stop 149.00 EUR on 3 Sep 2027 stops" in desk.text

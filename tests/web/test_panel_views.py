@@ -352,7 +352,7 @@ def test_what_was_typed_wrong_is_said_beside_it_and_kept() -> None:
     assert free["aria-describedby"] == "free-fault"
 
 
-def test_theme_accent_language_and_direction_stand_on_the_root() -> None:
+def test_accent_language_and_direction_stand_on_the_root() -> None:
     (root,) = Page(html_of("right-to-left")).all("html")
     assert (root["lang"], root["dir"]) == ("he", "rtl")
     assert (root["data-accent"], root["data-on-accent"]) == ("#1f4d45", "#ffffff")

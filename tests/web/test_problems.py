@@ -19,6 +19,7 @@ from plugin.domain.errors import (
 from plugin.web.problems import (
     BROKEN,
     BadForm,
+    NoRight,
     NotAllowed,
     NotHere,
     NotSignedIn,
@@ -37,6 +38,7 @@ CANARY = "mirela@mail.example"
     [
         (NotSignedIn("session_ended"), 401, "session_ended"),
         (NotAllowed("cross_site"), 403, "cross_site"),
+        (NoRight("role_may_not_refund"), 403, "role_may_not_refund"),
         (NotHere("not_here"), 404, "not_here"),
         (TooLarge("form_too_large"), 413, "form_too_large"),
         (WrongType("packed_body"), 415, "packed_body"),
@@ -59,6 +61,13 @@ def test_every_error_has_its_place_in_the_table(error: Exception, status: int, c
     problem = problem_of(error)
     assert (problem.status, problem.code) == (status, code)
     assert CANARY not in repr(problem)
+
+
+def test_a_refusal_of_rights_is_not_blamed_on_another_page() -> None:
+    refused, strange = problem_of(NoRight("not_yours_to_undo")), problem_of(NotAllowed("x"))
+    assert refused.title == "You may not do this"
+    assert strange.title == "That did not come from this page"
+    assert "Ask the agent who started it, a team lead or an admin." in refused.advice
 
 
 def _app(error: Exception) -> Flask:

@@ -128,6 +128,7 @@ document.addEventListener("htmx:afterSwap", () => {
     input.checked = input.defaultChecked;
   }
   countDown();
+  markSheet();
   if (panel().dataset.say !== said) {
     said = panel().dataset.say;
     say(said);
@@ -176,6 +177,30 @@ function countDown() {
   ticking = setInterval(tick, 250);
   tick();
 }
+
+// ---- a refund by hand: whoever opened the store's page has done the first step ------------------------
+
+let opened = null; // the refund whose page was opened from here
+
+function markSheet() {
+  const sheet = panel().querySelector(".sheet");
+  if (!sheet || sheet.dataset.refund !== opened) return;
+  const [first, next] = sheet.children;
+  for (const [step, state] of [[first, "ok"], [next, "on"]]) {
+    if (!step) continue;
+    step.className = state;
+    step.querySelector("b > .vh").textContent = sheet.dataset[state];
+  }
+  first.removeAttribute("aria-current");
+  next?.setAttribute("aria-current", "step");
+}
+
+document.addEventListener("click", ({ target }) => {
+  const sheet = target.closest("a") && target.closest(".sheet");
+  if (!sheet) return;
+  opened = sheet.dataset.refund;
+  markSheet();
+});
 
 // ---- copying ----------------------------------------------------------------------------------------
 

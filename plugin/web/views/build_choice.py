@@ -5,7 +5,7 @@ Pure: says what each line opens and how an amount comes about. Decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from plugin.domain.access_map import AccessMap
@@ -67,7 +67,7 @@ def build_lines(
 
 
 def _line_hint(tell: Telling, line: Line, access: AccessMap) -> str:
-    """`12 months, opens 2 courses`."""
+    """`12 months, opens 1 course, 1 course by the tag wy-member`."""
     parts = []
     if line.term is not None:
         parts.append(tell.say(f"term.{line.term.unit}", n=line.term.periods))
@@ -76,24 +76,36 @@ def _line_hint(tell: Telling, line: Line, access: AccessMap) -> str:
         given = access.given_by(line.ref.order.installation, line.product)
     if given is None:
         parts.append(tell.say("opens.unknown"))
-    elif opened := _opened(given, access):
-        counted = [(kind, sum(r.kind is kind for r in opened)) for kind in ResourceKind]
-        words = [tell.say(f"opens.{kind}", n=n) for kind, n in counted if n]
-        parts.append(tell.say("opens", things=", ".join(words)))
+    elif opened := _opened(tell, given, access):
+        parts.append(tell.say("opens", things=", ".join(opened)))
     return ", ".join(parts)
 
 
-def _opened(given: Iterable[Resource], access: AccessMap) -> set[Resource]:
-    """What a customer can use of it: a bundle is its courses, a tag what hangs on it."""
+def _opened(tell: Telling, given: Iterable[Resource], access: AccessMap) -> list[str]:
+    """What a customer can use of it, in the plan's words: what it gives, then through what."""
     opened: set[Resource] = set()
+    through: list[tuple[Resource, Collection[Resource]]] = []
     for resource in given:
         if resource.kind is ResourceKind.TAG:
-            opened.update(access.opened_by(resource))
-        elif resource.kind is ResourceKind.BUNDLE:
-            opened.update(access.inside(resource) or (resource,))
+            through.append((resource, access.opened_by(resource)))
+        elif courses := access.inside(resource):
+            through.append((resource, courses))
         else:
             opened.add(resource)
-    return opened
+    words = _counted(tell, opened)
+    for carrier, inside in through:
+        more = set(inside) - opened
+        opened |= more
+        if things := _counted(tell, more):
+            name = carrier.name or carrier.ref
+            words.append(tell.say(f"opens.by_{carrier.kind}", things=", ".join(things), name=name))
+    return words
+
+
+def _counted(tell: Telling, opened: Collection[Resource]) -> list[str]:
+    """`2 courses`, `1 community`."""
+    counted = [(kind, sum(r.kind is kind for r in opened)) for kind in ResourceKind]
+    return [tell.say(f"opens.{kind}", n=n) for kind, n in counted if n]
 
 
 def amount_example(currency: str) -> str:

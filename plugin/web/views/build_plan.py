@@ -126,7 +126,7 @@ def build_lots(tell: Telling, plan: Plan) -> tuple[Lot, ...]:
         )
         for item in plan.stays
     )
-    unknown = tuple(_unknown(tell, item) for item in plan.unknown)
+    unknown = tuple(build_unknown(tell, item) for item in plan.unknown)
     lots = (
         Lot(LotKind.GOES, goes, str(len(goes))),
         Lot(LotKind.STAYS, stays, str(len(stays))),
@@ -138,7 +138,8 @@ def build_lots(tell: Telling, plan: Plan) -> tuple[Lot, ...]:
 def _goes(tell: Telling, item: PlanItem) -> LotItem:
     resource = item.resource
     is_tag = resource.kind is ResourceKind.TAG
-    through = next((reason.through for reason in item.because if reason.through), None)
+    carriers = [reason.through for reason in item.because]
+    through = None if None in carriers else next(iter(carriers), None)
     if item.already:
         because = tell.say("goes.already")
     elif is_tag:
@@ -152,16 +153,15 @@ def _goes(tell: Telling, item: PlanItem) -> LotItem:
     return LotItem(kind_word(resource.kind), resource.name or resource.ref, because, is_tag)
 
 
-def _unknown(tell: Telling, item: UnknownItem) -> LotItem:
-    if item.resource is not None and item.installation is not None:
-        store = tell.titles.get(item.installation, "")
-        return LotItem(
-            kind_word(item.resource.kind),
-            item.resource.name or item.resource.ref,
-            tell.say("unknown.store_silent", store=store),
-            item.resource.kind is ResourceKind.TAG,
-        )
-    return LotItem("", item.title, tell.say(f"unknown.{item.why}"))
+def build_unknown(tell: Telling, item: UnknownItem) -> LotItem:
+    """What nobody can tell, and why."""
+    store = tell.titles.get(item.installation, "") if item.installation else ""
+    because = tell.say(f"unknown.{item.why}", store=store)
+    resource = item.resource
+    if resource is None:
+        return LotItem("", item.title, because)
+    is_tag = resource.kind is ResourceKind.TAG
+    return LotItem(kind_word(resource.kind), resource.name or resource.ref, because, is_tag)
 
 
 def _subscription(tell: Telling, order: Order, plan: Plan) -> SubscriptionQuestion | None:

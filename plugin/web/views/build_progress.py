@@ -5,6 +5,8 @@ Pure: reads the rows of one decided plan and says what happened to the money and
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plugin.domain.effects import (
     AddTicketNote,
     CancelSubscription,
@@ -13,11 +15,14 @@ from plugin.domain.effects import (
     RevokeAccess,
     TellCustomer,
 )
+from plugin.domain.messages import is_own_reason, reason_words
 from plugin.domain.orders import Resource, ResourceKind
+from plugin.domain.plan import Untold
 from plugin.domain.refunds import RefundState
 from plugin.ports.platforms import WorksheetStep
 from plugin.services.wording import kind_word
 from plugin.web.views.build_orders import Telling, order_key
+from plugin.web.views.build_plan import build_unknown
 from plugin.web.views.build_timeline import LATER_MS, Progress, build_under_way, steps_of
 from plugin.web.views.panel_blocks import (
     CopyRow,
@@ -34,8 +39,6 @@ from plugin.web.views.panel_parts import Ask, Icon, Link, Notice, Press, Tone
 from plugin.web.views.panel_view import ByHand, Done, TenSeconds, UnderWay
 
 _S = RefundState
-_OURS = frozenset({"by_hand", "reported_by_store", "reported_by_gateway"})
-"""Why a refund by hand counts as done: words of ours, no reference of a bank."""
 
 ProgressState = TenSeconds | UnderWay | ByHand | Done
 
@@ -62,9 +65,18 @@ def _ten_seconds(tell: Telling, progress: Progress) -> TenSeconds:
             progress.plan.id,
             tell.money(progress.plan.amount),
             max(1, min(10, round(left))),
+            only="" if progress.rights.undo else _undo_only(tell, progress, "undo"),
         ),
         tell.say("undo.foot"),
     )
+
+
+def _undo_only(tell: Telling, progress: Progress, key: str) -> str:
+    """Who can take it back, for one who cannot. Nobody is named where we know no more."""
+    stored = progress.stored
+    if stored.decider is None:
+        return tell.say(f"{key}.only_lead")
+    return tell.say(f"{key}.only", name=stored.decided_by or tell.say("undo.starter"))
 
 
 def _by_hand(tell: Telling, progress: Progress) -> ByHand:
@@ -72,9 +84,16 @@ def _by_hand(tell: Telling, progress: Progress) -> ByHand:
     by_hand = [r for r in progress.refunds if r.state is _S.MANUAL]
     refund = by_hand[0]
     store = tell.titles.get(refund.payment.installation, "")
-    part = next(p for p in progress.plan.parts if p.payment == refund.payment)
+    way_in = progress.part(refund).deep_link
     amount = sum((r.amount for r in by_hand[1:]), start=refund.amount)
-    may_undo = len(by_hand) == len(progress.refunds)
+    rights = progress.rights
+    is_whole = len(by_hand) == len(progress.refunds)
+    if not rights.pay:
+        only = tell.say("hand.only")
+    elif is_whole and not rights.undo:
+        only = _undo_only(tell, progress, "hand.undo")
+    else:
+        only = ""
     return ByHand(
         Worksheet(
             order_key(progress.order.ref),
@@ -83,12 +102,13 @@ def _by_hand(tell: Telling, progress: Progress) -> ByHand:
             tell.money(amount),
             tell.say("hand.intro", store=store, n=len(progress.worksheet)),
             tuple(
-                _sheet_step(tell, progress, place, step, part.deep_link)
+                _sheet_step(tell, progress, place, step, store, way_in or step.link)
                 for place, step in enumerate(progress.worksheet)
             ),
-            tell.say("hand.attest", amount=tell.both(amount)),
+            tell.say("hand.attest", amount=tell.both(amount)) if rights.pay else "",
             tell.say("hand.attest.sub"),
-            tell.say("hand.undo") if may_undo else "",
+            tell.say("hand.undo") if is_whole and rights.undo else "",
+            only,
         ),
         steps_of(tell, progress),
         LATER_MS,
@@ -96,29 +116,36 @@ def _by_hand(tell: Telling, progress: Progress) -> ByHand:
 
 
 def _sheet_step(
-    tell: Telling, progress: Progress, place: int, step: WorksheetStep, deep_link: str | None
+    tell: Telling,
+    progress: Progress,
+    place: int,
+    step: WorksheetStep,
+    store: str,
+    address: str | None,
 ) -> SheetStep:
     """One step: the way in stands on the first, what to look for on the second."""
-    address = deep_link or step.link
     is_way = place == 0 and address is not None and address.startswith("https://")
     order = progress.order
     copy = (
         CopyRow(tell.say("copy.email.label"), order.email, tell.say("copy.email")),
         CopyRow(tell.say("copy.order.label"), order.number, tell.say("copy.order")),
     )
+    first, stop, more = step.text.partition(". ")
     return SheetStep(
-        step.text,
+        first + stop.strip(),
         SheetState.ON if place == 0 else SheetState.LATER,
-        step.hint,
-        Link(step.text, address) if is_way and address is not None else None,
+        " ".join(filter(None, (more, step.hint))),
+        Link(tell.say("hand.open", store=store), address) if is_way and address else None,
         copy if place == 1 else (),
     )
 
 
 def _done(tell: Telling, progress: Progress) -> Done:
     order = progress.order
-    references = [r.reason for r in progress.refunds if r.reason and r.reason not in _OURS]
-    text = [tell.say("done.bank")]
+    reasons = dict.fromkeys(r.reason for r in progress.refunds if r.reason)
+    references = [reason for reason in reasons if not is_own_reason(reason)]
+    text = [reason_words(reason, tell.locale) for reason in reasons if is_own_reason(reason)]
+    text.append(tell.say("done.bank"))
     if references:
         text.append(tell.say("done.reference", reference=references[0]))
     fields = (("order", order_key(order.ref)), ("again", "yes"))
@@ -157,12 +184,12 @@ def _told(tell: Telling, progress: Progress) -> str:
 
 def _done_lots(tell: Telling, progress: Progress) -> tuple[Lot, ...]:
     gone, still = [], []
-    when = None
+    when, asked = None, 0
     for stored in progress.effects:
         match stored.planned.effect:
             case RevokeAccess(resource) | RemoveTag(resource):
-                item = _item(resource)
-            case CancelSubscription():
+                item, where = _item(resource), resource.installation
+            case CancelSubscription(where):
                 item = LotItem("", tell.say("done.renewal"))
             case _:
                 continue
@@ -170,15 +197,20 @@ def _done_lots(tell: Telling, progress: Progress) -> tuple[Lot, ...]:
             gone.append(item)
             when = stored.changed_at or when
         else:
-            still.append(item)
+            left = tell.say("done.left", store=tell.titles.get(where, ""))
+            still.append(replace(item, because=left))
+            asked = max(asked, stored.attempts)
     stayed = tuple(_item(i.resource) for i in progress.plan.stays)
+    # What a silent store left open was asked of it since: an effect tells how that went.
     unknown = tuple(
-        LotItem("", item.title) for item in progress.plan.unknown if item.resource is None
+        build_unknown(tell, item)
+        for item in progress.plan.unknown
+        if item.why is not Untold.STORE_SILENT
     )
     lots = (
         Lot(LotKind.GOES, tuple(gone), tell.time(when) if when else ""),
         Lot(LotKind.STAYS, stayed, tell.say("done.as_planned")),
-        Lot(LotKind.UNKNOWN, (*still, *unknown), ""),
+        Lot(LotKind.UNKNOWN, (*still, *unknown), tell.say("done.asked", n=asked) if asked else ""),
     )
     return tuple(lot for lot in lots if lot.items)
 

@@ -38,7 +38,8 @@ def say_state(tell: Telling, state: PanelState) -> str:
         case OpenOrder():
             return _say_order(tell, state)
         case TenSeconds():
-            return tell.say("undo.say", n=state.undo.seconds_left)
+            key = "undo.only.say" if state.undo.only else "undo.say"
+            return tell.say(key, n=state.undo.seconds_left)
         case UnderWay():
             return _say_way(state)
         case ByHand():

@@ -22,18 +22,20 @@ from plugin.domain.effects import (
     TellOwner,
     VerifyAccess,
 )
+from plugin.domain.messages import is_own_reason, reason_words
 from plugin.domain.money import total
 from plugin.domain.orders import Order
-from plugin.domain.plan import Plan
+from plugin.domain.plan import Part, Plan
 from plugin.domain.refunds import OVER, Refund, RefundState
 from plugin.domain.requests import RefundRequest
 from plugin.ports.platforms import WorksheetStep
-from plugin.ports.storage import RefundMove, StoredEffect
+from plugin.ports.storage import RefundMove, StoredEffect, StoredPlan
+from plugin.services.refund_rights import RefundRights
 from plugin.services.wording import amount_words
 from plugin.web.views.build_orders import Telling, first_name, order_key
 from plugin.web.views.build_plan import build_steps
 from plugin.web.views.panel_blocks import NineSteps, Timeline, TimelineState, TimelineStep
-from plugin.web.views.panel_parts import Ask, Icon, Notice, Press, Tone
+from plugin.web.views.panel_parts import Ask, Icon, Link, Notice, Press, Tone
 from plugin.web.views.panel_view import UnderWay
 
 _S = RefundState
@@ -45,10 +47,11 @@ _TO_THE_SECOND = 90
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """All rows of one decided plan."""
+    """All rows of one decided plan, and what the agent who looks may do about it."""
 
     order: Order
-    plan: Plan
+    stored: StoredPlan
+    rights: RefundRights
     request: RefundRequest | None
     refunds: Sequence[Refund]
     moves: Sequence[RefundMove]
@@ -57,11 +60,20 @@ class Progress:
     name: str
 
     @property
+    def plan(self) -> Plan:
+        """What was decided."""
+        return self.stored.plan
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing of it will move by itself any more."""
         return all(r.state in OVER for r in self.refunds) and all(
             effect.state.over for effect in self.effects
         )
+
+    def part(self, refund: Refund) -> Part:
+        """The payment of the plan that `refund` gives back from."""
+        return next(part for part in self.plan.parts if part.payment == refund.payment)
 
     def when(self, refund: Refund, state: RefundState) -> datetime | None:
         """When `refund` came into `state` for the first time since its last call."""
@@ -137,16 +149,20 @@ def _after_reserving(  # noqa: C901 - one way per state
     sent = TimelineStep(_OK, to_gateway, tell.second(called) if called else "")
     since = progress.when(refund, refund.state)
     at = tell.second(since) if since else ""
+    why = reason_words(refund.reason, tell.locale)
     now = TimelineState.NOW
     match refund.state:
         case _S.RESERVED:
-            waits = tell.say("way.sends", gateway=gateway) if refund.reason else ""
-            return (TimelineStep(now, to_gateway, "", waits),)
+            wait = tell.say("way.sends", gateway=gateway) if refund.reason else ""
+            more = why if is_own_reason(refund.reason) else wait
+            return (TimelineStep(now, to_gateway, "", more),)
         case _S.SUBMITTING:
             return (TimelineStep(now, to_gateway),)
         case _S.UNKNOWN | _S.NEEDS_PERSON:
             quiet = progress.when(refund, _S.UNKNOWN) or since or refund.send_at
             more = tell.say("way.silent.more", gateway=gateway)
+            if refund.state is _S.NEEDS_PERSON and why:
+                more = why
             silent = TimelineStep(TimelineState.HUH, tell.say("way.silent"), tell.age(quiet), more)
             return (sent, silent)
         case _S.PENDING:
@@ -159,14 +175,13 @@ def _after_reserving(  # noqa: C901 - one way per state
                 return (TimelineStep(TimelineState.BY, tell.say("way.by_hand"), at, more),)
             return (sent, TimelineStep(_OK, tell.say("way.confirmed"), at, more))
         case _S.REFUSED:
-            reason = refund.reason.replace("_", " ")
-            more = tell.say("way.refused.more", reason=reason)
+            more = tell.say("way.refused.more", reason=why).strip()
             return (sent, TimelineStep(TimelineState.STOP, tell.say("way.refused"), at, more))
         case _S.FAILED_LATER:
             more = tell.say("way.failed_later.more")
             return (sent, TimelineStep(TimelineState.STOP, tell.say("way.failed_later"), at, more))
         case _S.WITHDRAWN:
-            return (TimelineStep(TimelineState.STOP, tell.say("way.withdrawn"), at),)
+            return (TimelineStep(TimelineState.STOP, tell.say("way.withdrawn"), at, why),)
         case _S.MANUAL:
             return (TimelineStep(now, tell.say("way.by_hand")),)
         case _:
@@ -248,6 +263,7 @@ def _notice(tell: Telling, progress: Progress) -> Notice | None:
     fields = (("order", key), ("refund", progress.plan.id))
     for refund in progress.refunds:
         gateway = tell.titles.get(refund.payment.installation, "")
+        way_in = _way_in(tell, progress.part(refund), gateway)
         if refund.state is _S.UNKNOWN and refund.wake_at is not None:
             soon = (refund.wake_at - tell.now).total_seconds() < _TO_THE_SECOND
             at = tell.second(refund.wake_at) if soon else tell.time(refund.wake_at)
@@ -256,18 +272,21 @@ def _notice(tell: Telling, progress: Progress) -> Notice | None:
                 Icon.CLOCK,
                 tell.say("unknown.title"),
                 tell.say("unknown.text", time=at, gateway=gateway),
-                (Press(tell.say("unknown.look"), Ask.LOOK, fields),),
+                (Press(tell.say("unknown.look"), Ask.LOOK, fields), *way_in),
             )
         if refund.state is _S.NEEDS_PERSON:
+            may = progress.rights.pay
+            text = "person.text" if may else "person.text.look"
+            found = (
+                Press(tell.say("person.paid"), Ask.ATTEST, (*fields, ("found", "paid"))),
+                Press(tell.say("person.nothing"), Ask.ATTEST, (*fields, ("found", "nothing"))),
+            )
             return Notice(
                 Tone.WARN,
                 Icon.HAND,
                 tell.say("person.title"),
-                tell.say("person.text", gateway=gateway, payment=refund.label),
-                (
-                    Press(tell.say("person.paid"), Ask.ATTEST, (*fields, ("found", "paid"))),
-                    Press(tell.say("person.nothing"), Ask.ATTEST, (*fields, ("found", "nothing"))),
-                ),
+                tell.say(text, gateway=gateway, payment=refund.label),
+                (*way_in, *found) if may else way_in,
             )
         if refund.state in (_S.REFUSED, _S.FAILED_LATER):
             return Notice(
@@ -278,6 +297,13 @@ def _notice(tell: Telling, progress: Progress) -> Notice | None:
                 (Press(tell.say("refused.again"), Ask.ORDER, (("order", key), ("again", "yes"))),),
             )
     return None
+
+
+def _way_in(tell: Telling, part: Part, gateway: str) -> tuple[Link, ...]:
+    """The payment's own page at its gateway, where it told of one."""
+    if part.deep_link is None or not part.deep_link.startswith("https://"):
+        return ()
+    return (Link(tell.say("unknown.open", gateway=gateway), part.deep_link),)
 
 
 def _certain(tell: Telling, progress: Progress) -> str:

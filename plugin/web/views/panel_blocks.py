@@ -250,7 +250,8 @@ class UndoBlock:
     """The ten seconds before anything is sent.
 
     `seconds_left` is counted by us at the moment of rendering, so a wrong clock in the browser can
-    neither shorten nor lengthen it.
+    neither shorten nor lengthen it. `only` says who can undo it, where this agent cannot: there is
+    no button then.
     """
 
     order: str
@@ -258,6 +259,7 @@ class UndoBlock:
     amount: Amount
     seconds_left: int
     of_seconds: int = 10
+    only: str = ""
 
 
 class TimelineState(StrEnum):
@@ -321,7 +323,8 @@ class SheetStep:
 class Worksheet:
     """A refund that only a person can do.
 
-    `attest` is the button's text, `attest_sub` what follows; `undo` takes it back, where it may be.
+    `attest` is the button's text, `attest_sub` what follows; `undo` takes it back. Each is empty
+    where it may not be pressed; `only` says then who may.
     """
 
     order: str
@@ -333,6 +336,7 @@ class Worksheet:
     attest: str
     attest_sub: str
     undo: str = ""
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)

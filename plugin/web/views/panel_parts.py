@@ -118,13 +118,6 @@ class Direction(StrEnum):
     RIGHT_TO_LEFT = "rtl"
 
 
-class Theme(StrEnum):
-    """The desk's theme, where it tells; otherwise the system's is followed."""
-
-    LIGHT = "light"
-    DARK = "dark"
-
-
 @dataclass(frozen=True, slots=True)
 class HostAccent:
     """The desk's accent and the ink on it, as ``#rrggbb``. Left out by the page below 4.5:1."""
@@ -157,7 +150,6 @@ class Frame:
     title: str
     locale: str = "en"
     direction: Direction = Direction.LEFT_TO_RIGHT
-    theme: Theme | None = None
     accent: HostAccent | None = None
     practice: PracticeBanner | None = None
     stylesheets: tuple[str, ...] = ()

@@ -40,6 +40,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "orders.others.one": "{n} other order",
     "orders.others.other": "{n} other orders",
     "orders.waiting": "asking {store}, {n} of {total} to go",
+    "orders.waiting_desk": "waiting for the ticket",
     "orders.keeps_place": "more orders to come",
     "access.live": "access live",
     "access.gone": "access gone",
@@ -188,6 +189,11 @@ ENGLISH: Final[Mapping[str, str]] = {
     "undo.button": "Undo, send nothing",
     "undo.foot": "Close the ticket if you like: it carries on, once.",
     "undo.say": "You have {n} seconds to undo. Nothing has been sent yet.",
+    "undo.only": "Only {name}, a team lead or an admin can undo this.",
+    "undo.only_lead": "Only a team lead or an admin can undo this.",
+    "undo.only.say": "It is sent in {n} seconds. Nothing has been sent yet.",
+    "undo.only.timer": "Time left until it is sent",
+    "undo.starter": "the agent who started it",
     # under way
     "way.title": "Refund of {amount}",
     "way.again": "Look again",
@@ -220,9 +226,13 @@ ENGLISH: Final[Mapping[str, str]] = {
     "We do the rest.",
     "hand.intro.other": "{store} lets people refund this, but not programs. {n} steps, "
     "about a minute. We do the rest.",
+    "hand.open": "Open {store}",
     "hand.attest": "I refunded {amount} by hand",
     "hand.attest.sub": "then tags and access go; no second payment",
     "hand.undo": "Take it back, nothing was paid",
+    "hand.undo.only": "Only {name}, a team lead or an admin can take it back.",
+    "hand.undo.only_lead": "Only a team lead or an admin can take it back.",
+    "hand.only": "Your role may look. An agent who may refund says here when it is paid.",
     "hand.state.ok": "done",
     "hand.state.on": "do this now",
     # done
@@ -238,6 +248,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "done.told_only": "{name} was told at {time}.",
     "done.again": "Open the order again",
     "done.renewal": "Future charges",
+    "done.left": "We could not end it. A person must look in {store}.",
     # evidence, reasons behind verdicts, terms
     "evidence.requester_email": "e-mail",
     "evidence.typed_email": "another e-mail",
@@ -273,6 +284,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "term.year.other": "{n} years",
     "opens.unknown": "what it opens is unknown",
     "opens": "opens {things}",
+    "opens.by_tag": "{things} by the tag {name}",
+    "opens.by_bundle": "{things} in the bundle {name}",
     "opens.course.one": "{n} course",
     "opens.course.other": "{n} courses",
     "opens.bundle.one": "{n} bundle",
@@ -330,7 +343,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "way.confirmed.more": "{amount} to {payment}",
     "way.by_hand": "Refunded by hand",
     "way.refused": "Refused",
-    "way.refused.more": "No money has moved. The gateway says: {reason}.",
+    "way.refused.more": "No money has moved. {reason}",
     "way.failed_later": "Came back",
     "way.failed_later.more": "The customer does not have this money. Access is given back.",
     "way.withdrawn": "Taken back; nothing was sent",
@@ -343,6 +356,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "person.title": "A person must look",
     "person.text": "We cannot tell whether {gateway} moved the money to {payment}. "
     "Look there, then say what you found.",
+    "person.text.look": "We cannot tell whether {gateway} moved the money to {payment}. "
+    "An agent who may refund looks there, then says here what they found.",
     "refused.title": "This part was refused",
     "refused.text": "{amount} did not go out. No money has moved for it.",
     "refused.again": "Make a new plan",

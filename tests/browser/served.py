@@ -1,0 +1,55 @@
+"""Practice as a server on loopback, and a Chromium to look at it: for tests and for pictures."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from tests.platforms.practice.fixtures import TurnedClock
+from tests.web.practice_house import PracticeHouse
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+class _Quiet(WSGIRequestHandler):
+    """Paths hold signed links: nothing of them belongs into a test's output."""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - theirs
+        """Say nothing."""
+
+
+@contextmanager
+def served_house(folder: Path, clock: TurnedClock) -> Iterator[PracticeHouse]:
+    """Practice in `folder`, answering at its own address until the block ends."""
+    empty: Callable[..., list[bytes]] = lambda environ, start: []  # noqa: E731, ARG005 - a place
+    server: BaseWSGIServer = make_server(
+        "127.0.0.1", 0, empty, threaded=True, request_handler=_Quiet
+    )
+    one = PracticeHouse(folder, clock, server.server_port)
+    server.app = one.app
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield one
+    finally:
+        server.shutdown()
+        server.server_close()
+        one.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, else Playwright's."""
+    with sync_playwright() as playwright:
+        system = shutil.which("chromium")
+        one = playwright.chromium.launch(executable_path=system, args=CHROMIUM_FLAGS.split())
+        yield one
+        one.close()
