@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 
 from plugin.domain.facts import Bought, DisputeClosed, Fact, PaidUntil, Refunded, RefundFailed
 from plugin.domain.ids import FactId, InstallationId
@@ -31,11 +32,11 @@ def sold_lines(known: Sequence[Fact], now: datetime) -> Iterator[SoldLine]:
     """Each line once, whatever was told of it how often, as it stands at `now` (aware UTC)."""
     lines = _lines(known)
     for bought in lines:
-        news = _paid_until(bought, known)
-        is_over = news is not None and news.until is not None and news.until <= now
-        over = {news.id} if news is not None and is_over else set()
+        news = _news_of(bought, known)
+        # Told twice that it is over, it ended once: the first news stays a cause of it.
+        over = {f.id for f in takewhile(lambda f: _is_over(f, now), reversed(news))}
         causes = over | _lost(bought.line.order, known) | _refunded_by(bought, lines, known)
-        ends_at = None if news is None or is_over else news.until
+        ends_at = news[-1].until if news and not over else None
         yield SoldLine(bought, tuple(sorted(causes)), ends_at)
 
 
@@ -47,9 +48,8 @@ def refunded_lines(known: Sequence[Fact]) -> frozenset[LineRef]:
 
 def paid_until(known: Sequence[Fact], line: LineRef) -> datetime | None:
     """The end of what is paid for `line`, by the latest news; None where it is open."""
-    bought = next((bought for bought in _lines(known) if bought.line == line), None)
-    news = None if bought is None else _paid_until(bought, known)
-    return None if news is None else news.until
+    news = [n for bought in _lines(known) if bought.line == line for n in _news_of(bought, known)]
+    return news[-1].until if news else None
 
 
 # --- what was sold --------------------------------------------------------------------------------
@@ -81,12 +81,16 @@ def _together(tellings: Sequence[Bought]) -> Bought:
 # --- time and disputes ----------------------------------------------------------------------------
 
 
-def _paid_until(bought: Bought, known: Iterable[Fact]) -> PaidUntil | None:
-    """The latest news of how long this line is paid for."""
+def _news_of(bought: Bought, known: Iterable[Fact]) -> Sequence[PaidUntil]:
+    """The news of how long this line is paid for. The last one counts."""
     news = [fact for fact in known if isinstance(fact, PaidUntil) and _is_about(fact, bought)]
-    # Of two at one moment the kinder one: access is not taken on a doubt.
-    kinder = datetime.min.replace(tzinfo=UTC)
-    return max(news, key=lambda f: (f.at, f.until is None, f.until or kinder), default=None)
+    # Of two at one moment the kinder one comes last: access is not taken on a doubt.
+    never = datetime.min.replace(tzinfo=UTC)
+    return sorted(news, key=lambda f: (f.at, f.until is None, f.until or never))
+
+
+def _is_over(news: PaidUntil, now: datetime) -> bool:
+    return news.until is not None and news.until <= now
 
 
 def _is_about(news: PaidUntil, bought: Bought) -> bool:

@@ -83,12 +83,25 @@ def _access_changes(customer: CustomerKey, ledger: Ledger, turns: Turns) -> Iter
         turn = turns.get(resource, _NO_TURN)
         key, causes = access_key(customer, resource, turn.count + 1), _causes(holding)
         is_tag = resource.kind is ResourceKind.TAG
-        if not holding.owed and not turn.taken and resource not in ledger.tags_gone:
+        if not holding.owed and not _is_gone(holding, turn, ledger):
             take: Effect = RemoveTag(resource) if is_tag else RevokeAccess(resource)
             yield PlannedEffect(key, 0, take, tuple(reason for reason, _ in holding.ended), causes)
         elif holding.owed and turn.taken:
             give: Effect = RestoreTag(resource) if is_tag else RestoreAccess(resource)
             yield PlannedEffect(key, 0, give, holding.living, causes)
+
+
+def _is_gone(holding: Holding, turn: Turn, ledger: Ledger) -> bool:
+    """Whether nothing is left to take: the store said so, or we took it and nothing gave it since.
+
+    What the store said of a tag may be older than the day on which we gave that tag back. And a
+    sale that we hear of only when it is over was opened by its store all the same.
+    """
+    given_by_us = turn.count > 0 and not turn.taken
+    if holding.resource in ledger.tags_gone and not given_by_us:
+        return True
+    gives_anew = any(not set(causes) & set(turn.seen) for _, causes in holding.ended)
+    return turn.taken and not gives_anew
 
 
 def _keeps(customer: CustomerKey, ledger: Ledger, turns: Turns) -> Iterator[PlannedEffect]:

@@ -29,7 +29,7 @@ from plugin.domain.ids import (
     TenantId,
     TicketId,
 )
-from plugin.domain.orders import Order, OrderRef, PaymentRef
+from plugin.domain.orders import Order, OrderRef, PaymentRef, Resource
 from plugin.domain.plan import Plan
 from plugin.domain.policy import Policy, PolicyVersion
 from plugin.domain.refunds import Refund, RefundState
@@ -346,6 +346,14 @@ class Refunds(Protocol):
         """Changed last first; all states when `states` is empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """A change of a tag that we made."""
+
+    added: bool
+    at: datetime
+
+
 class Effects(Protocol):
     """Rule runs, and the effects in them, with how far each is."""
 
@@ -363,10 +371,10 @@ class Effects(Protocol):
         """Compare-and-set."""
 
     def turns(self, customer: CustomerKey) -> Turns: ...
-    def is_own_tag_change(
-        self, customer: CustomerKey, installation: str, tag: str, *, added: bool, since: datetime
-    ) -> bool:
-        """Whether we ourselves added or removed this tag, or are about to: its news is our echo."""
+    def last_tag_change(
+        self, customer: CustomerKey, tag: Resource, until: datetime
+    ) -> TagChange | None:
+        """The last time that we ourselves added or removed this tag, or began to, by `until`."""
 
     def open(self, limit: int) -> Sequence[StoredEffect]:
         """Effects that a person must see: needs_person and unknown."""

@@ -51,6 +51,8 @@ from plugin.services.applying import (
 
 ECHO = timedelta(hours=1)
 """A store tells of a tag that we changed within this time."""
+SKEW = timedelta(minutes=5)
+"""By how much a store's clock may be behind ours: news from before our change is not its echo."""
 
 
 def apply_event(  # noqa: C901 - one case per event
@@ -96,15 +98,18 @@ def _tagged(uow: UnitOfWork, event: TagNews, source: Source, now: datetime) -> A
 
 
 def _is_own_change(uow: UnitOfWork, customer: CustomerKey, tag: Resource, event: TagNews) -> bool:
-    """Our last change of this tag was this very one, and not long ago.
+    """Our last change of this tag before the news was this very one, and not long before.
 
     A change the other way since then was somebody else's doing, and so is what follows it.
     """
-    turn = uow.effects.turns(customer).get(tag)
-    if turn is None or turn.taken is event.added:
+    ours = uow.effects.last_tag_change(customer, tag, event.at + SKEW)
+    if ours is None or ours.added is not event.added or ours.at < event.at - ECHO:
         return False
-    return uow.effects.is_own_tag_change(
-        customer, tag.installation, tag.ref, added=event.added, since=event.at - ECHO
+    other_way = TagRemoved if event.added else TagAdded
+    facts = uow.facts.of_customer(customer)
+    return not any(
+        isinstance(fact, other_way) and fact.tag == tag and ours.at < fact.at <= event.at
+        for fact in facts
     )
 
 

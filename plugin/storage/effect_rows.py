@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, select, update
 
 from plugin.domain.effects import (
     EffectState,
@@ -19,7 +19,7 @@ from plugin.domain.effects import (
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, RunId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.domain.rules import Turn, Turns
-from plugin.ports.storage import Run, RunState, StoredEffect
+from plugin.ports.storage import Run, RunState, StoredEffect, TagChange
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
 from plugin.storage.rows import TenantRows
@@ -125,22 +125,26 @@ class EffectRows(TenantRows):
             for row in rows
         }
 
-    def is_own_tag_change(
-        self, customer: CustomerKey, installation: str, tag: str, *, added: bool, since: datetime
-    ) -> bool:
-        kind = RestoreTag.__name__ if added else RemoveTag.__name__
-        found = self._db.execute(
-            select(func.count()).where(
+    def last_tag_change(
+        self, customer: CustomerKey, tag: Resource, until: datetime
+    ) -> TagChange | None:
+        row = self._db.execute(
+            select(_e.c.kind, _e.c.changed_at)
+            .where(
                 self._mine(_e),
                 _e.c.customer == customer,
-                _e.c.kind == kind,
-                _e.c.resource_installation == installation,
-                _e.c.resource_ref == tag,
+                _e.c.kind.in_((RestoreTag.__name__, RemoveTag.__name__)),
+                _e.c.resource_installation == tag.installation,
+                _e.c.resource_ref == tag.ref,
                 _e.c.state.in_((EffectState.SENDING, EffectState.DONE, EffectState.ALREADY)),
-                _e.c.changed_at >= since,
+                _e.c.changed_at <= until,
             )
-        ).scalar_one()
-        return found > 0
+            .order_by(_e.c.changed_at.desc(), _e.c.turn.desc())
+            .limit(1)
+        ).first()
+        if row is None:
+            return None
+        return TagChange(row.kind == RestoreTag.__name__, row.changed_at)
 
     def open(self, limit: int) -> Sequence[StoredEffect]:
         rows = self._db.execute(

@@ -253,6 +253,18 @@ def test_the_latest_news_of_a_subscription_counts() -> None:
         assert read(*facts, now=soon(days=1)).owed() == ()
 
 
+def test_an_end_that_is_told_again_is_the_same_end() -> None:
+    """A second cause beside the first: what was taken is not taken again."""
+    first, again = told_until(ago(days=1), at=ago(days=3)), told_until(ago(hours=5), at=ago(days=2))
+
+    (ended,) = read(a_purchase(COURSE), first, again).ended()
+    assert ended.ended[0][1] == tuple(sorted((first.id, again.id)))
+    resumed = told_until(None, at=ago(days=4))
+    earlier = told_until(ago(days=9), at=ago(days=5))
+    (ended,) = read(a_purchase(COURSE), earlier, resumed, first).ended()
+    assert ended.ended[0][1] == (first.id,)
+
+
 def test_of_two_pieces_of_news_at_one_moment_the_kinder_one_counts() -> None:
     both = (told_until(ago(days=1)), told_until(None))
 

@@ -165,7 +165,10 @@ def test_only_what_is_not_owed_is_taken_and_only_what_is_owed_is_given(
         match planned.effect:
             case RevokeAccess(thing) | RemoveTag(thing):
                 assert thing not in owed
-                assert not turns.get(thing, Turn(0, taken=False)).taken
+                turn = turns.get(thing, Turn(0, taken=False))
+                # Taken before: only when something gave it since that we had not heard of then.
+                ended = [set(causes) for _, causes in ledger.holdings[thing].ended]
+                assert not turn.taken or any(causes.isdisjoint(turn.seen) for causes in ended)
             case RestoreAccess(thing) | RestoreTag(thing):
                 assert thing in owed
             case VerifyAccess(_installation, gone, kept):
@@ -176,6 +179,31 @@ def test_only_what_is_not_owed_is_taken_and_only_what_is_owed_is_given(
 
 
 # --- examples -------------------------------------------------------------------------------------
+
+
+def test_what_a_sale_gave_anew_is_taken_although_we_hear_of_it_only_when_it_is_over() -> None:
+    again = an_order_ref("10500")
+    first: list[Fact] = [a_purchase(COURSE), a_refund_fact(whole=True)]
+    turns = after({}, rule_effects(CUSTOMER, RUN, read_ledger(first, ACCESS, NOW), {}))
+    second: list[Fact] = [
+        a_purchase(COURSE, line=a_line_ref(order=again), at=ago(hours=3)),
+        a_refund_fact(order=again, refund="re-2", whole=True),
+    ]
+
+    ledger = read_ledger([*first, *second], ACCESS, NOW)
+    taken = rule_effects(CUSTOMER, RUN, ledger, turns)
+    assert taken[0].effect == RevokeAccess(COURSE)
+    assert rule_effects(CUSTOMER, RUN, ledger, after(turns, taken)) == ()
+
+
+def test_a_tag_that_we_gave_back_is_taken_when_an_older_removal_is_heard_of() -> None:
+    sold: list[Fact] = [a_purchase(TAG, at=ago(days=9))]
+    turns = {TAG: Turn(2, taken=False)}
+    removed = a_tag_removed(TAG, ago(days=5))
+
+    ledger = read_ledger([*sold, removed], ACCESS, NOW)
+    assert RemoveTag(TAG) in [e.effect for e in rule_effects(CUSTOMER, RUN, ledger, turns)]
+    assert RemoveTag(TAG) not in [e.effect for e in rule_effects(CUSTOMER, RUN, ledger, {})]
 
 
 def test_nothing_follows_from_a_purchase() -> None:

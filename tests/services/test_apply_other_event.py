@@ -111,6 +111,24 @@ def test_our_own_tag_change_is_not_news(scene: Scene) -> None:
     assert "t1" not in scene.owed()
 
 
+def test_a_removal_before_ours_is_somebody_elses(scene: Scene) -> None:
+    scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
+    scene.wait(seconds=10)
+    assert scene.apply(tag_news(added=False, minutes=-20)) == Applied()
+
+
+def test_our_own_removal_is_not_news_although_we_gave_the_tag_back_since(scene: Scene) -> None:
+    scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
+    scene.wait(seconds=10)
+    scene.wait(minutes=30)
+    assert scene.apply(tag_news(added=True, minutes=20)) == Applied()  # somebody gave it again
+    scene.apply(tag_news(added=False, minutes=25))  # and took it
+    scene.apply(tag_news(added=True, minutes=28))  # and gave it
+    scene.work()
+    assert isinstance(scene.apply(tag_news(added=False, minutes=1)), Ignored)
+    assert "t1" in scene.owed()
+
+
 def test_a_removal_long_after_ours_is_somebody_elses(scene: Scene) -> None:
     scene.decided(scene.sell(a_course("c1"), a_tag("t1")))
     scene.wait(seconds=10)

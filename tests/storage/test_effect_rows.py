@@ -19,13 +19,12 @@ from plugin.domain.facts import Fact, RefundFailed
 from plugin.domain.ids import EffectKey, RunId, customer_key
 from plugin.domain.ledger import read_ledger
 from plugin.domain.rules import Turn, rule_effects, with_tells
-from plugin.ports.storage import Run, RunState, StoredEffect
+from plugin.ports.storage import Run, RunState, StoredEffect, TagChange
 from plugin.storage.unit_of_work import SqlStorage, SqlUnitOfWork
 from tests.factories import (
     CUSTOMER,
     NOW,
     ORDER,
-    STORE,
     TENANT,
     a_course,
     a_line_ref,
@@ -174,31 +173,31 @@ def test_a_person_sees_what_needs_one_newest_first(shop: SqlStorage, state: Effe
 
 
 @pytest.mark.parametrize("state", EffectState)
-def test_news_of_a_tag_that_we_change_is_our_own_echo(shop: SqlStorage, state: EffectState) -> None:
+def test_our_last_change_of_a_tag_is_known(shop: SqlStorage, state: EffectState) -> None:
+    other = customer_key("other@mail.example")
     with shop.begin(TENANT) as uow:
         ruled(uow, a_run(), *BOUGHT)
         _in_state(uow, _key_of_the_tag(uow), state, ago(minutes=1))
 
-        def is_own(*, tag: str = "t1", added: bool = False, since: datetime = NOW) -> bool:
-            return uow.effects.is_own_tag_change(CUSTOMER, STORE, tag, added=added, since=since)
-
         ours = state in (EffectState.SENDING, EffectState.DONE, EffectState.ALREADY)
-        assert is_own(since=ago(minutes=1)) is ours
-        assert not is_own(since=ago(seconds=59))
-        assert not is_own(since=ago(minutes=9), added=True)
-        assert not is_own(since=ago(minutes=9), tag="t2")
-        assert not uow.effects.is_own_tag_change(
-            customer_key("other@mail.example"), STORE, "t1", added=False, since=ago(days=1)
-        )
+        removed = TagChange(added=False, at=ago(minutes=1)) if ours else None
+        assert uow.effects.last_tag_change(CUSTOMER, a_tag("t1"), NOW) == removed
+        assert uow.effects.last_tag_change(CUSTOMER, a_tag("t1"), ago(minutes=2)) is None
+        assert uow.effects.last_tag_change(CUSTOMER, a_tag("t2"), NOW) is None
+        assert uow.effects.last_tag_change(other, a_tag("t1"), NOW) is None
 
 
-def test_news_of_a_tag_that_we_gave_back_is_our_own_echo(shop: SqlStorage) -> None:
+def test_of_our_changes_of_a_tag_the_last_until_then_counts(shop: SqlStorage) -> None:
     with shop.begin(TENANT) as uow:
         ruled(uow, a_run(), *BOUGHT)
+        _in_state(uow, _key_of_the_tag(uow), EffectState.DONE, ago(minutes=9))
         ruled(uow, a_run("run-2"), *BOUGHT, FAILED)
-        _in_state(uow, _key_of_the_tag(uow, "run-2"), EffectState.DONE, NOW)
+        _in_state(uow, _key_of_the_tag(uow, "run-2"), EffectState.DONE, ago(minutes=1))
 
-        assert uow.effects.is_own_tag_change(CUSTOMER, STORE, "t1", added=True, since=ago(hours=1))
+        given = TagChange(added=True, at=ago(minutes=1))
+        taken = TagChange(added=False, at=ago(minutes=9))
+        assert uow.effects.last_tag_change(CUSTOMER, a_tag("t1"), NOW) == given
+        assert uow.effects.last_tag_change(CUSTOMER, a_tag("t1"), ago(minutes=5)) == taken
 
 
 def test_a_key_of_a_run_is_not_the_key_of_another(shop: SqlStorage) -> None:

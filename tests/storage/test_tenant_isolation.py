@@ -151,7 +151,7 @@ def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
     writes = {"add", "save", "append", "settle", "decide", "move", "write", "set_state", "use"}
     writes |= {"add_policy", "save_access_map", "add_run", "add_effects", "wake_run", "wake"}
     writes |= {"describe_tenant"}
-    told_of_their_own = {"settings.tenant", "effects.is_own_tag_change", "audit.verify"}
+    told_of_their_own = {"settings.tenant", "effects.last_tag_change", "audit.verify"}
     with two.read(TENANT) as uow:
         reads = {
             f"{part}.{name}"
