@@ -187,12 +187,13 @@ def _gifts(known: Iterable[Fact]) -> Iterator[_Grant]:
 def _opened(tag: Holding, access: AccessMap) -> Iterator[_Grant]:
     """What a tag opens, for as long as the tag has a reason."""
     reasons = tag.living or tuple(reason for reason, _ in tag.ended)
-    ended = () if tag.living else tuple(sorted({f for _, facts in tag.ended for f in facts}))
+    # Each end of its own: what a later sale of the tag opened anew has ended with that sale.
+    ends = {()} if tag.living else {causes for _, causes in tag.ended}
     source = f"{tag.resource.installation}/{tag.resource.ref}"
     since = min(reason.since for reason in reasons)
     reason = Reason(ReasonKind.TAG, source, since, tag.resource.name, through=tag.resource)
     for resource in access.opened_by(tag.resource):
-        yield _Grant(resource, reason, ended)
+        yield from (_Grant(resource, reason, ended) for ended in ends)
 
 
 def _unpacked(bundle: _Grant, access: AccessMap) -> Iterator[_Grant]:

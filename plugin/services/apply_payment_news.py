@@ -99,9 +99,13 @@ def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund 
 
 
 def _contradicts(refund: Refund, event: PaymentRefunded) -> bool:
-    """Money went back that we wrote down as never sent: it is booked like one made elsewhere."""
+    """Money went back that we wrote down as never sent: it is booked like one made elsewhere.
+
+    Of a refund that the gateway had taken and that failed there, this is old news.
+    """
     denied = (RefundState.REFUSED, RefundState.WITHDRAWN)
-    return refund.state in denied and event.state is RefundStage.SUCCEEDED
+    is_old = refund.gateway_ref == event.refund
+    return refund.state in denied and event.state is RefundStage.SUCCEEDED and not is_old
 
 
 def _may_be_echo(refund: Refund, event: PaymentRefunded) -> bool:

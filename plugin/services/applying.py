@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from plugin.domain.facts import DisputeClosed, DisputeOpened, Refunded, RefundFailed
 from plugin.domain.ids import CustomerKey, DeliveryId, InstallationId, RunId
-from plugin.domain.orders import Order
+from plugin.domain.orders import Order, RefundRoute
 from plugin.ports.storage import SelfTestLine, UnitOfWork
 from plugin.services.announce import Announcement, announce
+from plugin.services.recognise_order import charge_of
 from plugin.services.record_sale import sale_facts
 from plugin.services.run_rules import run_rules, tell_nobody
 
@@ -62,6 +64,8 @@ class Source:
 def keep_sale(uow: UnitOfWork, order: Order, source: Source, now: datetime) -> None:
     """Keep what was told of a sale, and its lines as facts."""
     uow.orders.save(order)
+    if any(payment.route is RefundRoute.BY_HAND for payment in order.payments):
+        _take_over_charge(uow, order, source, now)
     for fact in sale_facts(order):
         uow.facts.append(fact, f"delivery {source.delivery}", now)
     tick_delivery_received(uow, source, now)
@@ -80,6 +84,19 @@ def let_rules_run(
     named = run_id or RunId(source.delivery)
     run_rules(uow, customer, named, f"delivery {source.delivery}", now, tellers)
     return Applied()
+
+
+def _take_over_charge(uow: UnitOfWork, sale: Order, source: Source, now: datetime) -> None:
+    """What a gateway told of the charge before its sale was known is told of the sale."""
+    charge = charge_of(uow, sale)
+    if charge is None:
+        return
+    for fact in uow.facts.of_customer(sale.customer):
+        if not isinstance(fact, Refunded | RefundFailed | DisputeOpened | DisputeClosed):
+            continue
+        if fact.order == charge.ref:
+            taken_over = replace(fact, order=sale.ref)
+            uow.facts.append(taken_over, f"delivery {source.delivery}", now)
 
 
 def tick_delivery_received(uow: UnitOfWork, source: Source, now: datetime) -> None:

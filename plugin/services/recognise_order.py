@@ -140,6 +140,16 @@ def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order 
     return _joined_sale(uow, told) or known_sale(uow, told)
 
 
+def charge_of(uow: UnitOfWork, sale: Order) -> Order | None:
+    """The gateway's own order that paid for `sale`, where one is kept that fits."""
+    others = {o.ref: o for o in uow.orders.of_customer(sale.customer) if o.ref != sale.ref}
+    gateways = {ref.installation for ref in others}
+    joined = join_charges([*others.values(), sale], gateways, uow.installations.get)
+    paid = {p.ref for order in joined if order.ref == sale.ref for p in order.payments}
+    fits = (o for o in others.values() if paid & {p.ref for p in o.payments})
+    return next(fits, None)
+
+
 def _joined_sale(uow: UnitOfWork, charge: Order) -> Order | None:
     """The sale that this charge paid for, as it is kept: its own payments stay its own."""
     sales = {o.ref: o for o in uow.orders.of_customer(charge.customer) if o.ref != charge.ref}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plugin.domain.errors import InvalidInput
@@ -56,3 +58,10 @@ def test_the_name_of_a_resource_makes_no_other_resource() -> None:
     assert a_course("c1", "Watercolour") == a_course("c1", "Aquarelle")
     assert len({a_course("c1", "Watercolour"), a_course("c1")}) == 1
     assert a_course("c1") < a_course("c2")
+
+
+def test_what_was_captured_is_what_the_payments_say_else_the_lines() -> None:
+    paid = an_order(a_line("1", paid=eur(1000)), payments=(a_payment(captured=eur(1250)),))
+
+    assert paid.captured == eur(1250)
+    assert replace(paid, payments=()).captured == eur(1000)

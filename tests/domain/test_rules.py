@@ -196,6 +196,22 @@ def test_what_a_sale_gave_anew_is_taken_although_we_hear_of_it_only_when_it_is_o
     assert rule_effects(CUSTOMER, RUN, ledger, after(turns, taken)) == ()
 
 
+def test_what_a_tag_opened_anew_is_taken_although_we_hear_of_it_only_when_it_is_over() -> None:
+    opens = AccessMap(tags={TAG: (COURSE,)})
+    again = an_order_ref("10500")
+    first: list[Fact] = [a_purchase(TAG), a_refund_fact(whole=True)]
+    turns = after({}, rule_effects(CUSTOMER, RUN, read_ledger(first, opens, NOW), {}))
+    second: list[Fact] = [
+        a_purchase(TAG, line=a_line_ref(order=again), at=ago(hours=3)),
+        a_refund_fact(order=again, refund="re-2", whole=True),
+    ]
+
+    ledger = read_ledger([*first, *second], opens, NOW)
+    taken = rule_effects(CUSTOMER, RUN, ledger, turns)
+    assert [planned.effect for planned in taken][:2] == [RevokeAccess(COURSE), RemoveTag(TAG)]
+    assert rule_effects(CUSTOMER, RUN, ledger, after(turns, taken)) == ()
+
+
 def test_a_tag_that_we_gave_back_is_taken_when_an_older_removal_is_heard_of() -> None:
     sold: list[Fact] = [a_purchase(TAG, at=ago(days=9))]
     turns = {TAG: Turn(2, taken=False)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from plugin.domain.events import (
     DisputeNews,
     SaleMade,
+    StoreEvent,
 )
-from plugin.domain.facts import Refunded
+from plugin.domain.facts import DisputeOpened, Refunded
+from plugin.domain.ids import InstallationId
 from plugin.domain.orders import DisputeStage, Order, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
@@ -23,6 +27,7 @@ from plugin.services.settle_refund import settle_refund
 from tests.factories import (
     BANK,
     NOW,
+    STORE,
     a_choice,
     a_course,
     a_line,
@@ -35,6 +40,7 @@ from tests.factories import (
 from tests.fakes.platforms import Mood
 from tests.services.event_cases import (
     by_hand,
+    cancelled,
     facts,
     hand_sale,
     hold,
@@ -120,6 +126,10 @@ def test_pending_and_failed_news_move_our_refund(scene: Scene) -> None:
     assert scene.states(plan) == [RefundState.REFUSED]
     scene.apply(refunded(RefundStage.PENDING, refund="re-1"), at=BANK)
     assert scene.states(plan) == [RefundState.REFUSED]
+    late = refunded(refund="re-1", order=scene.shop.orders["10412"])  # from before it failed
+    assert scene.apply(late, at=BANK) == Applied()
+    assert scene.states(plan) == [RefundState.REFUSED]
+    assert facts(scene, Refunded) == []
 
 
 def test_failed_news_of_what_waits_for_a_person_has_it_looked_up(scene: Scene) -> None:
@@ -253,6 +263,42 @@ def test_a_charge_refunded_elsewhere_is_of_the_sale_that_it_paid_for(scene: Scen
         kept = uow.orders.get(order.ref)
     assert kept is not None
     assert kept.payments == order.payments  # the joint is made anew each time
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("sale", "charge", "cancelled"))))
+def test_a_charge_may_be_refunded_before_its_sale_is_known(
+    scene: Scene, order: Sequence[str]
+) -> None:
+    """Then it is booked under the charge, and counts for the sale once that is told."""
+    sold = hand_sale(a_course("c1"))
+    hold(scene, a_course("c1"))
+    news: dict[str, tuple[StoreEvent, InstallationId]] = {
+        "sale": (SaleMade(sold), STORE),
+        "charge": (refunded(payment="ch-1", order=charge(sold)), BANK),
+        "cancelled": (cancelled(sold), STORE),
+    }
+    for name in (*order, *order):
+        event, at = news[name]
+        scene.apply(event, at=at)
+        scene.work()
+    assert scene.held() == set()
+    assert len(told(scene)) == 1
+
+
+def test_a_refund_that_failed_before_its_sale_is_known_ends_nothing(scene: Scene) -> None:
+    sold = hand_sale(a_course("c1"))
+    hold(scene, a_course("c1"))
+    scene.apply(refunded(payment="ch-1", order=charge(sold)), at=BANK)
+    failed = refunded(RefundStage.FAILED, payment="ch-1", order=charge(sold))
+    scene.apply(failed, at=BANK)
+    other = DisputeNews(
+        a_payment_ref("ch-1"), "dp-1", eur(4900), DisputeStage.OPEN, NOW, charge(sold)
+    )
+    scene.apply(other, at=BANK)
+    scene.apply(SaleMade(sold))
+    scene.work()
+    assert scene.held() == scene.owed() == {"c1"}
+    assert len(facts(scene, DisputeOpened)) == 2
 
 
 def test_a_matched_charge_closes_a_refund_by_hand(scene: Scene) -> None:
