@@ -9,15 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from plugin.domain.facts import RefundFailed
+from plugin.domain.facts import Refunded, RefundFailed
 from plugin.domain.ids import PlanId, RunId
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, Refund, RefundState, may_move
 from plugin.ports.storage import RefundMove, StoredPlan, UnitOfWork
 from plugin.services.announce_refund import failed_later_tells, promised_tells, trouble_tells
 from plugin.services.record_sale import known_sales
-from plugin.services.run_rules import run_rules, telling
+from plugin.services.run_rules import run_rules, tell_nobody, telling
 
+_BROKEN = frozenset({RefundState.REFUSED, RefundState.WITHDRAWN, RefundState.FAILED_LATER})
+"""States of a part after which its plan will never be whole."""
 BY_HAND = "by_hand"
 """The reason of a move that a person made after looking at the gateway."""
 
@@ -71,13 +73,20 @@ def _follow(uow: UnitOfWork, refund: Refund, now: datetime) -> None:
     plan = plan_of(uow, refund)
     match refund.state:
         case RefundState.SUCCEEDED:
-            if all(r.state is RefundState.SUCCEEDED for r in uow.refunds.of_plan(refund.plan)):
+            states = {part.state for part in uow.refunds.of_plan(refund.plan)}
+            if states == {RefundState.SUCCEEDED}:
                 _complete(uow, plan, now)
+            elif states & _BROKEN:
+                _book_parts(uow, plan, now)
+                cause = f"refund {refund.id}"
+                run_rules(uow, plan.customer, RunId(refund.id), cause, now, tell_nobody)
         case RefundState.FAILED_LATER:
             _reverse(uow, plan, refund, now)
         case RefundState.WITHDRAWN if refund.reason == BY_HAND:
-            pass  # whoever looked at the gateway knows
+            _book_parts(uow, plan, now)  # and whoever looked at the gateway needs no telling
         case RefundState.REFUSED | RefundState.NEEDS_PERSON | RefundState.WITHDRAWN:
+            if refund.state in _BROKEN:
+                _book_parts(uow, plan, now)
             run_id = RunId(f"{refund.id}-{refund.state}-{refund.wakes}")
             tells = telling(trouble_tells(uow, plan, refund))
             run_rules(uow, plan.customer, run_id, f"refund {refund.id}", now, tells)
@@ -107,10 +116,28 @@ def _complete(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
     run_rules(uow, plan.customer, RunId(plan.id), f"plan {plan.id}", now, tells, plan.cancels)
 
 
+def _book_parts(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
+    """Of a refund that will never be whole, each part that stands counts by itself."""
+    for part in uow.refunds.of_plan(plan.id):
+        if part.state is RefundState.SUCCEEDED:
+            fact = Refunded(
+                customer=plan.customer,
+                order=plan.order,
+                refund=part.id,
+                at=now,
+                amount=part.amount,
+                by_payment=((part.payment, part.amount),),
+                captured=plan.fact.captured,
+            )
+            uow.facts.append(fact, f"refund {part.id}", now)
+
+
 def _reverse(uow: UnitOfWork, plan: Plan, refund: Refund, now: datetime) -> None:
     """Money that had counted as back is not: what was taken is owed again, visibly."""
-    fact = RefundFailed(plan.customer, plan.order, plan.fact.refund, now)
-    uow.facts.append(fact, f"refund {refund.id}", now)
+    for booked_as in (plan.fact.refund, refund.id):
+        fact = RefundFailed(plan.customer, plan.order, booked_as, now)
+        uow.facts.append(fact, f"refund {refund.id}", now)
+    _book_parts(uow, plan, now)
     run_id = RunId(f"{refund.id}-{refund.state}")
     tells = failed_later_tells(uow, plan, refund)
     run_rules(uow, plan.customer, run_id, f"refund {refund.id}", now, tells)

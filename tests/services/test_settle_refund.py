@@ -56,6 +56,14 @@ def failed_later(refund: str = "re-1", payment: str = "pay-10412") -> PaymentRef
     )
 
 
+def elsewhere(
+    payment: str, cents: int, order: Order, refund: str = "re-elsewhere"
+) -> PaymentRefunded:
+    return PaymentRefunded(
+        a_payment_ref(payment), refund, eur(cents), RefundStage.SUCCEEDED, soon(days=4), order=order
+    )
+
+
 def by_hand(scene: Scene) -> Plan:
     payment = a_payment("pay-10412", route=RefundRoute.BY_HAND)
     return scene.decided(scene.sell(order=sale(a_course("c1"), payments=(payment,))))
@@ -108,7 +116,9 @@ def test_a_part_that_is_refused_is_told_and_changes_no_access(scene: Scene) -> N
     scene.bank.moods = [Mood.PLAIN, Mood.NO]
     scene.wait(seconds=10)
     assert sorted(scene.states(plan)) == [RefundState.REFUSED, RefundState.SUCCEEDED]
-    assert facts(scene, Refunded) == []
+    (fact,) = facts(scene, Refunded)  # the part that stands, by itself
+    assert isinstance(fact, Refunded)
+    assert (fact.refund == plan.id, fact.ends, fact.whole) == (False, (), False)
     assert scene.held() == {"c1", "t1"}
     assert len(scene.mailer.sent) == len(scene.desk.notes) == 1
 
@@ -159,6 +169,47 @@ def test_each_part_that_fails_later_is_told_and_access_comes_back_once(scene: Sc
     assert scene.held() == {"c1", "t1"}
     assert len(scene.mailer.sent) == 2
     assert scene.shop.called("restore").count("c1") == 1
+
+
+def test_the_part_that_stands_counts_when_the_rest_is_refunded_elsewhere(scene: Scene) -> None:
+    order = two_parts(scene)
+    scene.decided(order)
+    scene.wait(seconds=10)
+    lost, stands = scene.bank.paid
+    scene.apply(failed_later(lost.ref, lost.payment), at=BANK)
+    scene.work()
+    assert scene.held() == {"c1", "t1"}
+    scene.apply(elsewhere(lost.payment, lost.amount.minor - 1, order), at=BANK)
+    scene.work()
+    assert scene.held() == {"c1", "t1"}
+    scene.apply(elsewhere(lost.payment, 1, order, "re-last"), at=BANK)
+    scene.work()
+    assert scene.held() == set()
+    scene.apply(failed_later(stands.ref, stands.payment), at=BANK)  # and then this one too
+    scene.work()
+    assert scene.held() == {"c1", "t1"}
+
+
+@pytest.mark.parametrize("moods", [(Mood.NO, Mood.PENDING), (Mood.PENDING, Mood.NO)])
+def test_a_part_that_goes_through_beside_a_refused_one_counts_by_itself(
+    scene: Scene, moods: tuple[Mood, Mood]
+) -> None:
+    order = two_parts(scene)
+    plan = scene.decided(order)
+    scene.bank.moods = list(moods)
+    scene.wait(seconds=10)
+    (pending,) = scene.bank.paid
+    pending.state = "succeeded"
+    scene.wait(hours=1)
+    assert sorted(scene.states(plan)) == [RefundState.REFUSED, RefundState.SUCCEEDED]
+    (fact,) = facts(scene, Refunded)
+    assert isinstance(fact, Refunded)
+    assert (fact.amount, fact.ends) == (pending.amount, ())
+    assert scene.held() == {"c1", "t1"}
+    refused = next(r for r in scene.refunds(plan) if r.state is RefundState.REFUSED)
+    scene.apply(elsewhere(refused.payment.ref, refused.amount.minor, order), at=BANK)
+    scene.work()
+    assert scene.held() == set()
 
 
 def test_trouble_of_a_plan_without_a_ticket_goes_to_the_open_ones(scene: Scene) -> None:
