@@ -92,6 +92,9 @@ def with_verdict(**changes: object) -> Callable[[PlanInputs], PlanInputs]:
     )
 
 
+TAKEN_FOR_THIS = Turn(1, taken=True, seen=(sealed().fact.id,))
+
+
 def test_the_hash_is_the_one_of_rfc_8785() -> None:
     plan = sealed()
 
@@ -139,7 +142,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - JSON goes in, JSON comes out
         sealed(with_line(a_line(gives=None, title="Another name"))),
         sealed(lambda inputs: replace(inputs, facts=(*inputs.facts, a_gift(COURSE)))),
         sealed(lambda inputs: replace(inputs, has={STORE: None})),
-        sealed(lambda inputs: replace(inputs, turns={COURSE: Turn(1, taken=True)})),
+        sealed(lambda inputs: replace(inputs, turns={COURSE: TAKEN_FOR_THIS})),
         sealed(lambda _inputs: plan_inputs(replace(SOLD, subscription=a_subscription()))),
         sealed(lambda _inputs: plan_inputs(an_order(ref=an_order_ref("10413")))),
         sealed(tells=[("note", replace(NOTE, body="50 € went back.")), TELLS[1]]),
