@@ -97,6 +97,8 @@ def tab_to(page: Page, target: str) -> None:
     """Go on by Tab alone, until `target` has the focus; every stop on the way must be seen."""
     for _ in range(80):
         page.keyboard.press("Tab")
+        # While an answer is swapped in, the focus is nowhere for a moment.
+        page.wait_for_function("document.activeElement !== document.body")
         if page.locator(target).evaluate("it => it === document.activeElement"):
             return
         assert page.evaluate("document.activeElement.matches(':focus-visible')")
