@@ -59,11 +59,12 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     from plugin.web.access_log import install_access_log
     from plugin.web.admin import admin_blueprint
     from plugin.web.context import WebContext
+    from plugin.web.headers import unframed
     from plugin.web.install import install_blueprint
     from plugin.web.panel import panel_blueprint
     from plugin.web.public import public_blueprint
     from plugin.web.security import install_security
-    from webhooks.http import Intake, webhooks_blueprint
+    from webhooks.http import Intake, straight_in, webhooks_blueprint
     from webhooks.inbox import Inbox
 
     parts = parts or put_together(settings or read_settings())
@@ -90,6 +91,8 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     app.register_blueprint(install_blueprint(context))
     app.register_blueprint(admin_blueprint(context))
     install_security(app, context)
+    straight = straight_in(app.wsgi_app, intake, unframed(https=parts.settings.is_https))
+    app.wsgi_app = straight  # type: ignore[method-assign, assignment]  # where Flask wants its middleware
     return app
 
 

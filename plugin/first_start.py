@@ -1,6 +1,7 @@
 """Opening the house, and making what is missing: folder, keys, schema, the first tenant.
 
-Safe to run at every start: what is there stays as it is. Never prints a secret.
+Safe to run at every start: what is there stays as it is. Never makes a new database where one was
+in use, and never prints a secret.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from plugin.settings import Settings
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.schema_version import is_current
+from plugin.storage.soundness import mark_in_use, refuse_unsound
 from plugin.storage.unit_of_work import SqlStorage
 
 DEFAULT_POLICY = "thirty_days_then_months"
@@ -59,6 +61,7 @@ def open_house(settings: Settings) -> House:
 def _opened(settings: Settings) -> House:
     keys = settings.secret_keys or _kept_keys(settings)
     engine = open_database(settings.database_url)
+    refuse_unsound(engine)
     return House(engine, SqlStorage(engine, Keyring(keys)), tuple(_signing(key) for key in keys))
 
 
@@ -83,6 +86,7 @@ def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
         add_tenant(house.storage, Tenant(TenantId(mint.id()), "Your store", owners), clock)
     elif owners and owners != home.owners:
         house.storage.name_owners(home.id, owners)
+    mark_in_use(house.engine)
     return house
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -72,8 +73,12 @@ class PostgresServer:
         engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+@contextmanager
+def postgres_server_at_hand() -> Iterator[PostgresServer]:
+    """The server that is given, else one of our own until the end of the block.
+
+    Raises ModuleNotFoundError where there is neither.
+    """
     given = os.environ.get(GIVEN_SERVER)
     if given:
         yield PostgresServer(given)
@@ -91,8 +96,16 @@ def postgres_server() -> Iterator[PostgresServer]:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             server.run(f"ALTER SYSTEM SET {setting} = off")  # nothing here must outlive a power cut
         server.run("SELECT pg_reload_conf()")
+        try:
+            yield server
+        finally:
+            started.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with postgres_server_at_hand() as server:
         yield server
-        started.cleanup()
 
 
 @pytest.fixture(scope="session")

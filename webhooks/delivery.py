@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Self
@@ -115,5 +116,6 @@ class Delivery:
         return f"sha256:{self.digest()}"
 
 
+@lru_cache(maxsize=1024)
 def _folded(name: str) -> str:
     return name.lower().replace("_", "-")

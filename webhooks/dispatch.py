@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from plugin.domain.errors import InvalidInput, MakegoodError, OutcomeUnknown, RetryLater
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import DeliveryId, TenantId
+from plugin.domain.money import InvalidAmount
 from plugin.domain.texts import one_line
 from plugin.platforms.registry import Registry
-from plugin.platforms.strict_json import Malformed, Unreadable, read_json
+from plugin.platforms.strict_json import JsonValue, Malformed, Unreadable, read_json
 from plugin.ports import Clock, ConfirmsEvents, Connection
 from plugin.ports.platforms import Platforms
 from plugin.ports.storage import DeliveryState, InstallationStatus, Storage, StoredDelivery
@@ -58,8 +59,14 @@ class Dispatch:
         if installation is None or installation.status is InstallationStatus.REMOVED:
             self._settle(stored, DeliveryState.FAILED, "not connected any more")
             return
+        connection = installation.connection
         try:
-            self._bring_to_end(stored, installation.connection)
+            document = read_json(stored.body)
+            stored = self._with_topic(stored, connection, document)
+            self._bring_to_end(stored, connection, document)
+        except (Unreadable, InvalidAmount) as error:
+            # Amounts also where they contradict the sale that we know: of another currency, say.
+            self._settle(stored, DeliveryState.UNREADABLE, str(error))
         except (RetryLater, OutcomeUnknown) as error:
             self._retry(stored, error.code)
         except MakegoodError as error:
@@ -70,19 +77,38 @@ class Dispatch:
             _log.error("dispatch.fault delivery=%s kind=%s", stored.id, kind)
             self._retry(stored, f"fault: {kind}")
 
-    def _bring_to_end(self, stored: StoredDelivery, connection: Connection) -> None:
+    def _with_topic(
+        self, stored: StoredDelivery, connection: Connection, document: JsonValue
+    ) -> StoredDelivery:
+        """With the vendor's word for what it is, where that stands in the body."""
         try:
-            events = self._read(stored, connection)
-        except (Unreadable, Malformed, InvalidInput) as error:
+            manifest = self.registry.manifest(connection.kind, connection.platform)
+        except InvalidInput:  # the platform is gone; its parser, which is too, says so
+            return stored
+        field = None if manifest.webhooks is None else manifest.webhooks.topic_field
+        if field is None:
+            return stored
+        for part in field.split("."):
+            document = document.get(part) if isinstance(document, dict) else None
+        return replace(stored, topic=one_line(document)[:255] if isinstance(document, str) else "")
+
+    def _bring_to_end(
+        self, stored: StoredDelivery, connection: Connection, document: JsonValue
+    ) -> None:
+        try:
+            events = self._read(stored, connection, document)
+        except (Malformed, InvalidInput) as error:
             self._settle(stored, DeliveryState.UNREADABLE, str(error))
             return
         self._apply(stored, connection, events)
 
-    def _read(self, stored: StoredDelivery, connection: Connection) -> Sequence[StoreEvent]:
+    def _read(
+        self, stored: StoredDelivery, connection: Connection, document: JsonValue
+    ) -> Sequence[StoreEvent]:
         """The delivery's events, each as the store's API tells it where that must be asked."""
         parse = self.registry.parser(connection.kind, connection.platform)
         delivery = Delivery(stored.body, stored.headers, stored.received_at)
-        events: list[StoreEvent] = parse(delivery, connection.installation, read_json(stored.body))
+        events: list[StoreEvent] = parse(delivery, connection.installation, document)
         confirms = self.platforms.able(connection, ConfirmsEvents)
         return events if confirms is None else [confirms.confirm(event) for event in events]
 
@@ -101,7 +127,7 @@ class Dispatch:
             waits = [o.until for o in outcomes if isinstance(o, MustWait)]
             if not waits:
                 state, reason = _summary(outcomes)
-                uow.deliveries.settle(stored.id, state, reason=one_line(reason))
+                uow.deliveries.settle(stored.id, state, reason=one_line(reason), topic=stored.topic)
                 uow.commit()
         if waits:
             # Nothing of this delivery is applied until all of it can be: its parts belong together.
@@ -126,7 +152,9 @@ class Dispatch:
         wake_at: datetime | None = None,
     ) -> None:
         with self.storage.begin(stored.tenant) as uow:
-            uow.deliveries.settle(stored.id, state, reason=one_line(reason), wake_at=wake_at)
+            uow.deliveries.settle(
+                stored.id, state, reason=one_line(reason), topic=stored.topic, wake_at=wake_at
+            )
             uow.commit()
 
     def replay(self, tenant: TenantId, delivery_id: DeliveryId) -> bool:
@@ -136,7 +164,11 @@ class Dispatch:
             if stored is None:
                 return False
             uow.deliveries.settle(
-                stored.id, DeliveryState.RECEIVED, reason="replayed", wake_at=self.clock.now()
+                stored.id,
+                DeliveryState.RECEIVED,
+                reason="replayed",
+                topic=stored.topic,
+                wake_at=self.clock.now(),
             )
             uow.audit.write(self.clock.now(), "operator", "delivery.replayed", delivery_id, {})
             uow.commit()

@@ -3,39 +3,46 @@
 Unsigned or wrongly signed: 401, nothing stored. Too large: 413. Unknown address: 404. No byte that
 is not rightly signed causes a write, an outgoing call or a 5xx; a database that does not answer is
 a 503 that asks for a repeat.
+
+The door speaks WSGI. It stands in Flask's table of routes like every other view, and `straight_in`
+leads to it past Flask: making and unmaking a Flask request costs more than the whole accept.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
+from datetime import datetime
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wsgi import get_content_length, get_input_stream
 
-from plugin.domain.errors import InvalidInput, NeedsHuman
+from plugin.domain.errors import NeedsHuman, RetryLater
 from plugin.domain.ids import InstallationId
-from plugin.platforms.manifest import (
-    PlatformManifest,
-    Webhooks,
-)
-from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.platforms.registry import Registry
-from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.ports import Clock
-from plugin.ports.storage import Installation, InstallationStatus, Storage
-from plugin.services.webhook_secrets import webhook_secrets
+from plugin.ports.storage import Storage
 from plugin.web.auth import Access, open_to
 from webhooks.delivery import Delivery, DuplicateHeader
 from webhooks.inbox import Inbox
+from webhooks.listeners import Listener, Listeners
 from webhooks.signatures import Rejected, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY = 1024 * 1024
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The shape of an installation's id: no other text reaches the database, which may choke on it."""
+_ADDRESS = re.compile(r"/webhooks/([a-z0-9_]+)/([A-Za-z0-9_-]{1,64})/?")
 _log = logging.getLogger("makegood.intake")
 
 
@@ -49,10 +56,102 @@ class Intake:
     clock: Clock
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, and after how many seconds to come again. Never with a body."""
+
+    status: HTTPStatus
+    retry_after: int | None = None
+
+
+class Door:
+    """Takes one request after the other in, from any thread."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._inbox = intake.inbox
+        self._clock = intake.clock
+        self._listeners = Listeners(intake.storage, intake.registry)
+
+    def answer(self, environ: WSGIEnvironment, platform: str, installation: str) -> Answer:
+        """What to answer to a post at the address of `platform` and `installation`."""
+        length = get_content_length(environ)
+        if length is not None and length > MAX_BODY:
+            return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        try:
+            body = _read_body(get_input_stream(environ))
+        except ClientDisconnected:
+            return Answer(HTTPStatus.BAD_REQUEST)
+        if len(body) > MAX_BODY:
+            return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            return Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        if not _ID.fullmatch(installation):
+            return Answer(HTTPStatus.NOT_FOUND)
+        try:
+            return self._take_in(environ, platform, InstallationId(installation), body)
+        except (SQLAlchemyError, RetryLater) as error:
+            # Its kind alone: the statement's parameters are the delivery.
+            kind = type(error).__name__
+            _log.error("intake.database_failed installation=%s kind=%s", installation, kind)
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=30)
+        except NeedsHuman as error:
+            _log.error("intake.unusable installation=%s code=%s", installation, error.code)
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=300)
+
+    def _take_in(
+        self, environ: WSGIEnvironment, platform: str, installation: InstallationId, body: bytes
+    ) -> Answer:
+        now = self._clock.now()
+        listener = self._listeners.remembered(platform, installation)
+        proven = None if listener is None else _proven(listener, environ, body, now)
+        if listener is None or not isinstance(proven, Delivery):
+            # Memory is a second old: before anybody is turned away, the database is asked.
+            listener = self._listeners.read(platform, installation)
+            if listener is None:
+                return Answer(HTTPStatus.NOT_FOUND)
+            proven = _proven(listener, environ, body, now)
+            if not isinstance(proven, Delivery):
+                _log.warning("intake.refused installation=%s reason=%s", installation, proven)
+                return Answer(HTTPStatus.UNAUTHORIZED)
+        self._inbox.take_in(listener.tenant, listener.installation, proven, listener.declared)
+        return Answer(HTTPStatus.OK)
+
+
+def _read_body(stream: IO[bytes]) -> bytes:
+    """The body, or a little more than the most that is taken: a read may give less than asked."""
+    body = bytearray()
+    while len(body) <= MAX_BODY and (chunk := stream.read(MAX_BODY + 1 - len(body))):
+        body += chunk
+    return bytes(body)
+
+
+def _proven(
+    listener: Listener, environ: WSGIEnvironment, body: bytes, now: datetime
+) -> Delivery | str:
+    """The delivery, when it is rightly signed; else why not, in a few words for the log."""
+    try:
+        delivery = Delivery.from_headers(EnvironHeaders(environ).items(), body, now)
+    except DuplicateHeader as error:
+        return error.code
+    verdict = verify(listener.signature, delivery, listener.secrets, now)
+    return verdict.reason if isinstance(verdict, Rejected) else delivery
+
+
+# --- two ways in ----------------------------------------------------------------------------------
+
+
 def webhooks_blueprint(intake: Intake) -> Blueprint:
     """Routes `/webhooks/<platform>/<installation>`."""
     blueprint = Blueprint("webhooks", __name__)
-    receive: Callable[[str, str], Response] = _receiver(intake)
+    door = Door(intake)
+
+    def receive(platform: str, installation: str) -> Response:
+        answer = door.answer(request.environ, platform, installation)
+        response = Response(status=answer.status)
+        if answer.retry_after is not None:
+            response.headers["Retry-After"] = str(answer.retry_after)
+        return response
+
     blueprint.add_url_rule(
         "/webhooks/<platform>/<installation>",
         "receive",
@@ -64,104 +163,28 @@ def webhooks_blueprint(intake: Intake) -> Blueprint:
     return blueprint
 
 
-def _receiver(intake: Intake) -> Callable[[str, str], Response]:
-    def receive(platform: str, installation: str) -> Response:
-        length = request.content_length
-        if length is not None and length > MAX_BODY:
-            return _answer(413)
-        body = _read_body(request.stream)
-        if len(body) > MAX_BODY:
-            return _answer(413)
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return _answer(415)
-        if not _ID.fullmatch(installation):
-            return _answer(404)
+def straight_in(
+    application: WSGIApplication, intake: Intake, headers: Sequence[tuple[str, str]]
+) -> WSGIApplication:
+    """`application`, with posts to a webhook's address led to the door, and `headers` on answers.
+
+    All else, also what looks like such an address and is none, is the application's.
+    """
+    door = Door(intake)
+    common = [*headers, ("Content-Length", "0")]
+
+    def lead(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        address = _ADDRESS.fullmatch(environ.get("PATH_INFO", ""))
+        if address is None or environ["REQUEST_METHOD"] != "POST":
+            return application(environ, start_response)
         try:
-            found = intake.storage.find_installation(InstallationId(installation))
-            if found is None or not _listens(found, platform):
-                return _answer(404)
-            return _take_in(intake, found, body)
-        except SQLAlchemyError as error:
-            # Its kind alone: the statement's parameters are the delivery.
-            kind = type(error).__name__
-            _log.error("intake.database_failed installation=%s kind=%s", installation, kind)
-            return _answer(503, retry_after=30)
-        except NeedsHuman as error:
-            _log.error("intake.unusable installation=%s code=%s", installation, error.code)
-            return _answer(503, retry_after=300)
+            answer = door.answer(environ, address[1], address[2])
+        except Exception as error:  # noqa: BLE001 - nobody stands behind us to answer for a bug
+            _log.exception("intake.fault kind=%s", type(error).__name__)
+            answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR)
+        status, later = answer.status, answer.retry_after
+        more = [] if later is None else [("Retry-After", str(later))]
+        start_response(f"{status.value} {status.phrase}", [*common, *more])
+        return [b""]
 
-    return receive
-
-
-def _read_body(stream: IO[bytes]) -> bytes:
-    """The body, or a little more than the most that is taken: a read may give less than asked."""
-    body = bytearray()
-    while len(body) <= MAX_BODY and (chunk := stream.read(MAX_BODY + 1 - len(body))):
-        body += chunk
-    return bytes(body)
-
-
-def _listens(found: Installation, platform: str) -> bool:
-    return found.connection.platform == platform and found.status is not InstallationStatus.REMOVED
-
-
-def _take_in(intake: Intake, found: Installation, body: bytes) -> Response:
-    connection = found.connection
-    declared = _declared(intake.registry, found)
-    if declared is None or declared.signature is None:
-        return _answer(404)
-    now = intake.clock.now()
-    try:
-        delivery = Delivery.from_headers(request.headers.items(), body, now)
-    except DuplicateHeader:
-        return _answer(401)
-    secrets = _secrets(connection.secrets)
-    verdict = verify(declared.signature, delivery, secrets, now)
-    if isinstance(verdict, Rejected):
-        _log.warning(
-            "intake.refused installation=%s reason=%s", connection.installation, verdict.reason
-        )
-        return _answer(401)
-    name = delivery.delivery_id(declared.delivery_id_header)
-    is_new = intake.inbox.take_in(
-        connection.tenant, connection.installation, delivery, name, _topic(declared, delivery)
-    )
-    _log.info("intake.taken installation=%s new=%s", connection.installation, is_new)
-    return _answer(200)
-
-
-def _declared(registry: Registry, found: Installation) -> Webhooks | None:
-    try:
-        manifest: PlatformManifest = registry.manifest(
-            found.connection.kind, found.connection.platform
-        )
-    except InvalidInput:
-        return None
-    except InvalidManifest:
-        # Ours to mend, and the sender can wait: anything but a 5xx could make them give up.
-        raise NeedsHuman("broken_manifest", "run `makegood platforms check`") from None
-    return manifest.webhooks
-
-
-def _secrets(secrets: Mapping[str, str]) -> Sequence[bytes]:
-    return [secret.encode() for secret in webhook_secrets(secrets)]
-
-
-def _topic(declared: Webhooks, delivery: Delivery) -> str:
-    """The vendor's word for what this is, for lists that people read; empty where none is told."""
-    if declared.topic_header is not None:
-        return delivery.header(declared.topic_header) or ""
-    try:
-        document = read_json(delivery.body)
-    except Unreadable:
-        return ""
-    for part in (declared.topic_field or "").split("."):
-        document = document.get(part) if isinstance(document, dict) else None
-    return document if isinstance(document, str) else ""
-
-
-def _answer(status: int, retry_after: int | None = None) -> Response:
-    response = Response(status=status)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
-    return response
+    return lead

@@ -1,17 +1,18 @@
 """Take a verified delivery in: committed with a full sync before anybody says thanks.
 
-Never interprets it. A delivery of a name that this installation already sent is known: it is
-answered like the first and stored once. What cannot be read is stored too, since the sender did
-nothing wrong that a repeat would mend.
+Never opens the body: the worker does, in its own time. What cannot be read is stored like all else,
+since the sender did nothing wrong that a repeat would mend. A delivery of a name that this
+installation already sent is known: it is answered like the first and stored once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.domain.texts import one_line
-from plugin.platforms.strict_json import Unreadable, read_json
+from plugin.platforms.manifest import Webhooks
 from plugin.ports import Mint
 from plugin.ports.storage import DeliveryState, Storage, StoredDelivery
 from webhooks.delivery import Delivery
@@ -31,36 +32,25 @@ class Inbox:
         tenant: TenantId,
         installation: InstallationId,
         delivery: Delivery,
-        name: str,
-        topic: str,
+        declared: Webhooks,
     ) -> bool:
         """Commit the delivery. False when it was here before; nothing is stored then.
 
-        `name` is the vendor's id of the delivery, unique per installation.
+        `declared` tells in which header the vendor puts the delivery's name, unique per
+        installation, and perhaps its topic. Raises as `Storage.take_in`.
         """
-        state, reason = _readable(delivery.body)
+        header = declared.topic_header
+        topic = None if header is None else delivery.header(header)
         stored = StoredDelivery(
             id=DeliveryId(self.mint.id()),
             tenant=tenant,
             installation=installation,
-            name=name,
-            topic=one_line(topic)[:255],
+            name=delivery.delivery_id(declared.delivery_id_header),
+            topic=one_line(topic or "")[:255],
             received_at=delivery.received_at,
-            headers=dict(list(delivery.headers.items())[:KEPT_HEADERS]),
+            headers=dict(islice(delivery.headers.items(), KEPT_HEADERS)),
             body=delivery.body,
-            state=state,
-            reason=reason,
-            wake_at=delivery.received_at if state is DeliveryState.RECEIVED else None,
+            state=DeliveryState.RECEIVED,
+            wake_at=delivery.received_at,
         )
-        with self.storage.begin(tenant) as uow:
-            is_new = uow.deliveries.add(stored)
-            uow.commit()
-        return is_new
-
-
-def _readable(body: bytes) -> tuple[DeliveryState, str]:
-    try:
-        read_json(body)
-    except Unreadable as error:
-        return DeliveryState.UNREADABLE, error.code
-    return DeliveryState.RECEIVED, ""
+        return self.storage.take_in(stored)

@@ -9,6 +9,7 @@ from plugin.domain.errors import MakegoodError
 from plugin.ports.storage import Installation, InstallationStatus, Tenant
 from plugin.settings import Settings
 from plugin.storage.database import sqlite_facts
+from plugin.storage.soundness import refuse_unsound
 
 if TYPE_CHECKING:
     from plugin.app import Parts
@@ -22,6 +23,7 @@ def check_house(parts: Parts, say: Say) -> tuple[dict[str, object], list[str], l
     Asks no platform anything, and sends no mail.
     """
     settings = parts.settings
+    refuse_unsound(parts.house.engine, most_bytes=None)
     tenants = parts.house.storage.tenants()
     faults = [f"{stem}: {why}" for (_, stem), why in parts.registry.broken.items()]
     installations: list[Installation] = []

@@ -81,12 +81,16 @@ def _known(error: Exception) -> tuple[int, str, str] | None:
     from plugin.import_guard import ImportNameTaken
     from plugin.platforms.data_files import DataMissing
     from plugin.platforms.manifest_schema import InvalidManifest
+    from plugin.storage.soundness import is_damage
 
     match error:
         case ImportNameTaken() | DataMissing():
             return NEEDS_PERSON, "installation", str(error)
         case InvalidManifest():
             return WRONG, "invalid_manifest", f"{error}; see `makegood platforms check`"
+        case DBAPIError() if is_damage(error):
+            advice = "keep the file, and put a copy that you kept in its place"
+            return NEEDS_PERSON, "damaged_database", f"the database is damaged: {advice}"
         case DBAPIError():
             # Its own text would show the row it was about.
             kind = type(error.orig).__name__

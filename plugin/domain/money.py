@@ -45,6 +45,10 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,4})?")
 
 
+class InvalidAmount(InvalidInput):
+    """An amount that cannot be, or two that do not go together: what told of them is wrong."""
+
+
 def exponent(currency: str) -> int:
     """How many decimals `currency` has by ISO 4217: 2 for EUR, 0 for JPY, 3 for KWD."""
     return _EXPONENTS.get(currency, 2)
@@ -59,11 +63,11 @@ class Money:
 
     def __post_init__(self) -> None:
         if isinstance(self.minor, bool) or not isinstance(self.minor, int):
-            raise InvalidInput("amount", "give whole minor units")
+            raise InvalidAmount("amount", "give whole minor units")
         if not _CURRENCY.fullmatch(self.currency):
-            raise InvalidInput("currency", "give a three-letter ISO 4217 code in capitals")
+            raise InvalidAmount("currency", "give a three-letter ISO 4217 code in capitals")
         if abs(self.minor) > MAX_MINOR:
-            raise InvalidInput("amount", "this is larger than any order can be")
+            raise InvalidAmount("amount", "this is larger than any order can be")
 
     def __add__(self, other: Money) -> Money:
         return Money(self.minor + self._same(other), self.currency)
@@ -82,7 +86,7 @@ class Money:
 
     def _same(self, other: Money) -> int:
         if other.currency != self.currency:
-            raise InvalidInput("currency", f"{self.currency} and {other.currency} do not mix")
+            raise InvalidAmount("currency", f"{self.currency} and {other.currency} do not mix")
         return other.minor
 
     def decimal(self) -> str:

@@ -24,6 +24,8 @@ def is_plain(text: str) -> bool:
 
 def one_line(text: str) -> str:
     """`text` on one line: a run of blanks and controls becomes one space. For names from stores."""
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text  # what most names and topics are
     spaced = "".join(c if is_one_line(c) else " " for c in text)
     return " ".join(spaced.split())
 

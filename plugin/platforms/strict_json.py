@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from math import isinf
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -25,10 +26,10 @@ _WHITESPACE = " \t\n\r"
 _LARGEST_DEPTH = 256
 _WIDE_ENCODING_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
-# A string as one match, so that brackets inside it are not counted. The closing quote is optional
-# and the repeats are possessive: an unclosed string is swallowed once, not tried again from every
-# quote in it (which would take quadratic time on a hostile body).
-_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+# Everything but brackets; a string is one match, so that brackets inside it do not count. The
+# closing quote is optional and the repeats are possessive: an unclosed string is swallowed once,
+# not tried again from every quote in it (which would take quadratic time on a hostile body).
+_NO_BRACKETS = re.compile(r'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)++', re.DOTALL)
 
 _SMALLEST_INTEGER = -(2**63)
 _LARGEST_INTEGER = 2**63 - 1
@@ -74,14 +75,8 @@ def read_json(raw: bytes, *, max_depth: int = 64, max_digits: int = 19) -> JsonV
     if not document:
         raise Unreadable("empty", "the body holds no JSON document")
     _refuse_deep(document, max_depth)
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object_of,
-        parse_constant=_refuse_constant,
-        parse_float=_float_of,
-        parse_int=_integer_reader(max_digits),
-    )
     try:
-        value, end = decoder.raw_decode(document)
+        value, end = _decoder(max_digits).raw_decode(document)
     except ValueError:
         # `from None`: the decoder's own error carries the whole document.
         raise Unreadable("syntax", "the body is not JSON") from None
@@ -108,16 +103,27 @@ def _decoded(raw: bytes) -> str:
 
 def _refuse_deep(document: str, max_depth: int) -> None:
     """Count brackets before the decoder sees them: its recursion is a 500 in the making."""
+    if document.count("[") + document.count("{") <= max_depth:
+        return  # most documents: too few to be deep, however they stand
     depth = 0
-    for match in _STRING_OR_BRACKET.finditer(document):
-        first = document[match.start()]
-        if first in "[{":
+    for bracket in _NO_BRACKETS.sub("", document):
+        if bracket in "[{":
             depth += 1
             if depth > max_depth:
                 detail = f"more than {max_depth} levels of arrays and objects"
                 raise Unreadable("too_deep", detail)
-        elif first in "]}":
+        else:
             depth -= 1
+
+
+@cache
+def _decoder(max_digits: int) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object_of,
+        parse_constant=_refuse_constant,
+        parse_float=_float_of,
+        parse_int=_integer_reader(max_digits),
+    )
 
 
 def _object_of(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
@@ -140,7 +146,7 @@ def _float_of(digits: str) -> float:
 
 def _integer_reader(max_digits: int) -> Callable[[str], int]:
     def integer_of(digits: str) -> int:
-        if len(digits.removeprefix("-")) > max_digits:
+        if len(digits) > max_digits and len(digits.removeprefix("-")) > max_digits:
             detail = f"an integer has more than {max_digits} digits"
             raise Unreadable("long_integer", detail)
         return int(digits)

@@ -273,9 +273,10 @@ class Deliveries(Protocol):
         state: DeliveryState,
         *,
         reason: str = "",
+        topic: str | None = None,
         wake_at: datetime | None = None,
     ) -> None:
-        """Set the state and count an attempt."""
+        """Set the state and count an attempt. None leaves the topic as it is."""
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         """Newest first; all states when `states` is empty."""
@@ -451,6 +452,12 @@ class Storage(Protocol):
 
     def read(self, tenant: TenantId) -> AbstractContextManager[UnitOfWork]:
         """A transaction that only reads."""
+
+    def take_in(self, delivery: StoredDelivery) -> bool:
+        """Commit one delivery, perhaps together with others. As `Deliveries.add`.
+
+        Raises RetryLater where it is not known to be committed: a repeat is told by its name.
+        """
 
     def find_installation(self, installation: InstallationId) -> Installation | None: ...
     def find_sign_in(self, sign_in: str) -> StoredSignIn | None:

@@ -114,11 +114,12 @@ class ConnectPlatform:
         return Started(installation, replaced=existing is not None)
 
     def _fault(self, form: FilledForm, *, simulated_tenant: bool) -> NotPossible | None:
-        if form.simulated and not simulated_tenant:
-            return NotPossible("platform", f"{form.title} is for practice: run makegood practice")
-        if simulated_tenant and not form.simulated:
+        if form.simulated:
+            # Its form names a file: whoever types one could have us open any file of this host.
+            return NotPossible("platform", f"{form.title} connects itself: run makegood practice")
+        if simulated_tenant:
             return NotPossible("platform", "practice takes no real platform: connect it outside")
-        if form.simulated or self.settings.is_https:
+        if self.settings.is_https:
             return None
         if form.places <= self.settings.allow_private_hosts:
             return None

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Dialect, Row, func, select, update
+from sqlalchemy.dialects import sqlite
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.ports.storage import DeliveryState, StoredDelivery
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
+from plugin.storage.tables import utc_text
 
 _d = t.deliveries
 
@@ -27,7 +29,7 @@ class DeliveryRows(TenantRows):
             name=delivery.name,
             topic=delivery.topic,
             received_at=delivery.received_at,
-            headers=json.dumps(dict(delivery.headers)),
+            headers=_headers(delivery),
             body=delivery.body,
             state=delivery.state,
             reason=delivery.reason,
@@ -45,12 +47,19 @@ class DeliveryRows(TenantRows):
         state: DeliveryState,
         *,
         reason: str = "",
+        topic: str | None = None,
         wake_at: datetime | None = None,
     ) -> None:
         self._db.execute(
             update(_d)
             .where(self._mine(_d), _d.c.id == delivery)
-            .values(state=state, reason=reason[:255], wake_at=wake_at, attempts=_d.c.attempts + 1)
+            .values(
+                state=state,
+                reason=reason[:255],
+                topic=_d.c.topic if topic is None else topic,
+                wake_at=wake_at,
+                attempts=_d.c.attempts + 1,
+            )
         )
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
@@ -69,6 +78,35 @@ class DeliveryRows(TenantRows):
             .group_by(_d.c.installation_id)
         )
         return {InstallationId(installation): at for installation, at in rows}
+
+
+def driver_insert(dialect: Dialect) -> str:
+    """`Deliveries.add` for SQLite's driver: takes `driver_values`, gives a row where it is new."""
+    statement = sqlite.insert(_d).on_conflict_do_nothing().returning(_d.c.tenant_id)
+    return str(statement.compile(dialect=dialect))
+
+
+def driver_values(delivery: StoredDelivery) -> tuple[str | bytes | int | None, ...]:
+    """A row as the driver takes it, in the order of the table's columns."""
+    wake_at = delivery.wake_at
+    return (
+        delivery.tenant,
+        delivery.id,
+        delivery.installation,
+        delivery.name,
+        delivery.topic,
+        utc_text(delivery.received_at),
+        _headers(delivery),
+        delivery.body,
+        delivery.state.value,
+        delivery.reason,
+        delivery.attempts,
+        None if wake_at is None else utc_text(wake_at),
+    )
+
+
+def _headers(delivery: StoredDelivery) -> str:
+    return json.dumps(dict(delivery.headers))
 
 
 def _delivery(row: Row[tuple[object, ...]]) -> StoredDelivery:

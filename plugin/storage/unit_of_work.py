@@ -8,6 +8,7 @@ is kept.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,12 +19,13 @@ from sqlalchemy import literal as lit
 
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import DueWork, Installation, StoredSignIn, Tenant
+from plugin.ports.storage import DueWork, Installation, StoredDelivery, StoredSignIn, Tenant
 from plugin.storage import tables as t
 from plugin.storage.audit_rows import FIRST, AuditRows
 from plugin.storage.database import connect_to_read
 from plugin.storage.delivery_rows import DeliveryRows
 from plugin.storage.effect_rows import EffectRows
+from plugin.storage.grouped_intake import GroupedIntake
 from plugin.storage.installation_rows import InstallationRows, installation_from
 from plugin.storage.keyring import Keyring
 from plugin.storage.ledger_rows import FactRows, OrderRows
@@ -31,6 +33,8 @@ from plugin.storage.refund_rows import PlanRows, RefundRows, RequestRows
 from plugin.storage.setting_rows import SettingRows
 from plugin.storage.sign_in_rows import SignInRows, sign_in_from
 from plugin.storage.tenant_row import tenant_from
+
+_log = logging.getLogger("makegood.intake")
 
 
 class SqlUnitOfWork:
@@ -62,12 +66,27 @@ class SqlStorage:
     def __init__(self, engine: Engine, keyring: Keyring) -> None:
         self._engine = engine
         self._keyring = keyring
+        self._grouped = GroupedIntake(engine) if engine.dialect.name == "sqlite" else None
+
+    def take_in(self, delivery: StoredDelivery) -> bool:
+        """On SQLite in a group with others; on PostgreSQL, which groups by itself, on its own.
+
+        Raises RetryLater or SQLAlchemyError where it is not known to be committed.
+        """
+        if self._grouped is not None:
+            return self._grouped.take_in(delivery)
+        with self._engine.begin() as db:
+            is_new = DeliveryRows(db, delivery.tenant).add(delivery)
+        _log.info("intake.taken deliveries=1 new=%d", is_new)
+        return is_new
 
     @contextmanager
     def begin(self, tenant: TenantId) -> Iterator[SqlUnitOfWork]:
         """A transaction that may write. Raises KeyError where there is no such tenant."""
         with self._engine.connect() as db:
-            row = select(t.tenants.c.id).where(t.tenants.c.id == tenant).with_for_update()
+            # Not a full FOR UPDATE: deliveries that come in point at this row, and need not wait.
+            mine = select(t.tenants.c.id).where(t.tenants.c.id == tenant)
+            row = mine.with_for_update(key_share=True)
             if db.execute(row).first() is None:
                 raise KeyError(tenant)
             yield SqlUnitOfWork(db, tenant, self._keyring)

@@ -53,6 +53,17 @@ def content_security_policy(framing: Framing) -> str:
     return "; ".join((*_OWN, scripts, f"frame-ancestors {ancestors}"))
 
 
+def unframed(*, https: bool) -> Sequence[tuple[str, str]]:
+    """The headers of an answer that no view had a word in."""
+    return [
+        ("Content-Security-Policy", content_security_policy(Framing())),
+        *_ALWAYS.items(),
+        ("Cache-Control", "no-store"),
+        ("X-Frame-Options", "DENY"),
+        *([("Strict-Transport-Security", _ONE_YEAR)] if https else []),
+    ]
+
+
 def install_headers(app: Flask, *, https: bool) -> None:
     """Set the headers of every answer of `app`. A view's own Cache-Control stays (assets)."""
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from flask import Blueprint, Response, current_app, make_response, request
 from jinja2 import TemplateNotFound
 
-from plugin.domain.errors import MakegoodError, Refused
+from plugin.domain.errors import MakegoodError, Refused, RetryLater
 from plugin.domain.ids import InstallationId
 from plugin.platforms.manifest import HelpdeskManifest
 from plugin.ports import Connection, Kind, ServesPanel, ShowsBesidePanel
@@ -109,7 +109,8 @@ class _Screen:
         now = self._context.clock.now()
         try:
             signed = port.sign_in(form, query, now)
-        except Refused as error:
+        except (Refused, RetryLater) as error:
+            # Nobody is proven yet: a desk that is silent must not let strangers make us fail.
             raise NotVouchedFor(error.code) from None
         if signed.agent is None:
             raise NotVouchedFor("agent_unknown")

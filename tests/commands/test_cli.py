@@ -9,11 +9,14 @@ from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from plugin.cli import main
+from plugin.commands import look
 from plugin.commands.platforms import connect_examples
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.platforms.data_files import DataFiles
+from plugin.storage.database import choose_sqlite
 from tests.commands.conftest import Run
 
 
@@ -162,9 +165,19 @@ def test_keys_that_are_none_are_told_and_not_shown(run: Run) -> None:
 
 def test_an_empty_database_is_told(run: Run, data: Path) -> None:
     (data / "makegood.sqlite").write_bytes(b"")
+    for words in (("refunds", "list"), ("worker",), ("practice",)):
+        refused = run(*words, "--json")
+        assert refused.code == 3
+        assert refused.facts["code"] == "lost_database"
+
+
+def test_a_database_that_was_never_in_use_is_told_and_made(run: Run, data: Path) -> None:
+    (data / "makegood.sqlite").write_bytes(b"")
+    (data / "makegood.sqlite.in-use").unlink()
     refused = run("refunds", "list", "--json")
     assert refused.code == 3
     assert refused.facts["code"] == "other_schema"
+    assert run("practice", "--json").code == 0
 
 
 def test_a_newer_database_is_told(run: Run, data: Path) -> None:
@@ -175,11 +188,25 @@ def test_a_newer_database_is_told(run: Run, data: Path) -> None:
     assert run("practice", "--json").facts["code"] == "newer_schema"
 
 
-def test_a_broken_database_is_code_4_and_shows_no_row(run: Run, data: Path) -> None:
+def test_a_broken_database_needs_a_person_and_shows_no_row(run: Run, data: Path) -> None:
     (data / "makegood.sqlite").write_bytes(b"canary" * 2000)
     refused = run("refunds", "list", "--json")
-    assert refused.code == 4
-    assert refused.facts["code"] == "database"
+    assert refused.code == 3
+    assert refused.facts["code"] == "damaged_database"
+    assert "canary" not in refused.out + refused.err
+
+
+def test_a_database_that_breaks_under_a_command_needs_a_person(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        original = choose_sqlite().DatabaseError("database disk image is malformed: canary")
+        raise DatabaseError("SELECT canary", None, original)
+
+    monkeypatch.setattr(look, "list_refunds", break_down)
+    refused = run("refunds", "list", "--json")
+    assert refused.code == 3
+    assert refused.facts["code"] == "damaged_database"
     assert "canary" not in refused.out + refused.err
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from flask import Flask, Response
 
-from plugin.web.headers import Framing, allow_framing, content_security_policy, install_headers
+from plugin.web.headers import (
+    Framing,
+    allow_framing,
+    content_security_policy,
+    install_headers,
+    unframed,
+)
 from tests.web.site import Site
 
 
@@ -68,6 +74,20 @@ def test_with_https_browsers_are_told_to_stay_with_it() -> None:
 
 def test_a_policy_of_nothing_frames_nothing() -> None:
     assert content_security_policy(Framing()).endswith("frame-ancestors 'none'")
+
+
+@pytest.mark.parametrize("https", [True, False])
+def test_what_answers_past_flask_is_given_the_same(https: bool) -> None:
+    headers = dict(_app(https=https).test_client().get("/plain").headers)
+    assert dict(unframed(https=https)).items() <= headers.items()
+    assert headers.keys() - dict(unframed(https=https)).keys() == {"Content-Type", "Content-Length"}
+
+
+def test_an_answer_to_a_webhook_carries_them_too(site: Site) -> None:
+    answer = site.app.test_client().post("/webhooks/practice/nobody", data=b"{}")
+    assert answer.status_code == 404
+    assert "Content-Type" not in answer.headers, "this did not go past Flask"
+    assert set(unframed(https=site.parts.settings.is_https)) <= set(answer.headers)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/admin", "/healthz", "/assets/none"])

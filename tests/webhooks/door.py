@@ -10,8 +10,10 @@ import wsgiref.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from sqlalchemy import Engine, event
@@ -21,10 +23,14 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.ports import Connection, Kind
 from plugin.ports.storage import Installation, InstallationStatus, Storage, StoredDelivery, Tenant
+from plugin.storage.database import choose_sqlite
 from tests.factories import NOW
 from tests.storage_fixtures import FakeClock
-from webhooks.http import Intake, webhooks_blueprint
+from webhooks.http import Intake, straight_in, webhooks_blueprint
 from webhooks.inbox import Inbox
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 SECRET = "a-secret-made-for-this-test"
 SHOP = InstallationId("practice-1")
@@ -66,12 +72,16 @@ class Door:
     tenant: Tenant
     clock: FakeClock
     registry: Registry = field(default_factory=lambda: Registry([DataFiles().manifests()]))
-    app: Flask = field(init=False)
+    wsgi: WSGIApplication = field(init=False)
+    """The way past Flask, as the product has it."""
+    through_flask: WSGIApplication = field(init=False)
 
     def __post_init__(self) -> None:
         intake = Intake(self.storage, self.registry, Inbox(self.storage, Numbers()), self.clock)
-        self.app = Flask("door", static_folder=None)
-        self.app.register_blueprint(webhooks_blueprint(intake))
+        app = Flask("door", static_folder=None)
+        app.register_blueprint(webhooks_blueprint(intake))
+        self.through_flask = app.wsgi_app
+        self.wsgi = straight_in(self.through_flask, intake, [("X-Common", "yes")])
         with self.storage.begin(self.tenant.id) as uow:
             for installation in (
                 self._installation(SHOP, "practice"),
@@ -123,7 +133,7 @@ class Door:
             told.append((status, sent))
             return lambda _: None
 
-        chunks = self.app.wsgi_app(made, start)
+        chunks = self.wsgi(made, start)
         answer = b"".join(chunks)
         status, sent = told[0]
         return Answer(int(status[:3]), dict(sent), answer)
@@ -146,8 +156,12 @@ class Door:
 
     @contextmanager
     def writes(self) -> Iterator[list[str]]:
-        """What was written meanwhile: statements that are no reads."""
+        """What was written meanwhile: statements that are no reads, or that there was a commit.
+
+        The intake on SQLite speaks to the driver itself, where its statements are not seen.
+        """
         seen: list[str] = []
+        version = self._version()
 
         def note(_: object, __: object, statement: str, *___: object) -> None:
             word = statement.split(None, 1)[0].upper()
@@ -159,6 +173,18 @@ class Door:
             yield seen
         finally:
             event.remove(self.engine, "before_cursor_execute", note)
+        if self._version() != version:
+            seen.append("COMMIT")
+
+    def _version(self) -> object:
+        """Changes when anybody else commits."""
+        if self.engine.dialect.name != "sqlite":
+            return None
+        return self._observer.execute("PRAGMA data_version").fetchone()[0]
+
+    @cached_property
+    def _observer(self) -> Any:  # noqa: ANN401 - whichever driver is safe
+        return choose_sqlite().connect(str(self.engine.url.database), check_same_thread=False)
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:

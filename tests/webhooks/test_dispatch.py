@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +11,10 @@ import pytest
 from plugin.domain.errors import InvalidInput, NeedsHuman, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import SaleMade, StoreEvent
 from plugin.domain.ids import DeliveryId, customer_key
+from plugin.platforms.data_files import DataFiles
+from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import JsonValue
+from plugin.ports import Kind
 from plugin.ports.storage import DeliveryState, InstallationStatus, StoredDelivery
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
@@ -150,11 +153,76 @@ def with_parser(desk: Desk, events: Sequence[StoreEvent] | Exception) -> None:
             raise events
         return events
 
-    class Registry:
-        def parser(self, *_: object) -> object:
+    class WithParser(Registry):
+        def parser(self, *_: object) -> Callable[..., object]:
             return parse
 
-    desk.dispatch = replace(desk.dispatch, registry=Registry())  # type: ignore[arg-type]  # enough
+    desk.dispatch = replace(desk.dispatch, registry=WithParser([DataFiles().manifests()]))
+
+
+@pytest.mark.parametrize(
+    ("body", "topic"),
+    [
+        (PING, "ping"),
+        (document(type="sale\x00\x85made"), ""),
+        (document(type="sale\x85made"), "sale made"),
+        (document(type="x" * 300), "x" * 255),
+        (b'{"type": 7}', ""),
+        (b'{"type": null}', ""),
+        (b"[]", ""),
+        (b'"text"', ""),
+        (b"not json", ""),
+    ],
+)
+def test_a_topic_that_stands_in_the_body_is_kept_when_it_is_read(
+    desk: Desk, body: bytes, topic: str
+) -> None:
+    assert desk.run(desk.deliver(body)).topic == topic
+
+
+def test_a_topic_in_a_deeper_place_is_found(desk: Desk) -> None:
+    def declared(field: str) -> Registry:
+        registry = Registry([DataFiles().manifests()])
+        found = registry.store("practice")
+        assert found.webhooks is not None
+        webhooks = replace(found.webhooks, topic_field=field)
+        registry._found[Kind.STORE, "practice"] = replace(found, webhooks=webhooks)
+        return registry
+
+    desk.dispatch = replace(desk.dispatch, registry=declared("event.kind"))
+    assert desk.run(desk.deliver(document(event={"kind": "sale"}))).topic == "sale"
+    assert desk.run(desk.deliver(document(event=7), name="d-2")).topic == ""
+
+
+def test_a_platform_without_webhooks_leaves_the_topic(desk: Desk) -> None:
+    delivery = desk.deliver()
+    registry = Registry([DataFiles().manifests()])
+    found = registry.store("practice")
+    registry._found[Kind.STORE, "practice"] = replace(found, webhooks=None)
+    desk.dispatch = replace(desk.dispatch, registry=registry)
+    assert desk.run(delivery).topic == ""
+
+
+def test_a_platform_that_is_gone_leaves_the_delivery_unreadable(desk: Desk) -> None:
+    delivery = desk.deliver()
+    registry = Registry([DataFiles().manifests()])
+    registry._found.clear()
+    desk.dispatch = replace(desk.dispatch, registry=registry)
+    assert desk.run(delivery).state is DeliveryState.UNREADABLE
+
+
+def test_what_is_no_json_is_unreadable_and_due_no_more(desk: Desk) -> None:
+    stored = desk.run(desk.deliver(b"[" * 2000))
+    assert (stored.state, stored.wake_at) == (DeliveryState.UNREADABLE, None)
+    assert stored.reason.startswith("too_deep")
+
+
+def test_a_topic_outlives_a_wait_and_a_replay(desk: Desk) -> None:
+    desk.shop.raises["confirm"] = [RetryLater("busy")]
+    delivery = desk.deliver(document(**SALE))
+    assert desk.run(delivery).topic == "sale.made"
+    assert desk.dispatch.replay(desk.door.tenant.id, delivery)
+    assert desk.door.stored()[0].topic == "sale.made"
 
 
 def test_a_delivery_that_says_nothing_is_ignored(desk: Desk) -> None:
@@ -226,6 +294,19 @@ def test_what_a_parser_cannot_use_is_unreadable(desk: Desk) -> None:
     stored = desk.run(desk.deliver())
     assert stored.state is DeliveryState.UNREADABLE
     assert "\x00" not in stored.reason
+
+
+def test_what_contradicts_the_sale_that_we_know_is_unreadable(desk: Desk) -> None:
+    payments = [{"id": "pay-1", "label": "Visa", "captured": 4900, "refunded": 100}]
+    sale = SALE["order"]
+    assert isinstance(sale, dict)
+    order = {**sale, "payments": payments}
+    desk.run(desk.deliver(document(**{**SALE, "order": order}), name="d-1"))
+    cancelled = {**CANCELLED, "order": {**order, "currency": "USD"}}
+    stored = desk.run(desk.deliver(document(**cancelled), name="d-2"))
+    assert stored.state is DeliveryState.UNREADABLE
+    assert stored.reason == "invalid_input: currency: EUR and USD do not mix"
+    assert desk.facts() == 1
 
 
 def test_a_text_that_cannot_be_written_is_our_trouble_and_not_the_senders(

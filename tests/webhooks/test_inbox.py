@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 
+from plugin.platforms.manifest import Trust, Webhooks
 from plugin.ports.storage import DeliveryState, StoredDelivery, Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, STORE, an_installation
@@ -20,17 +24,25 @@ def inbox(storage: SqlStorage, tenant: Tenant) -> Inbox:
     return Inbox(storage, Numbers())
 
 
+DECLARED = Webhooks(
+    signature=None,
+    trust=Trust.SIGNED,
+    topics={},
+    delivery_id_header="X-Delivery",
+    topic_header="X-Event",
+)
+SENT = {"x-event": "sale", "x-delivery": "d-1"}
+
+
 def take_in(
     inbox: Inbox,
     tenant: Tenant,
     body: bytes = b"{}",
     *,
-    name: str = "d-1",
-    topic: str = "sale.made",
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] = SENT,
+    declared: Webhooks = DECLARED,
 ) -> bool:
-    delivery = Delivery(body, headers or {"x-event": "sale"}, NOW)
-    return inbox.take_in(tenant.id, STORE, delivery, name, topic)
+    return inbox.take_in(tenant.id, STORE, Delivery(body, headers, NOW), declared)
 
 
 def stored(inbox: Inbox, tenant: Tenant) -> list[StoredDelivery]:
@@ -42,7 +54,8 @@ def test_a_delivery_is_kept_byte_for_byte_and_is_due_at_once(inbox: Inbox, tenan
     body = '{"name": "Kovač", "n": 1.50}\n'.encode()
     assert take_in(inbox, tenant, body)
     (kept,) = stored(inbox, tenant)
-    assert (kept.body, kept.headers, kept.topic) == (body, {"x-event": "sale"}, "sale.made")
+    assert (kept.body, kept.headers) == (body, SENT)
+    assert (kept.name, kept.topic) == ("d-1", "sale")
     assert (kept.state, kept.received_at, kept.wake_at) == (DeliveryState.RECEIVED, NOW, NOW)
     (work,) = inbox.storage.due(NOW, 10)
     assert (work.kind, work.ref) == ("delivery", kept.id)
@@ -66,19 +79,28 @@ def test_a_delivery_of_a_known_name_is_not_kept_again(inbox: Inbox, tenant: Tena
         b"[" * 500 + b"]" * 500,
     ],
 )
-def test_what_cannot_be_read_is_kept_and_not_due(inbox: Inbox, tenant: Tenant, body: bytes) -> None:
+def test_what_cannot_be_read_is_kept_like_all_else(
+    inbox: Inbox, tenant: Tenant, body: bytes
+) -> None:
     assert take_in(inbox, tenant, body)
     (kept,) = stored(inbox, tenant)
-    assert (kept.state, kept.wake_at, kept.body) == (DeliveryState.UNREADABLE, None, body)
-    assert kept.reason
-    assert inbox.storage.due(NOW, 10) == []
+    assert (kept.state, kept.wake_at, kept.body) == (DeliveryState.RECEIVED, NOW, body)
 
 
 def test_a_topic_is_one_line_that_fits(inbox: Inbox, tenant: Tenant) -> None:
-    take_in(inbox, tenant, topic="sale\x00\r\nmade" + "x" * 300)
+    take_in(inbox, tenant, headers={"x-event": "sale\x00\r\nmade" + "x" * 300})
     (kept,) = stored(inbox, tenant)
     assert kept.topic.startswith("sale madex")
     assert len(kept.topic) == 255
+
+
+@pytest.mark.parametrize("header", [None, "X-Other"])
+def test_a_topic_that_stands_in_no_header_is_left_to_the_worker(
+    inbox: Inbox, tenant: Tenant, header: str | None
+) -> None:
+    take_in(inbox, tenant, declared=replace(DECLARED, topic_header=header))
+    (kept,) = stored(inbox, tenant)
+    assert kept.topic == ""
 
 
 def test_more_headers_than_anybody_sends_are_cut(inbox: Inbox, tenant: Tenant) -> None:

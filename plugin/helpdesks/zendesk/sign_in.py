@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from plugin.domain.errors import Refused, RetryLater
+from plugin.domain.errors import MakegoodError, Refused, RetryLater
 from plugin.domain.ids import AgentId
 
 ID: Final = re.compile(r"[1-9][0-9]{0,18}")
@@ -154,7 +154,13 @@ def signed_in_agent(
     if known is None or claims is None:
         # A new key at Zendesk, or nobody: without asking we cannot tell.
         _check_times(_unproven_claims(token, app), now)
-        found = keys.fetched_for_stranger(app, now, fetch)
+        try:
+            found = keys.fetched_for_stranger(app, now, fetch)
+        except MakegoodError:
+            if known is None:
+                raise
+            # The key we know says no: a forged token must not become a failure of ours.
+            raise Refused("token_refused") from None
         if isinstance(found, timedelta):
             if known is None:
                 after = math.ceil(found.total_seconds())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from plugin.domain.errors import Refused, RetryLater
 from plugin.domain.ids import AgentId
-from plugin.helpdesks.zendesk.sign_in import read_public_key
+from plugin.helpdesks.zendesk.sign_in import REFETCH_PAUSE, read_public_key
 from tests.platforms.zendesk import tokens
 from tests.platforms.zendesk.data import AGENT, APP, APP_INSTALLATION
 from tests.platforms.zendesk.fake import Mishap
@@ -186,6 +186,15 @@ def test_wrong_signatures_make_us_read_the_key_every_five_minutes_only(world: Wo
     assert key_reads(world) == 1
     for _ in range(5):
         refusal(world, forged, later=timedelta(minutes=5))
+    assert key_reads(world) == 2
+
+
+def test_a_wrong_signature_stays_one_while_the_key_cannot_be_read_anew(world: World) -> None:
+    sign_in(world, world.fake.token())
+    world.fake.account.now += REFETCH_PAUSE
+    forged = tokens.sign(tokens.new_key(), tokens.claims(world.now))
+    world.fake.mishaps.append(Mishap(path="public_key", status=503))
+    assert refusal(world, forged) == "token_refused"
     assert key_reads(world) == 2
 
 

@@ -1,0 +1,43 @@
+"""Deliveries are taken in, one commit or a group's, the same way on both databases."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from plugin.domain.errors import RetryLater
+from plugin.domain.ids import InstallationId
+from plugin.storage.unit_of_work import SqlStorage
+from tests.factories import TENANT, a_delivery
+
+
+def test_a_delivery_is_kept_as_it_came_and_once(shop: SqlStorage) -> None:
+    delivery = a_delivery()
+    assert shop.take_in(delivery)
+    assert not shop.take_in(a_delivery("another", name=delivery.name))
+    with shop.read(TENANT) as uow:
+        assert uow.deliveries.get(delivery.id) == delivery
+        assert len(uow.deliveries.newest((), 10)) == 1
+
+
+def test_one_without_a_time_to_wake_is_kept_too(shop: SqlStorage) -> None:
+    delivery = a_delivery(wake_at=None)
+    assert shop.take_in(delivery)
+    with shop.read(TENANT) as uow:
+        assert uow.deliveries.get(delivery.id) == delivery
+
+
+def test_one_that_cannot_be_kept_is_told(shop: SqlStorage) -> None:
+    with pytest.raises((RetryLater, SQLAlchemyError)):
+        shop.take_in(a_delivery(installation=InstallationId("nobody")))
+    assert shop.take_in(a_delivery())
+
+
+def test_a_transaction_of_the_tenant_does_not_hold_deliveries_up(
+    shop: SqlStorage, database_kind: str
+) -> None:
+    """Only on PostgreSQL: SQLite has one writer."""
+    if database_kind == "postgresql":
+        with shop.begin(TENANT):
+            assert shop.take_in(a_delivery("one"))
+    assert shop.take_in(a_delivery("two"))

@@ -1,0 +1,94 @@
+"""Which installation listens at an address, with what its platform declared and its secrets.
+
+What was read is remembered for one second, because the read costs more than all the rest of an
+accept. So an installation that was removed, or a secret that was taken back, may be answered as
+before for that second; nobody is refused on memory alone, so a new secret counts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+from plugin.domain.errors import InvalidInput, NeedsHuman
+from plugin.domain.ids import InstallationId, TenantId
+from plugin.platforms.manifest import Webhooks
+from plugin.platforms.manifest_schema import InvalidManifest
+from plugin.platforms.registry import Registry
+from plugin.platforms.signature_declaration import SignatureDeclaration
+from plugin.ports import Kind
+from plugin.ports.storage import Installation, InstallationStatus, Storage
+from plugin.services.webhook_secrets import webhook_secrets
+
+REMEMBERED_SECONDS: Final = 1.0
+_MOST: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An installation that takes deliveries, and what proves one. Secrets stay out of the repr."""
+
+    tenant: TenantId
+    installation: InstallationId
+    declared: Webhooks
+    signature: SignatureDeclaration
+    secrets: tuple[bytes, ...] = field(repr=False)
+
+
+class Listeners:
+    """All installations that listen, by their address."""
+
+    def __init__(
+        self, storage: Storage, registry: Registry, seconds: Callable[[], float] | None = None
+    ) -> None:
+        self._storage = storage
+        self._registry = registry
+        self._seconds = seconds or monotonic
+        self._remembered: dict[tuple[str, InstallationId], tuple[float, Listener]] = {}
+
+    def remembered(self, platform: str, installation: InstallationId) -> Listener | None:
+        """As it was read within the last second; None says nothing."""
+        read_at, listener = self._remembered.get((platform, installation), (0.0, None))
+        if listener is None or self._seconds() - read_at < REMEMBERED_SECONDS:
+            return listener
+        self._remembered.pop((platform, installation), None)
+        return None
+
+    def read(self, platform: str, installation: InstallationId) -> Listener | None:
+        """As it is now. None when nobody listens there.
+
+        Raises what the storage raises, and NeedsHuman when the manifest is broken.
+        """
+        now = self._seconds()
+        found = self._storage.find_installation(installation)
+        listener = None if found is None else self._listening(found, platform)
+        if listener is None:
+            self._remembered.pop((platform, installation), None)
+            return None
+        if len(self._remembered) >= _MOST:
+            self._remembered.clear()
+        self._remembered[platform, installation] = (now, listener)
+        return listener
+
+    def _listening(self, found: Installation, platform: str) -> Listener | None:
+        connection = found.connection
+        if connection.platform != platform or found.status is InstallationStatus.REMOVED:
+            return None
+        declared = self._declared(connection.kind, platform)
+        if declared is None or declared.signature is None:
+            return None
+        secrets = tuple(secret.encode() for secret in webhook_secrets(connection.secrets))
+        return Listener(
+            connection.tenant, connection.installation, declared, declared.signature, secrets
+        )
+
+    def _declared(self, kind: Kind, platform: str) -> Webhooks | None:
+        try:
+            return self._registry.manifest(kind, platform).webhooks
+        except InvalidInput:
+            return None
+        except InvalidManifest:
+            # Ours to mend, and the sender can wait: all but a 5xx could make them give up.
+            raise NeedsHuman("broken_manifest", "run `makegood platforms check`") from None
