@@ -8,7 +8,6 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
-N ?= 2000
 WORKERS ?= $(shell nproc)
 PYTEST_ARGS ?=
 
@@ -25,7 +24,7 @@ FRONT_END := $(shell find ui_extensions -mindepth 1 \
 # Without this, a make that is killed would leave the server behind.
 END_WITH_MAKE := $(shell command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM)
 
-.PHONY: help run build test check kill lock chromium clean
+.PHONY: help run build test check bench kill race overtake histories powercut fuzz tenants lock chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,8 +51,29 @@ check: $(STAMPS)/test ## style, types, architecture, spelling, dependencies, man
 	$(BIN)/makegood platforms check
 	$(BIN)/cog --check README.md docs/*.md
 
+bench: $(STAMPS)/test $(DIST) ## measure beside a bare peer: a table, and build/bench.json
+	@exec $(BIN)/python -m bench intake
+
 kill: $(STAMPS)/test $(DIST) ## kill working processes N times (N=2000) and count doubles and losses
-	@exec $(BIN)/python -m tests.kill --n $(N)
+	@exec $(BIN)/python -m tests.kill --n $(or $(N),2000)
+
+race: $(STAMPS)/test $(DIST) ## have 100 callers race for each of N orders (N=200) and count doubles
+	@exec $(BIN)/python -m tests.race --n $(or $(N),200) --database $(or $(DATABASE),sqlite)
+
+overtake: $(STAMPS)/test $(DIST) ## have N webhooks (N=1000) arrive before the gateway's own answers
+	@exec $(BIN)/python -m tests.overtake --n $(or $(N),1000) --database $(or $(DATABASE),sqlite)
+
+histories: $(STAMPS)/test ## drive N steps (N=20000) of random histories, in any order, against a naive model
+	@exec $(BIN)/python -m tests.histories --n $(or $(N),20000)
+
+powercut: $(STAMPS)/test $(DIST) ## cut the power at every write of N customers' refunds (N=12); try bad starts
+	@exec $(BIN)/python -m tests.powercut --n $(or $(N),12)
+
+fuzz: $(STAMPS)/test $(DIST) ## send N hostile requests (N=1000000) and count what breaks, writes or calls
+	@exec $(BIN)/python -m tests.fuzz --n $(or $(N),1000000)
+
+tenants: $(STAMPS)/test $(DIST) ## ask every route for what another business has, by everybody
+	@exec $(BIN)/python -m tests.tenants --n $(or $(N),0)
 
 PIP_COMPILE := ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
 	--strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \

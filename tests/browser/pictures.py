@@ -1,11 +1,12 @@
-"""Take the pictures of the panel that the documents show.
+"""Take the pictures of the panel and of the install screen that the documents show.
 
     python -m tests.browser.pictures docs/screens
 
 Every picture is of the product's own pages, as practice serves them; only the sheet that sets its
 states side by side is made here. Two things are told otherwise than in practice, so that more can
 be seen: the Watercolour Year also holds a bundle of which nobody said what is in it, and payments
-have pages of their own. The refund by hand is shown as at Systeme.io. Needs `make build`; where
+have pages of their own. The refund by hand is shown as at Systeme.io. The install screen
+connects its fake. Needs `make build`; where
 pngquant is installed, the files are made small.
 """
 
@@ -36,10 +37,14 @@ from plugin.platforms.practice_shop import Shop
 from plugin.platforms.practice_tickets import CASE_MAKERS, Case
 from plugin.ports import Contact, OrderQuery, SignIn
 from plugin.ports.platforms import WorksheetStep
+from plugin.storage.database import open_database
+from plugin.storage.schema import migrate
 from plugin.stores.practice import PracticeStore
-from tests.browser.served import chromium, served_house
+from tests.browser.served import chromium, served_house, serving
 from tests.platforms.practice.fixtures import TurnedClock
+from tests.platforms.systeme_io.fake import KEY
 from tests.web.practice_house import PracticeHouse
+from tests.web.site import TENANT, open_site
 
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
@@ -308,6 +313,29 @@ def _sheet(studio: Studio, cards: Sequence[Card], folder: Path) -> None:
     studio.shoot(folder / "states-1120-light.png", 1120, "light")
 
 
+def _install(browser: Browser, place: Path, picture: Path) -> None:
+    """A store's account connected, with its self-test, the access map and the policies."""
+    template = place / "template.db"
+    engine = open_database(f"sqlite:///{template}")
+    migrate(engine)
+    engine.dispose()
+    with open_site(place, template) as site, serving(site.app) as address:
+        page = browser.new_page(reduced_motion="reduce")
+        page.goto(site.sign_in.make_link(TENANT.id, address, site.clock.now()))
+        page.get_by_role("button", name="Sign in").click()
+        page.goto(f"{address}/install/store/systeme_io")
+        page.get_by_label("Public API key").fill(KEY)
+        development = page.get_by_label("Address for development")
+        development.fill(site.fake.url)
+        page.get_by_role("button", name="Connect Systeme.io").click()
+        expect(page.locator("#self-test .ok")).to_have_count(4, timeout=20_000)
+        # Only those see this field who may name private addresses.
+        development.evaluate("field => field.closest('.field').remove()")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.screenshot(path=picture, full_page=True)
+        page.close()
+
+
 def _shrink(pictures: Iterable[Path]) -> None:
     if program := shutil.which("pngquant"):
         subprocess.run([program, "--force", "--ext", ".png", *pictures], check=True)
@@ -328,7 +356,9 @@ def take_pictures(folder: Path) -> None:
         cards = [*_before_the_button(studio), *_after_the_button(studio)]
         _sheet(studio, cards, folder)
         studio.close()
-    _shrink(sorted(studio.taken))
+        installed = folder / "install-1280-light.png"
+        _install(browser, Path(place), installed)
+    _shrink([*sorted(studio.taken), installed])
 
 
 if __name__ == "__main__":

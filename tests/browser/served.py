@@ -1,4 +1,4 @@
-"""Practice as a server on loopback, and a Chromium to look at it: for tests and for pictures."""
+"""Our pages as a server on loopback, and a Chromium to look at them: for tests and for pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -43,6 +44,20 @@ def served_house(folder: Path, clock: TurnedClock) -> Iterator[PracticeHouse]:
         server.shutdown()
         server.server_close()
         one.close()
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The address at which `app` answers until the block ends."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.served import chromium, serving
 from tests.platforms.systeme_io.fake import KEY
 from tests.web.site import TENANT, Site, open_site
-
-CHROMIUM_FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 
 @pytest.fixture
@@ -30,22 +23,14 @@ def site(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Site]:
 @pytest.fixture
 def address(site: Site) -> Iterator[str]:
     """The site over loopback HTTP."""
-    server = make_server("127.0.0.1", 0, site.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(site.app) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium")
-        one = playwright.chromium.launch(executable_path=system, args=CHROMIUM_FLAGS.split())
+    with chromium() as one:
         yield one
-        one.close()
 
 
 def _sign_in(site: Site, page: Page, address: str) -> None:

@@ -27,13 +27,17 @@ def obey(orders: Orders, ready: object) -> None:
 
 
 class Peer:
-    """Another process of the run, for `with`. Starting one waits for nothing."""
+    """Another process of the run, for `with`. Starting one waits for nothing.
+
+    `module` is one of ours, or a whole name such as `tests.race.caller`.
+    """
 
     def __init__(self, module: str, *words: object, log: Path) -> None:
         self._lock = threading.Lock()
+        name = module if "." in module else f"tests.kill.{module}"
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.kill.{module}", *map(str, words)],
+                [sys.executable, "-m", name, *map(str, words)],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

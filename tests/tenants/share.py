@@ -1,0 +1,38 @@
+"""One worker's part of the sweep, in a scene of its own. Begun by name in a fresh process."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.tenants.planted import PLANTED
+from tests.tenants.scene import build_scene
+from tests.tenants.sweep import Findings, Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One worker's part of the sweep: every `of`-th pair, from `place` on."""
+
+    folder: str
+    seed: int
+    n: int
+    place: int
+    of: int
+    planted: str
+
+
+def sweep_share(share: Share) -> tuple[Findings, frozenset[str]]:
+    """Build a scene and sweep a part of it; what was found, and the endpoints that were reached."""
+    logging.disable(logging.CRITICAL)  # thousands of refusals, each one as it should be
+    scene = build_scene(Path(share.folder) / str(share.place))
+    try:
+        if share.planted:
+            PLANTED[share.planted](scene)
+        sweep = Sweep(scene)
+        pairs = sweep.pairs(share.n, random.Random(share.seed))
+        return sweep.go(pairs[share.place :: share.of]), sweep.reached
+    finally:
+        scene.close()
