@@ -28,7 +28,7 @@ from plugin.chance import SystemClock, SystemMint
 from plugin.domain.ids import InstallationId
 from plugin.first_start import home_tenant, prepare_house
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.settings import read_settings
 
 CONNECTIONS: Final = 16

@@ -31,12 +31,12 @@ from plugin.commands.program import (
     parent_option,
     set_option,
 )
-from plugin.ports.storage import DeliveryState
+from plugin.ports.records import DeliveryState
 from plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from plugin.app import Parts
-    from plugin.ports.storage import Tenant
+    from plugin.ports.records import Tenant
 
 ONE_STATE = f"Only those that are {', '.join(DeliveryState)}. May come several times."
 

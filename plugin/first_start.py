@@ -22,7 +22,8 @@ from plugin.domain.errors import NeedsHuman
 from plugin.domain.ids import TenantId
 from plugin.domain.starting_policies import starting_policy
 from plugin.ports import Clock, Mint
-from plugin.ports.storage import Storage, Tenant
+from plugin.ports.records import Tenant
+from plugin.ports.storage import Storage
 from plugin.settings import Settings
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring

@@ -19,7 +19,7 @@ from plugin.platforms.practice_cases import (
 )
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation, InstallationStatus, Tenant
+from plugin.ports.records import Installation, InstallationStatus, Tenant
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     Source,

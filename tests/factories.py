@@ -46,7 +46,7 @@ from plugin.domain.requests import Channel, RefundRequest
 from plugin.domain.rules import Tell, Turns
 from plugin.domain.verdict import VerdictKind
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import (
+from plugin.ports.records import (
     DeliveryState,
     Installation,
     InstallationStatus,

@@ -28,7 +28,7 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.platforms.token_bucket import Budget, Rate
 from plugin.ports import Connection, Kind, RegistersWebhooks
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.webhook_secrets import with_webhook_secret
 from plugin.settings import read_settings
 from tests.harness import Given

@@ -21,7 +21,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.schema import migrate

@@ -21,7 +21,8 @@ from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import JsonValue, Malformed, Unreadable, read_json
 from plugin.ports import Clock, ConfirmsEvents, Connection
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import DeliveryState, InstallationStatus, Storage, StoredDelivery
+from plugin.ports.records import DeliveryState, InstallationStatus, StoredDelivery
+from plugin.ports.storage import Storage
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     Application,

@@ -14,7 +14,8 @@ from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.domain.texts import one_line
 from plugin.platforms.manifest import Webhooks
 from plugin.ports import Mint
-from plugin.ports.storage import DeliveryState, Storage, StoredDelivery
+from plugin.ports.records import DeliveryState, StoredDelivery
+from plugin.ports.storage import Storage
 from webhooks.delivery import Delivery
 
 KEPT_HEADERS = 60

@@ -19,7 +19,8 @@ from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.platforms.registry import Registry
 from plugin.platforms.signature_declaration import SignatureDeclaration
 from plugin.ports import Kind
-from plugin.ports.storage import Installation, InstallationStatus, Storage
+from plugin.ports.records import Installation, InstallationStatus
+from plugin.ports.storage import Storage
 from plugin.services.webhook_secrets import webhook_secrets
 
 REMEMBERED_SECONDS: Final = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from plugin.domain.errors import MakegoodError
-from plugin.ports.storage import Installation, InstallationStatus, Tenant
+from plugin.ports.records import Installation, InstallationStatus, Tenant
 from plugin.settings import Settings
 from plugin.storage.database import sqlite_facts
 from plugin.storage.soundness import refuse_unsound

@@ -12,7 +12,7 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.platforms.declarations import ManifestDeclarations
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.ports import Kind, PacksApp
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.connect_platform import (
     AlreadyConnected,
     ConnectPlatform,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from plugin.domain.errors import InvalidInput, MakegoodError
 from plugin.domain.ids import DeliveryId, InstallationId, PlanId, RefundId, RunId
-from plugin.ports.storage import DeliveryState, StoredDelivery, Tenant, UnitOfWork
+from plugin.ports.records import DeliveryState, StoredDelivery, Tenant
+from plugin.ports.storage import UnitOfWork
 from webhooks.dispatch import Dispatch
 
 if TYPE_CHECKING:

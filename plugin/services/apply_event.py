@@ -30,7 +30,8 @@ from plugin.domain.facts import (
 )
 from plugin.domain.ids import CustomerKey, customer_key
 from plugin.domain.orders import Resource
-from plugin.ports.storage import InstallationStatus, UnitOfWork
+from plugin.ports.records import InstallationStatus
+from plugin.ports.storage import UnitOfWork
 from plugin.services.apply_payment_news import dispute_changed, payment_refunded
 from plugin.services.apply_sale_news import (
     sale_refunded,

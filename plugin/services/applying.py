@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from plugin.domain.facts import DisputeClosed, DisputeOpened, Refunded, RefundFailed
 from plugin.domain.ids import CustomerKey, DeliveryId, InstallationId, RunId
 from plugin.domain.orders import Order, RefundRoute
-from plugin.ports.storage import SelfTestLine, UnitOfWork
+from plugin.ports.records import SelfTestLine
+from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import Announcement, announce
 from plugin.services.recognise_order import charge_of
 from plugin.services.record_sale import sale_facts

@@ -24,7 +24,8 @@ from plugin.domain.ids import CustomerKey, EffectKey, RunId, TenantId
 from plugin.domain.rules import rule_effects
 from plugin.ports import Changed, Clock, Mailer
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import Run, RunState, Storage, StoredEffect, UnitOfWork
+from plugin.ports.records import Run, RunState, StoredEffect
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.effect_calls import (
     Attempt,
     Call,

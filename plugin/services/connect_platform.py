@@ -16,13 +16,8 @@ from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import Connection, Kind, Mint
 from plugin.ports.connecting import Declarations, FilledForm
-from plugin.ports.storage import (
-    Installation,
-    InstallationStatus,
-    SelfTestLine,
-    Storage,
-    UnitOfWork,
-)
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.key_replacement import ACCOUNT, KEY_WORKS, renewed, with_offer
 from plugin.services.self_test_lines import WAITING, with_line
 from plugin.settings import Settings

@@ -15,7 +15,8 @@ from plugin.domain.ids import PlanId, TenantId
 from plugin.domain.orders import RefundRoute
 from plugin.domain.plan import Blocked, Plan
 from plugin.domain.refunds import UNDO_SECONDS, Refund, RefundState, refund_id
-from plugin.ports.storage import RefundMove, Storage, StoredPlan, UnitOfWork
+from plugin.ports.records import RefundMove, StoredPlan
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.find_orders import FindOrders, Search
 from plugin.services.plan_refund import PlanRefund, Preview, Reader, draft, may_move_money
 

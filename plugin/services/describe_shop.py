@@ -20,7 +20,8 @@ from babel import Locale
 from plugin.domain.ids import TenantId
 from plugin.domain.message_texts import TEMPLATES
 from plugin.domain.texts import is_one_line
-from plugin.ports.storage import Storage, Tenant, UnitOfWork
+from plugin.ports.records import Tenant
+from plugin.ports.storage import Storage, UnitOfWork
 
 NAME, TIME_ZONE, LANGUAGE = "name", "time_zone", "language"
 LONGEST_NAME: Final = 100

@@ -41,7 +41,8 @@ from plugin.ports import (
     WritesTickets,
 )
 from plugin.ports.platforms import P, Platforms
-from plugin.ports.storage import InstallationStatus, StoredEffect, UnitOfWork
+from plugin.ports.records import InstallationStatus, StoredEffect
+from plugin.ports.storage import UnitOfWork
 from plugin.services.run_rules import ledger_of
 from plugin.services.wording import resource_words
 

@@ -17,7 +17,8 @@ from plugin.domain.ids import InstallationId, TenantId, customer_key
 from plugin.domain.orders import Order, OrderRef
 from plugin.ports import FindsOrders, Kind, OrderQuery
 from plugin.ports.platforms import Gather, Platforms
-from plugin.ports.storage import Installation, Storage, UnitOfWork
+from plugin.ports.records import Installation
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.ask_all import ask_all
 from plugin.services.join_charges import join_charges
 

@@ -13,7 +13,8 @@ from plugin.domain.errors import MakegoodError
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import FinishesInstall
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import Installation, InstallationStatus, Storage
+from plugin.ports.records import Installation, InstallationStatus
+from plugin.ports.storage import Storage
 from plugin.services.self_test_lines import advice_for
 
 _LONGEST_ID = 64

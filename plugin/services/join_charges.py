@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Order, OrderRef, RefundRoute
-from plugin.ports.storage import Installation
+from plugin.ports.records import Installation
 
 CHARGE_WINDOW = timedelta(minutes=15)
 """A sale and the gateway's charge for it are made within this time."""

@@ -44,7 +44,8 @@ from plugin.domain.texts import bullets, one_line
 from plugin.domain.verdict import OrderVerdict, judge_order
 from plugin.ports import Contact, HoldsAccess, Kind
 from plugin.ports.platforms import Gather, Platforms
-from plugin.ports.storage import Installation, Storage, Tenant, UnitOfWork
+from plugin.ports.records import Installation, Tenant
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.ask_all import ask_all
 from plugin.services.find_orders import FoundOrder, is_strong
 from plugin.services.record_sale import known_sales

@@ -12,7 +12,8 @@ from plugin.domain.effects import CancelSubscription, PlannedEffect
 from plugin.domain.ids import CustomerKey, RunId, digest
 from plugin.domain.ledger import Ledger, read_ledger
 from plugin.domain.rules import Tell, rule_effects, with_tells
-from plugin.ports.storage import Run, RunState, UnitOfWork
+from plugin.ports.records import Run, RunState
+from plugin.ports.storage import UnitOfWork
 
 MOMENT = "moment"
 Tellers = Callable[[Ledger, Sequence[PlannedEffect]], Sequence[tuple[str, Tell]]]

@@ -17,13 +17,8 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import Connection, Connects, Mint, RegistersWebhooks, RunsRoundTrip
 from plugin.ports.connecting import Declarations
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import (
-    Installation,
-    InstallationStatus,
-    SelfTestLine,
-    Storage,
-    UnitOfWork,
-)
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.key_replacement import (
     ACCOUNT,
     ACCOUNT_ID,

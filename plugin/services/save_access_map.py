@@ -19,7 +19,8 @@ from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.domain.texts import is_one_line
-from plugin.ports.storage import InstallationStatus, Storage, UnitOfWork
+from plugin.ports.records import InstallationStatus
+from plugin.ports.storage import Storage, UnitOfWork
 
 _LONGEST = 255
 _PARTS = ("products", "bundles", "tags")

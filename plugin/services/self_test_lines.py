@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from plugin.domain.errors import InvalidInput, MakegoodError, NeedsHuman, OutcomeUnknown, RetryLater
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
 from plugin.services.key_replacement import KEY_WORKS, offers
 
 WAITING, OK, FAILED, SKIPPED = "waiting", "ok", "failed", "skipped"

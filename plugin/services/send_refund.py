@@ -33,7 +33,8 @@ from plugin.domain.refunds import (
 )
 from plugin.ports import Clock, RefundsMoney
 from plugin.ports.platforms import Platforms
-from plugin.ports.storage import InstallationStatus, RefundMove, Storage, UnitOfWork
+from plugin.ports.records import InstallationStatus, RefundMove
+from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.settle_refund import plan_of, settle_refund
 from plugin.services.standing_disputes import dispute_stands
 

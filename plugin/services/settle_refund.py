@@ -13,7 +13,8 @@ from plugin.domain.facts import Refunded, RefundFailed
 from plugin.domain.ids import PlanId, RunId
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, Refund, RefundState, may_move
-from plugin.ports.storage import RefundMove, StoredPlan, UnitOfWork
+from plugin.ports.records import RefundMove, StoredPlan
+from plugin.ports.storage import UnitOfWork
 from plugin.services.announce_refund import failed_later_tells, promised_tells, trouble_tells
 from plugin.services.record_sale import known_sales
 from plugin.services.run_rules import run_rules, tell_nobody, telling

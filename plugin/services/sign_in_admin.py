@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from plugin.domain.ids import TenantId
 from plugin.ports import Mint
-from plugin.ports.storage import SignInPurpose, Storage, StoredSignIn
+from plugin.ports.records import SignInPurpose, StoredSignIn
+from plugin.ports.storage import Storage
 
 LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=12)

@@ -14,7 +14,7 @@ from datetime import datetime
 import rfc8785
 from sqlalchemy import Row, String, select, type_coerce, update
 
-from plugin.ports.storage import AuditEntry
+from plugin.ports.records import AuditEntry
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
 

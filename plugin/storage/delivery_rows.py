@@ -10,7 +10,7 @@ from sqlalchemy import Dialect, Row, func, select, update
 from sqlalchemy.dialects import sqlite
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
-from plugin.ports.storage import DeliveryState, StoredDelivery
+from plugin.ports.records import DeliveryState, StoredDelivery
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
 from plugin.storage.tables import utc_text

@@ -19,7 +19,7 @@ from plugin.domain.effects import (
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, RunId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.domain.rules import Turn, Turns
-from plugin.ports.storage import Run, RunState, StoredEffect, TagChange
+from plugin.ports.records import Run, RunState, StoredEffect, TagChange
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
 from plugin.storage.rows import TenantRows

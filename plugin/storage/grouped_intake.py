@@ -18,7 +18,7 @@ from typing import Final, cast
 from sqlalchemy import Engine, PoolProxiedConnection, event
 
 from plugin.domain.errors import RetryLater
-from plugin.ports.storage import StoredDelivery
+from plugin.ports.records import StoredDelivery
 from plugin.storage.database import BUSY_MS
 from plugin.storage.delivery_rows import driver_insert, driver_values
 from plugin.storage.queued_connection import QueuedConnection

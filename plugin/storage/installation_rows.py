@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, update
 
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
 from plugin.storage import tables as t
 from plugin.storage.keyring import Keyring
 from plugin.storage.rows import TenantRows

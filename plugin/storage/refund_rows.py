@@ -21,7 +21,7 @@ from plugin.domain.orders import OrderRef, PaymentRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.requests import RefundRequest
-from plugin.ports.storage import RefundMove, StoredPlan
+from plugin.ports.records import RefundMove, StoredPlan
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
 from plugin.storage.rows import TenantRows

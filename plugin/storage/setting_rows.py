@@ -13,7 +13,7 @@ from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Resource
 from plugin.domain.policy import Policy, PolicyVersion
 from plugin.domain.policy_document import policy_version_from, to_document
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage import tables as t
 from plugin.storage.codec import from_doc, to_doc
 from plugin.storage.rows import TenantRows

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, delete, update
 
 from plugin.domain.ids import TenantId
-from plugin.ports.storage import SignInPurpose, StoredSignIn
+from plugin.ports.records import SignInPurpose, StoredSignIn
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
 

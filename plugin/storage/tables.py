@@ -28,7 +28,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows with every migration; the engine's application version is pinned to it."""
 
 
@@ -321,4 +321,55 @@ buckets = Table(
     metadata,
     Column("account", _NAME, primary_key=True),
     Column("full_at_us", BigInteger, nullable=False),
+)
+
+breakers = Table(
+    "mg_breakers",
+    metadata,
+    Column("account", _NAME, primary_key=True),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("opened_at_us", BigInteger),  # None while calls go out
+    Column("probe_at_us", BigInteger),  # when one call may try again
+)
+
+workers = Table(
+    "mg_workers",
+    metadata,
+    Column("executor", _NAME, primary_key=True),
+    Column("beat_us", BigInteger, nullable=False),  # by the database's clock
+)
+
+sweeps = _of_tenant(
+    "mg_sweeps",
+    Column("installation_id", _ID, nullable=False),
+    Column("read_until", UtcTime, nullable=False),  # all that changed there before was read
+    Column("swept_at", UtcTime),
+    Column("wake_at", UtcTime),
+    Column("wakes", Integer, nullable=False),
+    Column("reason", _NAME, nullable=False),  # why the last one did not end well
+    key=("installation_id",),
+)
+_points(sweeps, "installation_id", "mg_installations")
+Index("ix_mg_sweeps_wake_at", sweeps.c.wake_at)
+
+drifts = _of_tenant(
+    "mg_drifts",
+    Column("id", _ID, nullable=False),
+    Column("installation_id", _ID, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("subject", _NAME, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("found_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    key=("id",),
+)
+_points(drifts, "installation_id", "mg_installations")
+Index("ix_mg_drifts_found", drifts.c.tenant_id, drifts.c.found_at)
+
+holds = _of_tenant(
+    "mg_holds",
+    Column("reason", String(24), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    key=("reason",),
 )

@@ -7,7 +7,7 @@ import json
 from sqlalchemy import Row
 
 from plugin.domain.ids import TenantId
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 
 
 def tenant_from(row: Row[tuple[object, ...]]) -> Tenant:

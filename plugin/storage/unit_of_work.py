@@ -19,7 +19,7 @@ from sqlalchemy import literal as lit
 
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import DueWork, Installation, StoredDelivery, StoredSignIn, Tenant
+from plugin.ports.records import DueWork, Installation, StoredDelivery, StoredSignIn, Tenant
 from plugin.storage import tables as t
 from plugin.storage.audit_rows import FIRST, AuditRows
 from plugin.storage.database import connect_to_read

@@ -16,7 +16,7 @@ from plugin.domain.errors import MakegoodError
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.ports import Catalog, ListsCatalog
-from plugin.ports.storage import Installation
+from plugin.ports.records import Installation
 from plugin.services.save_access_map import MapRefused, SaveAccessMap, of_installation
 from plugin.services.self_test_lines import advice_for
 from plugin.web.context import WebContext

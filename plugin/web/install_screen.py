@@ -16,11 +16,9 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.policy import Clause
 from plugin.domain.starting_policies import STARTING_POLICIES
 from plugin.platforms.declarations import ManifestDeclarations
-from plugin.platforms.manifest import (
-    PlatformManifest,
-)
+from plugin.platforms.manifest import PlatformManifest
 from plugin.ports import FinishesInstall, Kind
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.connect_platform import (
     AlreadyConnected,
     ConnectPlatform,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Response, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.web.auth import AdminSession, current_admin
 from plugin.web.context import WebContext
 

@@ -17,7 +17,7 @@ from plugin.domain.errors import MakegoodError, Refused, RetryLater
 from plugin.domain.ids import InstallationId
 from plugin.platforms.manifest import HelpdeskManifest
 from plugin.ports import Connection, Kind, ServesPanel, ShowsBesidePanel
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.web.auth import (
     Access,
     PanelSession,

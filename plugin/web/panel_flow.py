@@ -16,7 +16,7 @@ from plugin.domain.orders import OrderRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import RefundState
 from plugin.domain.requests import GuidedStep, Reason, RefundRequest, tick, untick
-from plugin.ports.storage import StoredPlan
+from plugin.ports.records import StoredPlan
 from plugin.services.decide_refund import (
     AlreadyDecided,
     ChangedSince,

@@ -30,7 +30,8 @@ from plugin.domain.orders import Order, OrderRef
 from plugin.domain.refunds import IN_FLIGHT, Refund, RefundState
 from plugin.domain.requests import Channel, RefundRequest
 from plugin.ports import Agent, ServesPanel, Ticket
-from plugin.ports.storage import Installation, Tenant, UnitOfWork
+from plugin.ports.records import Installation, Tenant
+from plugin.ports.storage import UnitOfWork
 from plugin.services.find_orders import (
     Evidence,
     FindOrders,

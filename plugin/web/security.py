@@ -12,7 +12,7 @@ from flask import Flask, g, request
 
 from plugin.domain.ids import TenantId
 from plugin.ports import Kind
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.web.auth import (
     Access,

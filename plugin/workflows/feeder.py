@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from plugin.ports import Clock
-from plugin.ports.storage import DueWork, Storage
+from plugin.ports.records import DueWork
+from plugin.ports.storage import Storage
 from plugin.workflows.engine import Engine, Standing
 
 _log = logging.getLogger("makegood.feeder")

@@ -12,7 +12,7 @@ import pytest
 
 from plugin.app import Parts
 from plugin.first_start import home_tenant
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from tests.commands.conftest import Ran, Run
 from tests.platforms.stripe.fake import FakeStripe
 from tests.platforms.zendesk.data import EMAIL, SUBDOMAIN, TOKEN

@@ -13,7 +13,7 @@ from plugin.domain.ids import DeliveryId, TenantId
 from plugin.domain.refunds import RefundState
 from plugin.first_start import home_tenant
 from plugin.ports import Kind
-from plugin.ports.storage import DeliveryState, InstallationStatus
+from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.settings import read_settings
 from tests.commands.conftest import Run
 from tests.factories import (

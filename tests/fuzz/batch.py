@@ -17,7 +17,7 @@ from plugin.domain.ids import DeliveryId
 from plugin.platforms.adapters import Adapters
 from plugin.ports import ConfirmsEvents, Connection
 from plugin.ports.platforms import P
-from plugin.ports.storage import DeliveryState, InstallationStatus
+from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.web.auth import Access
 from tests.factories import EMAIL
 from tests.fuzz.deliveries import Deliveries, Sent, sources

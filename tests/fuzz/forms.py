@@ -22,7 +22,7 @@ from plugin.helpdesks.practice import practice_link
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.practice_cases import AGENTS
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation
+from plugin.ports.records import Installation
 from plugin.web.auth import Access, access_of, cookie_name
 from plugin.web.schemas import VALUE, connect_form
 from tests.fuzz import hostile

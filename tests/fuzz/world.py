@@ -32,7 +32,7 @@ from plugin.platforms.manifest import (
 )
 from plugin.platforms.practice_cases import AGENTS
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.practice import open_practice
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.settings import read_settings

@@ -13,7 +13,7 @@ from plugin.domain.ids import CustomerKey
 from plugin.domain.ledger import read_ledger
 from plugin.domain.orders import ResourceKind
 from plugin.domain.refunds import OVER, RefundState
-from plugin.ports.storage import RunState
+from plugin.ports.records import RunState
 from plugin.storage import tables as t
 from plugin.storage.database import connect_to_read
 from tests.factories import TENANT

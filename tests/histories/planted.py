@@ -13,7 +13,7 @@ from unittest.mock import patch
 from plugin.domain import endings, ledger, refunds, rules
 from plugin.domain.facts import Fact, PaidUntil
 from plugin.domain.refunds import Refund, Silence
-from plugin.ports.storage import StoredEffect
+from plugin.ports.records import StoredEffect
 from plugin.services import apply_payment_news, carry_out, run_rules, send_refund
 from plugin.services.effect_calls import Attempt, Done, TryLater
 from plugin.storage.ledger_rows import FactRows

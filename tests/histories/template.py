@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from plugin.domain.starting_policies import starting_policy
 from plugin.ports import Kind
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.services.join_charges import TAKER
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring

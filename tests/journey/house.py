@@ -35,7 +35,7 @@ from plugin.first_start import home_tenant, prepare_house
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
-from plugin.ports.storage import DueWork, Installation
+from plugin.ports.records import DueWork, Installation
 from plugin.settings import read_settings
 from plugin.storage.budgets import SqlBudgets
 from tests.kill.places import free_port

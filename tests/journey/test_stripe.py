@@ -14,7 +14,7 @@ import pytest
 
 from plugin.domain.ids import InstallationId, customer_key
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import DeliveryState
+from plugin.ports.records import DeliveryState
 from tests.journey.house import START, House, plain
 from tests.journey.shop import BUYER, Shop
 from tests.journey.sidebar import Sidebar

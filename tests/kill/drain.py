@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from plugin.app import Parts
 from plugin.domain.effects import EffectState
 from plugin.domain.refunds import OVER, RefundState
-from plugin.ports.storage import DeliveryState, RunState
+from plugin.ports.records import DeliveryState, RunState
 from plugin.services.run_rules import MOMENT
 from plugin.storage import tables as t
 from plugin.storage.database import READ_ONLY

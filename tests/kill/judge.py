@@ -22,7 +22,8 @@ from plugin.domain.ids import CustomerKey
 from plugin.domain.ledger import read_ledger
 from plugin.domain.orders import ResourceKind
 from plugin.domain.refunds import OVER, RefundState
-from plugin.ports.storage import DeliveryState, UnitOfWork
+from plugin.ports.records import DeliveryState
+from plugin.ports.storage import UnitOfWork
 from plugin.storage import tables as t
 from tests.kill.drain import QUEUES, reading
 from tests.kill.load import Done

@@ -13,7 +13,7 @@ from plugin.domain.errors import MakegoodError
 from plugin.domain.ids import RefundId, TenantId
 from plugin.domain.refunds import Declined, Move, RefundState, Succeeded
 from plugin.ports import RefundsMoney
-from plugin.ports.storage import RefundMove
+from plugin.ports.records import RefundMove
 from plugin.services.settle_refund import settle_refund
 
 

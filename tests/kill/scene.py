@@ -27,7 +27,8 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.platforms.token_bucket import Budget, Rate
 from plugin.ports import Connection, Kind, RegistersWebhooks
-from plugin.ports.storage import Installation, InstallationStatus, UnitOfWork
+from plugin.ports.records import Installation, InstallationStatus
+from plugin.ports.storage import UnitOfWork
 from plugin.services.webhook_secrets import with_webhook_secret
 from plugin.settings import Settings, read_settings
 from plugin.storage.budgets import SqlBudgets

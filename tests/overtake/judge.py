@@ -20,7 +20,7 @@ from plugin.domain.facts import Refunded
 from plugin.domain.ids import customer_key
 from plugin.domain.orders import PaymentRef
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import DeliveryState
+from plugin.ports.records import DeliveryState
 from plugin.storage import tables as t
 from tests.kill.drain import open_rows, reading
 from tests.overtake.gateway import OvertakingStripe

@@ -26,7 +26,7 @@ from plugin.first_start import House, home_tenant, open_house, prepare_house
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.ports import Changed, Kind
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.services.carry_out import CarryOut
 from plugin.services.decide_refund import Decided, DecideRefund
 from plugin.services.find_orders import FindOrders, Search

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.emptied_postgres import emptied_postgres, engine
 from tests.services.scene import Scene

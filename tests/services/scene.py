@@ -16,7 +16,8 @@ from plugin.domain.plan import Choice, Plan
 from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.starting_policies import starting_policy
 from plugin.ports import Kind
-from plugin.ports.storage import Installation, Storage, StoredEffect, Tenant
+from plugin.ports.records import Installation, StoredEffect, Tenant
+from plugin.ports.storage import Storage
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     Application,

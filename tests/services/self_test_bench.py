@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine, Tenant
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine, Tenant
 from plugin.services.run_self_test import RunSelfTest
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import STORE, an_installation

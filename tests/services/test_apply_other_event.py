@@ -22,7 +22,7 @@ from plugin.domain.events import (
 from plugin.domain.facts import PaidUntil, Refunded
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import DisputeStage, Order
-from plugin.ports.storage import InstallationStatus, SelfTestLine
+from plugin.ports.records import InstallationStatus, SelfTestLine
 from plugin.services.applying import (
     Applied,
     Ignored,

@@ -26,7 +26,7 @@ from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import SaleMade
 from plugin.domain.ids import EffectKey, RunId, TicketId
 from plugin.ports import HoldsAccess, HoldsTags, Kind, WritesTickets
-from plugin.ports.storage import InstallationStatus, Run, RunState
+from plugin.ports.records import InstallationStatus, Run, RunState
 from plugin.services.carry_out import RETRIES, CarryOut
 from tests.factories import (
     CUSTOMER,

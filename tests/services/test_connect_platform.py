@@ -9,7 +9,7 @@ import pytest
 
 from plugin.domain.ids import InstallationId
 from plugin.ports import Kind
-from plugin.ports.storage import Installation, InstallationStatus, Tenant
+from plugin.ports.records import Installation, InstallationStatus, Tenant
 from plugin.services.connect_platform import (
     AlreadyConnected,
     Connecting,

@@ -10,7 +10,7 @@ import pytest
 from plugin.domain.ids import TenantId
 from plugin.domain.policy import Policy
 from plugin.domain.starting_policies import starting_policy
-from plugin.ports.storage import AuditEntry, Tenant
+from plugin.ports.records import AuditEntry, Tenant
 from plugin.services.describe_shop import (
     LANGUAGES,
     DescribeShop,

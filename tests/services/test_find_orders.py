@@ -8,7 +8,7 @@ import pytest
 
 from plugin.domain.errors import RetryLater
 from plugin.ports import FindsOrders
-from plugin.ports.storage import InstallationStatus
+from plugin.ports.records import InstallationStatus
 from plugin.services.find_orders import (
     Evidence,
     FindOrders,

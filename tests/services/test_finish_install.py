@@ -8,7 +8,7 @@ import pytest
 
 from plugin.domain.errors import Refused
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import InstallationStatus, Tenant
+from plugin.ports.records import InstallationStatus, Tenant
 from plugin.services.finish_install import Finished, FinishInstall, NotFinished
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, STORE, an_installation

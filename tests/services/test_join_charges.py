@@ -11,7 +11,7 @@ import pytest
 from plugin.domain.facts import Refunded
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Order, RefundRoute
-from plugin.ports.storage import Installation
+from plugin.ports.records import Installation
 from plugin.services.join_charges import CHARGE_WINDOW, join_charges
 from tests.factories import (
     BANK,

@@ -9,7 +9,7 @@ import pytest
 from plugin.domain.errors import MakegoodError, NeedsHuman, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.ids import InstallationId
 from plugin.ports import Kind
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine, Tenant
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine, Tenant
 from plugin.services.connect_platform import ConnectPlatform, ConnectRequest, Started
 from plugin.services.key_replacement import offers, without_offer
 from plugin.services.self_test_lines import is_under_way

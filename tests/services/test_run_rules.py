@@ -6,7 +6,8 @@ from plugin.domain.effects import PlannedEffect, TellOwner
 from plugin.domain.facts import PaidUntil
 from plugin.domain.ids import RunId
 from plugin.domain.ledger import Ledger
-from plugin.ports.storage import RunState, UnitOfWork
+from plugin.ports.records import RunState
+from plugin.ports.storage import UnitOfWork
 from plugin.services.run_rules import run_rules, tell_nobody, telling
 from tests.factories import (
     CUSTOMER,

@@ -16,7 +16,7 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import Installation, InstallationStatus, Tenant
+from plugin.ports.records import Installation, InstallationStatus, Tenant
 from plugin.services.self_test_lines import advice_for, is_under_way
 from plugin.services.webhook_secrets import webhook_secrets
 from plugin.storage.unit_of_work import SqlStorage

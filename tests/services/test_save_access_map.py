@@ -8,7 +8,7 @@ import pytest
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.services.save_access_map import MapRefused, MapSaved, SaveAccessMap, of_installation
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import BANK, NOW, STORE, a_bundle, a_course, a_tag, an_installation

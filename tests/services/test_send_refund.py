@@ -14,7 +14,7 @@ from plugin.domain.orders import DisputeStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import OVER, GatewayRules, RefundState
 from plugin.ports import RefundsMoney
-from plugin.ports.storage import InstallationStatus, RefundMove
+from plugin.ports.records import InstallationStatus, RefundMove
 from plugin.services.send_refund import BUSY, PATIENCE, SendRefund
 from tests.factories import BANK, a_course, a_payment_ref, an_installation, eur, soon
 from tests.fakes.crashes import Crash, Crashes, CrashingPort, CrashingStorage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from plugin.ports.storage import SignInPurpose, StoredSignIn, Tenant
+from plugin.ports.records import SignInPurpose, StoredSignIn, Tenant
 from plugin.services.sign_in_admin import LINK_LIFE, SESSION_LIFE, Session, SignInAdmin, hashed
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, ago, soon

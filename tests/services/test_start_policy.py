@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plugin.domain.policy import PolicyVersion
 from plugin.domain.starting_policies import starting_policy
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.services.start_policy import NoSuchPolicy, PolicyStarted, StartPolicy
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, ago, soon

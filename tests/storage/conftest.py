@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugin.ports import Kind
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import BANK, DESK, STORE, an_installation
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from plugin.domain.ids import TenantId
-from plugin.ports.storage import AuditEntry
+from plugin.ports.records import AuditEntry
 from plugin.storage import tables as t
 from plugin.storage.audit_rows import FIRST, link
 from plugin.storage.unit_of_work import SqlStorage

@@ -19,7 +19,7 @@ from plugin.domain.facts import Fact, RefundFailed
 from plugin.domain.ids import EffectKey, RunId, customer_key
 from plugin.domain.ledger import read_ledger
 from plugin.domain.rules import Turn, rule_effects, with_tells
-from plugin.ports.storage import Run, RunState, StoredEffect, TagChange
+from plugin.ports.records import Run, RunState, StoredEffect, TagChange
 from plugin.storage.unit_of_work import SqlStorage, SqlUnitOfWork
 from tests.factories import (
     CUSTOMER,

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, event
 
 from plugin.domain.errors import RetryLater
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import StoredDelivery
+from plugin.ports.records import StoredDelivery
 from plugin.storage import grouped_intake
 from plugin.storage.database import choose_sqlite, open_database
 from plugin.storage.grouped_intake import GroupedIntake

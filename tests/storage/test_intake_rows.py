@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import DeliveryId, InstallationId, customer_key
 from plugin.domain.starting_policies import STARTING_POLICIES
-from plugin.ports.storage import DeliveryState, InstallationStatus, SelfTestLine
+from plugin.ports.records import DeliveryState, InstallationStatus, SelfTestLine
 from plugin.storage.tables import installations
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import (

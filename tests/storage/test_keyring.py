@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from plugin.domain.errors import NeedsHuman
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage.keyring import Keyring
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import STORE, an_installation

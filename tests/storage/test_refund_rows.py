@@ -11,7 +11,7 @@ from plugin.domain.ids import AgentId, AgentRef, PlanId, RefundId, RequestId, Ti
 from plugin.domain.money import MAX_MINOR, Money
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Refund, RefundState
-from plugin.ports.storage import RefundMove, StoredPlan
+from plugin.ports.records import RefundMove, StoredPlan
 from plugin.storage.unit_of_work import SqlStorage, SqlUnitOfWork
 from tests.factories import (
     DESK,

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, inspect, text
 
 from plugin.domain.errors import NeedsHuman
 from plugin.domain.ids import AgentId, AgentRef
-from plugin.ports.storage import StoredPlan
+from plugin.ports.records import StoredPlan
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.schema import _config, migrate

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from plugin.domain.errors import NeedsHuman
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage import schema
 from plugin.storage.database import open_database
 from plugin.storage.schema_version import REVISION, is_current

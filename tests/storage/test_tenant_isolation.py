@@ -16,7 +16,7 @@ from plugin.domain.orders import PaymentRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import RefundState
 from plugin.domain.starting_policies import STARTING_POLICIES
-from plugin.ports.storage import (
+from plugin.ports.records import (
     DeliveryState,
     InstallationStatus,
     RefundMove,

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 from plugin.domain.ids import PlanId
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import RefundMove, Tenant
+from plugin.ports.records import RefundMove, Tenant
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.unit_of_work import SqlStorage

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from plugin.domain.ids import InstallationId, RefundId, RunId, TenantId
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import (
+from plugin.ports.records import (
     DeliveryState,
     DueWork,
     RefundMove,

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, true
 from werkzeug.routing import Rule
 
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.storage.rows import TenantRows
 from plugin.storage.tables import orders, plans, refunds
 from plugin.web.auth import Access, open_to

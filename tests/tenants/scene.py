@@ -28,7 +28,7 @@ from plugin.platforms.practice_desk import PracticeTickets
 from plugin.platforms.practice_shop import Shop
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.ports import Agent, Connection, Ticket
-from plugin.ports.storage import Installation, Tenant
+from plugin.ports.records import Installation, Tenant
 from plugin.practice import open_practice
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.settings import read_settings

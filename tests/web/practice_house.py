@@ -19,7 +19,7 @@ from plugin.helpdesks.practice import practice_link
 from plugin.platforms.practice_cases import PRACTICE_AGENT
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.ports import Clock
-from plugin.ports.storage import Installation
+from plugin.ports.records import Installation
 from plugin.practice import open_practice
 from plugin.settings import Settings, read_settings
 from tests.platforms.practice.fixtures import TurnedClock

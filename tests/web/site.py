@@ -22,7 +22,7 @@ from plugin.first_start import House, add_tenant
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
-from plugin.ports.storage import Installation, Tenant
+from plugin.ports.records import Installation, Tenant
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.settings import Settings, read_settings
 from plugin.storage.budgets import SqlBudgets

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from plugin.domain.effects import EffectState, PlannedEffect, RevokeAccess, TellOwner
 from plugin.domain.ids import EffectKey, RunId
 from plugin.domain.refunds import RefundState
-from plugin.ports.storage import DeliveryState, InstallationStatus, Run, RunState, SelfTestLine
+from plugin.ports.records import DeliveryState, InstallationStatus, Run, RunState, SelfTestLine
 from plugin.web.admin import MOST
 from plugin.web.views.admin_view import DELIVERY_LOOK, REFUND_LOOK, When, refund_row
 from plugin.web.views.install_view import STATUS_LOOK

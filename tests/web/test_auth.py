@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from plugin.chance import Threads
 from plugin.domain.ids import AgentId, InstallationId, TicketId
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.web.auth import (
     Access,
     PanelSession,

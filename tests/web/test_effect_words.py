@@ -22,7 +22,7 @@ from plugin.domain.effects import (
     VerifyAccess,
 )
 from plugin.domain.ids import EffectKey, RunId
-from plugin.ports.storage import StoredEffect
+from plugin.ports.records import StoredEffect
 from plugin.web.views.effect_words import CAUSES, advice, cause_words, effect_words
 from tests.factories import CUSTOMER, STORE, a_course, a_tag
 

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Resource, ResourceKind
-from plugin.ports.storage import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.save_access_map import of_installation
 from plugin.services.webhook_secrets import webhook_secrets
 from tests.platforms.systeme_io.fake import KEY, Fault

@@ -10,7 +10,7 @@ from plugin.domain.access_map import AccessMap
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.ports import Kind
-from plugin.ports.storage import SelfTestLine
+from plugin.ports.records import SelfTestLine
 from plugin.web.views import install_view as view
 from plugin.web.views.access_map_view import resource_of, value_of
 from tests.factories import NOW, STORE, a_course, ago, an_installation, soon

@@ -14,7 +14,7 @@ from plugin.domain.refunds import RefundState
 from plugin.helpdesks.practice import PracticeHelpdesk
 from plugin.platforms.practice_desk import PracticeTickets
 from plugin.ports import Agent, Ticket
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.web.auth import PanelSession, issue_panel_token
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.panel_desk import ANA, BY_HAND, HTML, TWICE, WEAK, opened, paid_back, pass_time, sale

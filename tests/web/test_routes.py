@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from plugin.domain.ids import AgentId, TenantId, TicketId
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.web.auth import Access, PanelSession, access_of, issue_panel_token
 from plugin.web.security import UndeclaredRoutes, install_security, undeclared_routes
 from tests.web.practice_house import PracticeHouse

@@ -22,7 +22,8 @@ from plugin.domain.ids import InstallationId
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.ports import Connection, Kind
-from plugin.ports.storage import Installation, InstallationStatus, Storage, StoredDelivery, Tenant
+from plugin.ports.records import Installation, InstallationStatus, StoredDelivery, Tenant
+from plugin.ports.storage import Storage
 from plugin.storage.database import choose_sqlite
 from tests.factories import NOW
 from tests.storage_fixtures import FakeClock

@@ -15,7 +15,7 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import JsonValue
 from plugin.ports import Kind
-from plugin.ports.storage import DeliveryState, InstallationStatus, StoredDelivery
+from plugin.ports.records import DeliveryState, InstallationStatus, StoredDelivery
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     MustWait,

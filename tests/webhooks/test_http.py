@@ -20,7 +20,7 @@ from werkzeug.datastructures import EnvironHeaders
 from plugin.domain.errors import NeedsHuman
 from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.ports import Kind
-from plugin.ports.storage import DeliveryState
+from plugin.ports.records import DeliveryState
 from plugin.storage.grouped_intake import GroupedIntake
 from tests.storage.test_write_turns import wait_until
 from tests.webhooks.door import (

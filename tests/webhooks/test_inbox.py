@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from plugin.platforms.manifest import Trust, Webhooks
-from plugin.ports.storage import DeliveryState, StoredDelivery, Tenant
+from plugin.ports.records import DeliveryState, StoredDelivery, Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, STORE, an_installation
 from tests.webhooks.door import Numbers

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from plugin.domain.ids import InstallationId
-from plugin.ports.storage import InstallationStatus
+from plugin.ports.records import InstallationStatus
 from plugin.services.webhook_secrets import with_webhook_secret
 from tests.webhooks import door as doors
 from tests.webhooks.door import HEADED, PING, SECRET, SHOP, Door, sign

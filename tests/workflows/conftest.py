@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import STORE, an_installation
 from tests.workflows.place import Place

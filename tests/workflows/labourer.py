@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from plugin.domain.ids import DeliveryId, TenantId
-from plugin.ports.storage import DeliveryState, Storage
+from plugin.ports.records import DeliveryState
+from plugin.ports.storage import Storage
 from plugin.serve import end_with_parent
 from plugin.settings import read_settings
 from plugin.storage.database import open_database

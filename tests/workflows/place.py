@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plugin.domain.ids import DeliveryId
-from plugin.ports.storage import DeliveryState, StoredDelivery
+from plugin.ports.records import DeliveryState, StoredDelivery
 from plugin.settings import Settings, read_settings
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, TENANT, a_delivery

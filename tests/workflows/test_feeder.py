@@ -12,7 +12,8 @@ import pytest
 from dbos import DBOS
 
 from plugin.domain.ids import TenantId
-from plugin.ports.storage import DueWork, Storage
+from plugin.ports.records import DueWork
+from plugin.ports.storage import Storage
 from plugin.storage.unit_of_work import SqlStorage
 from plugin.workflows import feeder as feeding
 from plugin.workflows.engine import Engine, Standing, launch

@@ -13,7 +13,7 @@ import pytest
 from plugin.domain.errors import NeedsHuman
 from plugin.domain.ids import RefundId
 from plugin.domain.refunds import Refund, RefundState
-from plugin.ports.storage import RefundMove
+from plugin.ports.records import RefundMove
 from plugin.storage.unit_of_work import SqlStorage
 from plugin.workflows.worker import run_worker
 from tests.factories import BANK, NOW, TENANT, a_plan, a_refund, a_request, an_installation, soon

@@ -18,7 +18,7 @@ from plugin.domain.effects import EffectState
 from plugin.domain.ids import InstallationId
 from plugin.domain.messages import reason_words
 from plugin.domain.refunds import Refund, RefundState
-from plugin.ports.storage import (
+from plugin.ports.records import (
     AuditEntry,
     DeliveryState,
     Installation,

@@ -29,7 +29,7 @@ from plugin.domain.plan import Part, Plan
 from plugin.domain.refunds import OVER, Refund, RefundState
 from plugin.domain.requests import RefundRequest
 from plugin.ports.platforms import WorksheetStep
-from plugin.ports.storage import RefundMove, StoredEffect, StoredPlan
+from plugin.ports.records import RefundMove, StoredEffect, StoredPlan
 from plugin.services.refund_rights import RefundRights
 from plugin.services.wording import amount_words
 from plugin.web.views.build_orders import Telling, first_name, order_key

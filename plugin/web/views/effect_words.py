@@ -24,7 +24,7 @@ from plugin.domain.effects import (
     VerifyAccess,
 )
 from plugin.domain.texts import one_line
-from plugin.ports.storage import StoredEffect
+from plugin.ports.records import StoredEffect
 from plugin.services.wording import resource_words
 
 _UNREADABLE: Final = "The platform's answer could not be read."

@@ -14,7 +14,7 @@ from plugin.domain.access_map import AccessMap
 from plugin.domain.policy import Clause
 from plugin.domain.starting_policies import STARTING_POLICIES, StartingPolicy
 from plugin.platforms.manifest import InstallField, Level, PlatformManifest, SelfTest
-from plugin.ports.storage import Installation, InstallationStatus, SelfTestLine
+from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
 from plugin.services.self_test_lines import FAILED, OK, WAITING, is_provoked
 
 _ABILITY: Final[Mapping[str, str]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.services.describe_shop import LANGUAGES, LONGEST_NAME, time_zone_named, time_zones
 
 

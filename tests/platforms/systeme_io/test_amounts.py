@@ -21,7 +21,7 @@ from plugin.domain.orders import Order
 from plugin.domain.plan import Blocked, BlockedBy, Plan
 from plugin.domain.verdict import VerdictKind
 from plugin.ports import FindsOrders
-from plugin.ports.storage import Tenant
+from plugin.ports.records import Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.emptied_postgres import emptied_postgres, engine
 from tests.factories import BANK, EMAIL, STORE, a_choice, a_line, a_payment, an_order, an_order_ref

@@ -1,0 +1,228 @@
+"""What the use cases keep, as values: the rows of storage as the core reads them. No behaviour.
+
+Times are aware UTC. Bodies, headers and secrets stay out of every repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from plugin.domain.effects import EffectState, PlannedEffect
+from plugin.domain.ids import (
+    AgentRef,
+    CustomerKey,
+    DeliveryId,
+    InstallationId,
+    RefundId,
+    RequestId,
+    RunId,
+    TenantId,
+)
+from plugin.domain.plan import Plan
+from plugin.ports import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One business. `owners` are the addresses that are told; `simulated` is practice."""
+
+    id: TenantId
+    name: str
+    owners: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    locale: str = "en"
+    simulated: bool = False
+
+
+class InstallationStatus(StrEnum):
+    """How an installation stands. Removed ones stay as rows: what happened there is still told."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    NEEDS_ATTENTION = "needs_attention"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestLine:
+    """One line of an installation's self-test. `state`: waiting, ok, failed, skipped.
+
+    `milliseconds`: how long our calls for it took; None before, and where we made none.
+    """
+
+    name: str
+    state: str
+    details: str = ""
+    at: datetime | None = None
+    milliseconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A stored connection with its state.
+
+    Secrets sit inside `connection`, decrypted, out of every repr.
+    """
+
+    connection: Connection
+    status: InstallationStatus
+    created_at: datetime
+    self_test: tuple[SelfTestLine, ...] = ()
+
+
+class DeliveryState(StrEnum):
+    """`waiting` for another answer first, `failed` after all attempts: shown, replayable."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    UNREADABLE = "unreadable"
+    UNRECOGNISED = "unrecognised"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One webhook as it came.
+
+    `body` is the raw bytes; `name` is the vendor's id of the delivery.
+    """
+
+    id: DeliveryId
+    tenant: TenantId
+    installation: InstallationId
+    name: str
+    topic: str
+    received_at: datetime
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    state: DeliveryState
+    reason: str = ""
+    attempts: int = 0
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan with the request that it answers, and who decided it, when.
+
+    `decided_by` is a name for people, which many may have; `decider` says who it is. None where
+    nobody told: then it was nobody in particular.
+    """
+
+    plan: Plan
+    request: RequestId
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    decider: AgentRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundMove:
+    """One appended fact of a refund's life."""
+
+    refund: RefundId
+    before: str
+    after: str
+    at: datetime
+    actor: str
+    reason: str = ""
+    evidence: str = ""
+
+
+class RunState(StrEnum):
+    """How far a rule run is."""
+
+    WAITING = "waiting"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A rule run: the effects of one cause, done in order.
+
+    `cause` names a plan, a delivery or a moment. A run with cause `moment` re-reads the ledger when
+    its time comes: access that ends with a paid period.
+    """
+
+    id: RunId
+    customer: CustomerKey
+    cause: str
+    state: RunState
+    wake_at: datetime | None
+    wakes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEffect:
+    """One effect and how far it is. `outcome` is a short word for people; never a body."""
+
+    planned: PlannedEffect
+    run: RunId
+    customer: CustomerKey
+    state: EffectState
+    attempts: int = 0
+    wake_at: datetime | None = None
+    outcome: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to what, when, chained by hash to the entry before it."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    details: Mapping[str, str]
+    previous: str
+    hash: str
+
+
+class SignInPurpose(StrEnum):
+    """What the holder of a token may do: open one session, or act as the admin."""
+
+    LINK = "link"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSignIn:
+    """A one-time link or a session. `id` is the hash of its token, which is kept nowhere."""
+
+    tenant: TenantId
+    id: str
+    purpose: SignInPurpose
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """A change of a tag that we made."""
+
+    added: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """Something whose time has come.
+
+    `name` is the workflow's id: the row and how often it was woken.
+    """
+
+    kind: str  # "delivery", "refund" or "run"
+    tenant: TenantId
+    ref: str
+    wakes: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.ref}:{self.wakes}"
