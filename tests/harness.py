@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import secrets
 import shutil
 import signal
@@ -23,7 +24,7 @@ from types import FrameType
 from typing import Any, NoReturn
 from uuid import uuid4
 
-from tests.storage_fixtures import postgres_server_at_hand
+from tests.storage_fixtures import PostgresServer, postgres_server_at_hand
 
 ROOT = Path(__file__).resolve().parents[1]
 DATABASES = ("sqlite", "postgresql")
@@ -51,7 +52,7 @@ class Outcome:
     `complete` is False where the run did not do what it was to prove.
     """
 
-    counts: Mapping[str, int]
+    counts: Mapping[str, int | float]
     failures: Sequence[str]
     sentences: Iterable[str]
     complete: bool = True
@@ -87,7 +88,8 @@ def run_from_terminal(
     try:
         with (
             _bounded(int(300 + seconds_each * chosen.n)),
-            _database_at_hand(chosen.database) as database,
+            databases_at_hand(chosen.database) as databases,
+            databases.fresh() as database,
         ):
             outcome = run(Given(chosen.n, chosen.seed, folder, database, chosen.planted))
     except ModuleNotFoundError as error:
@@ -126,21 +128,39 @@ def _bounded(seconds: int) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _database_at_hand(kind: str) -> Iterator[str]:
-    """The address of a fresh database until the end of the block; empty for SQLite.
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Makes empty databases. Without a server: SQLite, whose address is empty."""
 
-    Raises ModuleNotFoundError where there is no PostgreSQL.
-    """
-    if kind == "sqlite":
-        yield ""
-        return
-    with postgres_server_at_hand() as server:
+    server: PostgresServer | None
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The address of a new one until the end of the block; empty for SQLite."""
+        if self.server is None:
+            yield ""
+            return
         name = f"mg_harness_{uuid4().hex}"
         try:
-            yield server.create(name)
+            yield self.server.create(name)
         finally:
-            server.drop(name)
+            self.server.drop(name)
+
+    def restart(self, chance: random.Random) -> None:
+        """Restart the server, in order or as a crash would."""
+        if self.server is None or self.server.restart is None:
+            raise SystemExit("restarts need a PostgreSQL of our own: --database postgresql")
+        self.server.restart(chance.choice(("fast", "immediate")))
+
+
+@contextmanager
+def databases_at_hand(kind: str) -> Iterator[Databases]:
+    """Databases of a kind. Raises ModuleNotFoundError where there is no PostgreSQL."""
+    if kind == "sqlite":
+        yield Databases(None)
+        return
+    with postgres_server_at_hand() as server:
+        yield Databases(server)
 
 
 def run_harness(name: str, *words: str) -> tuple[int, dict[str, Any], str]:

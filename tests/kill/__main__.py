@@ -7,182 +7,117 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import secrets
 import shutil
 import statistics
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from plugin.app import Parts
-from tests.kill.cold import Server
-from tests.kill.drain import drain
-from tests.kill.judge import Findings, judge
-from tests.kill.load import Load
-from tests.kill.peers import Peer
-from tests.kill.scene import Outside, Scene, build_scene, read_registry
+from tests.harness import DATABASES, Databases, databases_at_hand
+from tests.kill.campaigns import (
+    Ground,
+    Result,
+    kill_at_points,
+    kill_cold,
+    kill_in_calls,
+    kill_warm,
+    restart_postgres,
+    say,
+)
 
-SPEED = 40
-BATCH = 50
 MOST_SENTENCES = 50
-DRAIN_SECONDS = 180
-PLANTED_DRAIN_SECONDS = 10
-"""The planted bug leaves rows that never end; there is no point in waiting for them."""
 MUST_BE_NOTHING = ("double", "lost", "stuck", "mismatch", "left_behind")
 
 
-@dataclass(slots=True)
-class Result:
-    """The last line."""
+def line_of(result: Result, seconds: float) -> dict[str, int | float | None]:
+    """Flat, for machines."""
 
-    seed: int
-    kills: int = 0
-    findings: list[Findings] = field(default_factory=list)
-    recoveries: list[float] = field(default_factory=list)
-    left_behind: int = 0
-    seconds: float = 0.0
+    def count(name: str) -> int:
+        return sum(len(getattr(f, name)) for f in result.findings)
 
-    def line(self) -> dict[str, int | float | None]:
-        """Flat, for machines."""
+    def total(name: str) -> int:
+        return sum(getattr(f, name) for f in result.findings)
 
-        def count(name: str) -> int:
-            return sum(len(getattr(f, name)) for f in self.findings)
-
-        def total(name: str) -> int:
-            return sum(getattr(f, name) for f in self.findings)
-
-        median = round(statistics.median(self.recoveries), 3) if self.recoveries else None
-        return {
-            "kills": self.kills,
-            **{name: count(name) for name in MUST_BE_NOTHING[:-1]},
-            "left_behind": self.left_behind,
-            "seed": self.seed,
-            "refunds": total("refunds"),
-            "events": total("events"),
-            "parked": total("parked"),
-            "interrupted": total("interrupted"),
-            "recovery_median_s": median,
-            "seconds": round(self.seconds, 1),
-        }
+    median = round(statistics.median(result.recoveries), 3) if result.recoveries else None
+    return {
+        "kills": result.kills,
+        **{name: count(name) for name in MUST_BE_NOTHING[:-1]},
+        "left_behind": result.left_behind,
+        "points": result.points,
+        "point_kills": result.point_kills,
+        "call_kills": result.call_kills,
+        "not_reached": result.not_reached,
+        "restarts": result.restarts,
+        "seed": result.seed,
+        "refunds": total("refunds"),
+        "events": total("events"),
+        "parked": total("parked"),
+        "interrupted": total("interrupted"),
+        "recovery_median_s": median,
+        "seconds": round(seconds, 1),
+    }
 
 
-def kill_warm(folder: Path, result: Result, kills: int, *, planted: bool) -> None:
-    """Kill `kills` warm-forked workers under load, then let one finish, and judge."""
+def fight_all(chosen: Namespace, folder: Path, databases: Databases, result: Result) -> None:
+    """Every campaign that was asked for, each on fresh ground."""
     with ExitStack() as stack:
-        scene, outside = build_scene(
-            stack, folder, begun=time.time(), factor=SPEED, seed=result.seed, planted=planted
-        )
-        door = stack.enter_context(Peer("door", scene.file, log=scene.log))
-        nursery = stack.enter_context(Peer("warm", scene.file, log=scene.log))
-        parts = scene.parts(read_registry(), limited=False)
-        stack.callback(parts.house.engine.dispose)
-        load = Load(scene, parts, outside)
-        assert door.ready
-        outside.set_mood(moody=True)
-        load.start()
-        begun = time.monotonic()
-        done = 0
-        while done < kills:
-            batch = min(BATCH, kills - done)
-            told = nursery.ask("kill", times=batch)
-            done += batch
-            say(
-                f"{done} kills, {batch / told['seconds']:.1f}/s, {told['worked']} of {batch} at "
-                f"work, {told['boot']:.2f} s to work, {len(load.done.decided)} decided"
-            )
-        say(f"{kills} warm kills in {time.monotonic() - begun:.0f} s")
-        result.kills += kills
-        bound = PLANTED_DRAIN_SECONDS if planted else DRAIN_SECONDS
-        _finish(Run(scene, parts, outside, nursery, load), result, bound)
-        result.recoveries += nursery.ask("recoveries")
 
+        def ground(name: str) -> Ground:
+            database = stack.enter_context(databases.fresh())
+            return Ground(folder / name, database, chosen.planted)
 
-def kill_cold(folder: Path, result: Result, kills: int) -> None:
-    """Kill `makegood serve` or a part of it `kills` times, on the wall's own time, and judge."""
-    with ExitStack() as stack:
-        scene, outside = build_scene(stack, folder, begun=time.time(), factor=1, seed=result.seed)
-        parts = scene.parts(read_registry(), limited=False)
-        stack.callback(parts.house.engine.dispose)
-        load = Load(scene, parts, outside)
-        begun = time.monotonic()
-        with Server(scene, random.Random(f"{scene.seed} cold")) as server:
-            is_up = server.is_up()
-            outside.set_mood(moody=True)
-            load.start()
-            for _ in range(kills):
-                server.kill_something()
-            is_up = is_up and server.is_up()
-        result.kills += kills
-        result.left_behind += server.left_behind
-        say(f"{kills} cold kills in {time.monotonic() - begun:.0f} s")
-        # The server is gone for good; what it left is finished on a clock that can jump.
-        stack.enter_context(Peer("door", scene.file, log=scene.log))
-        nursery = stack.enter_context(Peer("warm", scene.file, log=scene.log))
-        findings = _finish(Run(scene, parts, outside, nursery, load), result, DRAIN_SECONDS)
-        if not is_up:
-            findings.stuck.append("the server did not come up")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What the end of either kind of run needs."""
-
-    scene: Scene
-    parts: Parts
-    outside: Outside
-    nursery: Peer
-    load: Load
-
-
-def _finish(run: Run, result: Result, bound: float) -> Findings:
-    """Stop the load, let one worker live until all is over, and judge."""
-    run.nursery.ask("let_live")
-    done = run.load.stop()
-    run.outside.set_mood(moody=False)
-    left = drain(run.parts, run.outside, bound)
-    code = run.nursery.ask("end")
-    findings = judge(run.scene, run.parts, run.outside, done, left)
-    if code != 0:
-        findings.stuck.append(f"the last worker ended with {code}")
-    result.findings.append(findings)
-    return findings
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        if chosen.n:
+            kill_warm(ground("warm"), result, chosen.n)
+        if chosen.occurrences:
+            kill_at_points(ground("points"), result, chosen.occurrences)
+        if chosen.calls:
+            kill_in_calls(ground("calls"), result, chosen.calls)
+        if chosen.cold:
+            kill_cold(ground("cold"), result, chosen.cold)
+        if chosen.restarts:
+            restart_postgres(ground("restarts"), result, chosen.restarts, databases.restart)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
-    parser.add_argument("--n", type=int, default=2000, help="warm kills")
+    parser.add_argument("--n", type=int, default=2000, help="kills of workers at random moments")
     parser.add_argument("--cold", type=int, help="kills of `makegood serve`; a twentieth of n")
+    parser.add_argument(
+        "--occurrences", type=int, help="times that each named point kills; n by 400, at most 5"
+    )
+    parser.add_argument("--calls", type=int, help="kills in system calls; a tenth of n")
+    parser.add_argument("--restarts", type=int, default=0, help="restarts of PostgreSQL, instead")
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
     parser.add_argument("--planted", action="store_true", help="the worker with the planted bug")
     parser.add_argument("--keep", action="store_true", help="keep the folder, to look at the rows")
     chosen = parser.parse_args(words)
-    cold = chosen.n // 20 if chosen.cold is None else chosen.cold
+    if chosen.cold is None:
+        chosen.cold = chosen.n // 20
+    if chosen.occurrences is None:
+        chosen.occurrences = min(chosen.n // 400, 5)
+    if chosen.calls is None:
+        chosen.calls = chosen.n // 10
     folder = Path(tempfile.mkdtemp(prefix="makegood-kill-"))
     result = Result(chosen.seed)
     begun = time.monotonic()
-    say(f"seed {chosen.seed}, {chosen.n} warm and {cold} cold kills in {folder}")
+    say(f"seed {chosen.seed}, on {chosen.database}, in {folder}")
     try:
-        if chosen.n:
-            kill_warm(folder / "warm", result, chosen.n, planted=chosen.planted)
-        if cold:
-            kill_cold(folder / "cold", result, cold)
+        with databases_at_hand(chosen.database) as databases:
+            fight_all(chosen, folder, databases, result)
     finally:
         if not chosen.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    result.seconds = time.monotonic() - begun
-    for findings in result.findings:
-        for sentence in list(findings.lines())[:MOST_SENTENCES]:
-            say(sentence)
-    line = result.line()
+    sentences = (sentence for findings in result.findings for sentence in findings.lines())
+    for sentence in islice(sentences, MOST_SENTENCES):
+        say(sentence)
+    line = line_of(result, time.monotonic() - begun)
     print(json.dumps(line), flush=True)
     return int(any(line[name] for name in MUST_BE_NOTHING))
 

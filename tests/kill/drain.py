@@ -62,17 +62,22 @@ def open_rows(parts: Parts) -> Iterator[tuple[str, str, datetime | None]]:
 
 
 def drain(parts: Parts, outside: Outside, bound_seconds: float) -> dict[str, int]:
-    """Wait until all is over. Returns what is open after the bound, counted: empty is good."""
+    """Wait until all is over. Returns what is open once nothing went on for the bound, counted.
+
+    Empty is good. As long as there is less and less to do, however slowly, nothing is stuck.
+    """
     clock = parts.clock
-    end = time.monotonic() + bound_seconds
-    quiet_since = time.monotonic()
+    quiet_since = went_on = time.monotonic()
     rows = list(open_rows(parts))
-    while time.monotonic() < end:
+    least = len(rows)
+    while time.monotonic() - went_on < bound_seconds:
         unsent = outside.stripe.ask("report")["unsent"] + outside.systeme_io.ask("report")["unsent"]
         rows = list(open_rows(parts))
         if not rows and not unsent:
             return {}
         now = time.monotonic()
+        if len(rows) < least:
+            least, went_on = len(rows), now
         if unsent or parts.house.storage.due(clock.now(), 1):
             quiet_since = now
         elif now - quiet_since > QUIET_SECONDS:

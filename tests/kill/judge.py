@@ -17,7 +17,7 @@ from sqlalchemy import Row, select
 
 from plugin.app import Parts
 from plugin.domain.effects import EffectState
-from plugin.domain.facts import Refunded
+from plugin.domain.facts import DisputeClosed, Fact, Refunded
 from plugin.domain.ids import CustomerKey
 from plugin.domain.ledger import read_ledger
 from plugin.domain.orders import ResourceKind
@@ -70,7 +70,7 @@ class Seen:
     refunds: list[Row[Any]]
     deliveries: list[Row[Any]]
     effects: list[Row[Any]]
-    facts: list[Refunded]
+    facts: list[Fact]
     done: Done
 
 
@@ -89,7 +89,7 @@ def judge(
             refunds=list(db.execute(select(t.refunds))),
             deliveries=list(db.execute(select(t.deliveries))),
             effects=list(db.execute(select(t.effects))),
-            facts=[fact for fact in facts if isinstance(fact, Refunded)],
+            facts=facts,
             done=done,
         )
         interrupted = t.refund_moves.c.reason == "interrupted"
@@ -178,23 +178,30 @@ def _judge_deliveries(found: Findings, seen: Seen) -> None:
 
 
 def _judge_facts(found: Findings, seen: Seen) -> None:
-    """One fact `refunded` per intent that is through, and per refund made elsewhere; no other."""
+    """One fact `refunded` per intent that is through, and per refund made elsewhere; no other.
+
+    And one per dispute that the bank decided for the customer.
+    """
     by_plan: dict[str, set[str]] = defaultdict(set)
     for row in seen.refunds:
         by_plan[row.plan_id].add(row.state)
     wanted = Counter(plan for plan, states in by_plan.items() if states == {RefundState.SUCCEEDED})
     wanted.update(list(seen.done.outside))
     sales = set(seen.done.cancelled)
+    refunded = [fact for fact in seen.facts if isinstance(fact, Refunded)]
     got = Counter(
         fact.refund
-        for fact in seen.facts
+        for fact in refunded
         if not (fact.refund.startswith("sale_canceled:") and fact.customer in sales)
     )
     missing, extra = wanted - got, got - wanted
     found.mismatch += [f"no fact says that {refund} went back" for refund in missing]
     found.mismatch += [f"a fact says that {refund} went back" for refund in extra]
-    cancelled = {f.customer for f in seen.facts if f.refund.startswith("sale_canceled:")}
+    cancelled = {f.customer for f in refunded if f.refund.startswith("sale_canceled:")}
     found.mismatch += [f"no fact of the cancelled sale of {email}" for email in sales - cancelled]
+    lost = Counter(f.dispute for f in seen.facts if isinstance(f, DisputeClosed) and not f.won)
+    wrong = (lost - Counter(list(seen.done.lost))) | (Counter(list(seen.done.lost)) - lost)
+    found.mismatch += [f"dispute {dispute} has {lost[dispute]} lost facts" for dispute in wrong]
 
 
 def _judge_access(found: Findings, seen: Seen, uow: UnitOfWork, parts: Parts) -> None:

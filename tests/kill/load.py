@@ -10,8 +10,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from sqlalchemy.exc import DBAPIError
 
 from plugin.app import Parts
 from plugin.chance import Threads
@@ -21,7 +24,7 @@ from plugin.domain.orders import OrderRef
 from plugin.domain.plan import AmountKind, Choice, Plan
 from plugin.domain.refunds import UNDO_SECONDS
 from plugin.domain.requests import Channel, RefundRequest
-from plugin.services.decide_refund import Decided, DecideRefund
+from plugin.services.decide_refund import AlreadyDecided, Decided, DecideRefund
 from plugin.services.find_orders import FindOrders, FoundOrder, Search
 from plugin.services.plan_refund import PlanRefund, Reader, request_id_for
 from tests.kill.scene import DESK, STRIPE, SYSTEME_IO, Outside, Scene
@@ -46,6 +49,8 @@ class Done:
     """The gateway's refund that somebody made there -> its charge."""
     cancelled: list[str] = field(default_factory=list)
     """Customers whose sale the store reported as refunded."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """The dispute that the bank decided for the customer -> the customer."""
     decided_twice: int = 0
     stories: int = 0
 
@@ -71,6 +76,7 @@ class Load:
             "outside": (12, self._refund_outside),
             "cancelled": (6, self._cancel_a_sale),
             "tagged": (6, self._tag_and_untag),
+            "disputed": (8, self._dispute),
         }
 
     def start(self) -> None:
@@ -104,7 +110,10 @@ class Load:
 
     def _worker_keeps_up(self) -> bool:
         storage = self._parts.house.storage
-        return len(storage.due(self._parts.clock.now(), BACKLOG)) < BACKLOG
+        try:
+            return len(storage.due(self._parts.clock.now(), BACKLOG)) < BACKLOG
+        except DBAPIError:  # the database is being restarted
+            return False
 
     def _begin(self) -> Job:
         names = list(self._stories)
@@ -165,6 +174,21 @@ class Load:
         if self._chance.random() < 0.7:
             self._outside.systeme_io.ask("untag", contact=contact)
 
+    def _dispute(self, email: str) -> Job:
+        """A sale that is disputed; the bank decides it one way or the other, or not yet."""
+        amount = self._price()
+        sold = self._outside.systeme_io.ask("sell", email=email, amount=amount)
+        charge = self._outside.stripe.ask("sell", email=email, amount=amount)
+        if self._chance.random() < 0.5:
+            yield from self._until_known(OrderRef(SYSTEME_IO, str(sold["order"])))
+        dispute = str(self._outside.stripe.ask("dispute", charge=charge))
+        yield
+        status = self._chance.choice(("won", "lost", "needs_response"))
+        if status != "needs_response":
+            self._outside.stripe.ask("close_dispute", dispute=dispute, status=status)
+        if status == "lost":
+            self.done.lost[dispute] = email
+
     def _price(self) -> int:
         return self._chance.randint(500, 50_000)
 
@@ -172,7 +196,7 @@ class Load:
 
     def _until_known(self, order: OrderRef) -> Job:
         while True:
-            with self._parts.house.storage.read(self._scene.tenant_id) as uow:
+            with suppress(DBAPIError), self._parts.house.storage.read(self._scene.tenant_id) as uow:
                 if uow.orders.get(order) is not None:
                     return
             yield
@@ -181,12 +205,17 @@ class Load:
         ticket = TicketId(self._outside.desk.ask("ask", email=email))
         reader = Reader("en", DESK, ticket, self._chance.random() < 0.5, "Kim Agent")
         while True:
-            found = self._find(email, order)
-            plan = None if found is None else self._plan(found, part, reader)
+            with suppress(DBAPIError):
+                found = self._find(email, order)
+                plan = None if found is None else self._plan(found, part, reader)
+                if plan is not None:
+                    break
             yield
-            if plan is not None and self._decide(plan, email, reader):
-                return
+        yield
+        while (is_decided := self._decide(plan, email, reader)) is None:
             yield
+        if not is_decided:
+            yield from self._refund(email, order, part)
 
     def _find(self, email: str, order: OrderRef) -> FoundOrder | None:
         parts = self._parts
@@ -219,27 +248,32 @@ class Load:
         )
         return planned.outcome if isinstance(planned.outcome, Plan) else None
 
-    def _decide(self, plan: Plan, email: str, reader: Reader) -> bool:
+    def _decide(self, plan: Plan, email: str, reader: Reader) -> bool | None:
+        """Whether the plan is decided now. None where the database went away: ask once more."""
         ports = self._parts.house.storage, self._parts.platforms, self._gather
         decide = DecideRefund(ports[0], FindOrders(*ports), PlanRefund(*ports))
         clicks = 2 if self._chance.random() < 0.1 else 1
-        decisions = [
-            decide(
-                self._scene.tenant_id,
-                plan.id,
-                plan.hash,
-                Search(emails=(email,)),
-                reader,
-                PlanId(self._parts.mint.id()),
-                self._now(),
-            )
-            for _ in range(clicks)
-        ]
-        times = sum(isinstance(decision, Decided) for decision in decisions)
-        if times:
+        times = 0
+        is_decided = False
+        for _ in range(clicks):
+            try:
+                decision = decide(
+                    self._scene.tenant_id,
+                    plan.id,
+                    plan.hash,
+                    Search(emails=(email,)),
+                    reader,
+                    PlanId(self._parts.mint.id()),
+                    self._now(),
+                )
+            except DBAPIError:
+                return None  # perhaps it was decided: the same plan tells
+            times += isinstance(decision, Decided)
+            is_decided = is_decided or isinstance(decision, Decided | AlreadyDecided)
+        if is_decided:
             self.done.decided[plan.id] = (email, plan.amount.minor)
-            self.done.decided_twice += times - 1
-        return times > 0
+            self.done.decided_twice += max(0, times - 1)
+        return is_decided
 
     def _now(self) -> datetime:
         """Ten seconds ago: what is decided is due at once; kills land in calls, not in waits."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 from tests.kill.clock import SharedClock
@@ -42,7 +42,7 @@ class PatientHooks(Hooks):
         while not super()._delivered(sending):
             if self._stopped.wait(0.1):
                 return False
-        self.acknowledged.append(f"sha256:{sha256(sending.body).hexdigest()}")
+        self.acknowledged.append(json.loads(sending.body)["id"])
         if self._chance.random() < REPEATED:
             super()._delivered(sending)
         return True
@@ -76,6 +76,8 @@ class MoodyStripe(FakeStripe):
             "sell": self.sell,
             "subscribe": self.subscribe,
             "refund_outside": self.refund_outside,
+            "dispute": self.dispute,
+            "close_dispute": self.close_dispute,
             "report": self.report,
             "set_mood": self.set_mood,
         }
@@ -101,6 +103,19 @@ class MoodyStripe(FakeStripe):
             made = self.books.refund({"charge": charge, "amount": str(amount)})
         self.send_hooks()
         return str(made["id"])
+
+    def dispute(self, charge: str) -> str:
+        """A customer calls her bank."""
+        with self.lock:
+            made = self.books.dispute(charge)
+        self.send_hooks()
+        return str(made["id"])
+
+    def close_dispute(self, dispute: str, status: str) -> None:
+        """The bank decides: `won` or `lost`, as seen by the seller."""
+        with self.lock:
+            self.books.close_dispute(dispute, status)
+        self.send_hooks()
 
     def report(self) -> dict[str, Any]:
         with self.lock:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from cryptography.fernet import Fernet
 from sqlalchemy import Engine
 
 from plugin.app import Parts
@@ -56,6 +57,8 @@ class Scene:
     desk: str
     mail: str
     planted: bool
+    database: str
+    secret_key: str
     course: str
     opened_by_tag: str
     tag: str
@@ -75,6 +78,11 @@ class Scene:
         return Path(self.folder) / "log"
 
     @property
+    def points(self) -> Path:
+        """Where processes write down the names of the points that they passed."""
+        return Path(self.folder) / "points"
+
+    @property
     def tenant_id(self) -> TenantId:
         return TenantId(self.tenant)
 
@@ -85,6 +93,8 @@ class Scene:
         )
         return {
             "MAKEGOOD_DATA_DIR": str(Path(self.folder) / "data"),
+            "MAKEGOOD_DATABASE_URL": self.database,
+            "MAKEGOOD_SECRET_KEYS": self.secret_key,
             "MAKEGOOD_PUBLIC_URL": f"http://127.0.0.1:{self.door}",
             "MAKEGOOD_PORT": str(self.door),
             "MAKEGOOD_ALLOW_PRIVATE_HOSTS": places,
@@ -146,9 +156,19 @@ class Outside:
 
 
 def build_scene(
-    stack: ExitStack, folder: Path, *, begun: float, factor: int, seed: int, planted: bool = False
+    stack: ExitStack,
+    folder: Path,
+    *,
+    begun: float,
+    factor: int,
+    seed: int,
+    database: str = "",
+    planted: bool = False,
 ) -> tuple[Scene, Outside]:
-    """Start the world outside, make the house, connect the accounts. `stack` ends it all."""
+    """Start the world outside, make the house, connect the accounts. `stack` ends it all.
+
+    `database` is the address of an empty one; empty for SQLite in the folder.
+    """
     folder.mkdir(parents=True)
     words = (str(folder / "clock"), begun, factor, seed)
     SharedClock(folder / "clock", begun, factor)
@@ -168,6 +188,8 @@ def build_scene(
         desk=desk.ready["url"],
         mail=desk.ready["mail"],
         planted=planted,
+        database=database,
+        secret_key=Fernet.generate_key().decode(),
         **{name: str(told[name]) for name in ("course", "opened_by_tag", "tag", "member")},
     )
     house = prepare_house(scene.settings(), scene.clock(), SystemMint())

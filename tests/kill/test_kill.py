@@ -1,36 +1,21 @@
-"""A small run of the kill harness, and the proof that it finds the bug it is for."""
+"""Small runs of the kill harness, and the proof that it finds the bug it is for."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from typing import Any
-
 import pytest
 
-from tests.kill.peers import ROOT
+from tests.harness import run_harness
+from tests.kill.mortal import find_strace
 
 pytestmark = pytest.mark.timeout(900)
 """Far beyond what it takes: on a busy machine a dozen processes start slowly."""
-
-
-def run(*words: str) -> tuple[int, dict[str, Any], str]:
-    """The exit code, the last line, and what was said on the way."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.kill", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = done.stdout.splitlines()
-    assert lines, done.stderr
-    return done.returncode, json.loads(lines[-1]), done.stderr
+ALONE = ("--n", "0", "--cold", "0", "--occurrences", "0", "--calls", "0")
+"""No campaign but what is asked for after it: the last word counts."""
+SEED = ("--seed", "20261122")
 
 
 def test_nothing_is_doubled_lost_stuck_or_at_odds_when_workers_and_servers_are_killed() -> None:
-    code, told, said = run("--n", "40", "--cold", "2", "--seed", "20261122")
+    code, told, said = run_harness("kill", *ALONE, "--n", "40", "--cold", "2", *SEED)
     assert code == 0, said
     assert told["kills"] == 42
     # A run in which nothing happened would prove nothing.
@@ -38,7 +23,39 @@ def test_nothing_is_doubled_lost_stuck_or_at_odds_when_workers_and_servers_are_k
     assert told["events"] > 10
 
 
+def test_every_named_point_may_be_the_last() -> None:
+    code, told, said = run_harness("kill", *ALONE, "--occurrences", "1", *SEED)
+    assert code == 0, said
+    # Around commits, calls and mails of workers, and around the intake at the door.
+    assert told["points"] > 40
+    assert told["point_kills"] > 30
+
+
+def test_every_write_sync_and_send_may_be_the_last() -> None:
+    if find_strace() is None:
+        pytest.skip("strace is not installed, or may not trace here: apt-get install strace")
+    code, told, said = run_harness("kill", *ALONE, "--calls", "12", *SEED)
+    assert code == 0, said
+    assert told["call_kills"] >= 6
+
+
+def test_postgresql_keeps_the_promises_when_workers_and_servers_are_killed() -> None:
+    words = ("--n", "15", "--cold", "1", "--database", "postgresql", *SEED)
+    code, told, said = run_harness("kill", *ALONE, *words)
+    assert code == 0, said
+    assert told["kills"] == 16
+    assert told["refunds"] > 10
+
+
+def test_postgresql_may_restart_under_load() -> None:
+    words = ("--restarts", "2", "--database", "postgresql", *SEED)
+    code, told, said = run_harness("kill", *ALONE, *words)
+    assert code == 0, said
+    assert told["restarts"] == 2
+    assert told["refunds"] > 10
+
+
 def test_a_worker_that_calls_first_and_records_after_is_found_out() -> None:
-    code, told, said = run("--n", "30", "--cold", "0", "--seed", "20261122", "--planted")
+    code, told, said = run_harness("kill", *ALONE, "--n", "30", *SEED, "--planted")
     assert code != 0
     assert told["double"] > 0, said

@@ -1,8 +1,8 @@
 """The parent of the warm workers: all is imported, no database is open, no thread runs.
 
 Started as `python -m tests.kill.warm SCENE`. Forks a child that runs the real `run_worker`, kills
-it with SIGKILL at a random moment, and forks the next. A child says through a pipe when it first
-works on a row again: that is how long recovery took.
+it with SIGKILL (at a random moment, at a point by its name, in a system call), and forks the next.
+A child says through a pipe when it first works on a row again: that is how long recovery took.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 import gc
 import os
 import random
-import signal
 import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from dbos._dbos import _get_or_create_dbos_registry
 
@@ -26,11 +24,12 @@ from plugin.app import worker_tasks
 from plugin.domain.ids import RefundId, TenantId
 from plugin.platforms.registry import Registry
 from plugin.ports import Kind
-from plugin.serve import end_with_parent
 from plugin.workflows.engine import Task
 from plugin.workflows.worker import run_worker
+from tests.kill.mortal import await_end, end, fork, kill, lay_trap_in_calls
 from tests.kill.peers import obey
 from tests.kill.planted import call_then_record
+from tests.kill.points import Points, Trap
 from tests.kill.scene import Scene, read_registry
 
 _MOMENT = struct.Struct("d")
@@ -57,30 +56,44 @@ class Nursery:
         begun = time.monotonic()
         worked = self.worked
         for _ in range(times):
-            self._live_and_die()
+            with self._life() as child:
+                time.sleep(self.chance.uniform(0.0, 3.0 * self.boot + 0.15))
+                kill(child)
         return {
             "seconds": time.monotonic() - begun,
             "worked": self.worked - worked,
             "boot": self.boot,
         }
 
-    def _live_and_die(self) -> None:
-        """One life. Some end while starting up and recovering, most in the middle of work."""
+    def kill_at(self, name: str, occurrence: int, bound_seconds: float) -> bool:
+        """One life that ends at a point. False when it did not get there within the bound."""
+        with self._life(Trap(name, occurrence)) as child:
+            return await_end(child, bound_seconds)
+
+    def kill_in_call(self, strace: str, calls: str, when: int, bound_seconds: float) -> bool:
+        """One life that ends in a system call. False when it did not get there."""
+        with self._life(waits=True) as child:
+            tracer = lay_trap_in_calls(strace, child, calls, when)
+            reached = await_end(child, bound_seconds)
+            tracer.wait()
+        return reached
+
+    @contextmanager
+    def _life(self, trap: Trap | None = None, *, waits: bool = False) -> Iterator[int]:
+        """A worker for the block, which sees to its end."""
         told, tell = os.pipe()
         born = time.monotonic()
-        child = self._fork(tell, told)
+        child = fork(lambda: self._be_a_worker(tell, trap), waits=waits)
         os.close(tell)
-        time.sleep(self.chance.uniform(0.0, 3.0 * self.boot + 0.15))
+        yield child
         died = time.monotonic()
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
         raw = os.read(told, _MOMENT.size)
         os.close(told)
         if raw:
             self._note_work(born, *_MOMENT.unpack(raw))
             self.dead_since = died
         else:
-            self.boot += 0.1 * max(0.0, died - born - self.boot)
+            self.boot += 0.1 * max(0.0, min(died - born, 1.0) - self.boot)
             self.dead_since = self.dead_since or died
 
     def _note_work(self, born: float, at: float) -> None:
@@ -93,7 +106,7 @@ class Nursery:
     def let_live(self) -> int:
         """The last worker, which nobody kills."""
         told, tell = os.pipe()
-        self.last = self._fork(tell, told)
+        self.last = fork(lambda: self._be_a_worker(tell, None))
         os.close(tell)
         os.close(told)
         return self.last
@@ -101,36 +114,20 @@ class Nursery:
     def end(self) -> int:
         """Ask the last worker to end; returns its exit code."""
         assert self.last is not None
-        os.kill(self.last, signal.SIGTERM)
-        _, status = os.waitpid(self.last, 0)
+        code = end(self.last)
         self.last = None
-        return os.waitstatus_to_exitcode(status)
+        return code
 
-    def _fork(self, tell: int, told: int) -> int:
-        child = os.fork()
-        if child == 0:
-            os.close(told)
-            _be_a_worker(self.scene, self.registry, tell)
-        return child
-
-
-def _be_a_worker(scene: Scene, registry: Registry, tell: int) -> NoReturn:
-    """The child: the real worker, on its own connections, until it is killed or told to end."""
-    code = 1
-    try:
-        end_with_parent()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(2, 1)  # the parent's answers go through its standard output
-        parts = scene.parts(registry, limited=True)
+    def _be_a_worker(self, tell: int, trap: Trap | None) -> None:
+        """The child: the real worker, on its own connections, until it is killed or told to end."""
+        Points(self.scene.points, trap).watch()
+        parts = self.scene.parts(self.registry, limited=True)
         tasks = worker_tasks(parts)
-        if scene.planted:
+        if self.scene.planted:
             tasks["refund"] = lambda tenant, ref: call_then_record(
                 parts, TenantId(tenant), RefundId(ref)
             )
         run_worker(parts.settings, parts.house.storage, parts.clock, _telling(tasks, tell))
-        code = 0
-    finally:
-        os._exit(code)
 
 
 def _telling(tasks: Mapping[str, Task], tell: int) -> dict[str, Task]:
@@ -170,12 +167,13 @@ def main(scene_file: str) -> None:
     registry = read_registry()
     _import_platforms(registry)
     _poll_sooner()
-    assert threading.active_count() == 1, "a forked child would lose these threads"
     gc.collect()
     gc.freeze()
     nursery = Nursery(scene, registry, random.Random(f"{scene.seed} kills"))
     orders: dict[str, Callable[..., object]] = {
         "kill": nursery.kill,
+        "kill_at": nursery.kill_at,
+        "kill_in_call": nursery.kill_in_call,
         "let_live": nursery.let_live,
         "end": nursery.end,
         "recoveries": lambda: nursery.recoveries,

@@ -51,6 +51,12 @@ class Room:
 
     def refund(self, charge: str, email: str, ticket: str, amount: int) -> str:
         """Plan, decide, and send: the refund's id. Returns when our call was answered, or broke."""
+        refund = self.decide(charge, email, ticket, amount)
+        self.tasks["refund"](self.house.tenant_id, refund)
+        return refund
+
+    def decide(self, charge: str, email: str, ticket: str, amount: int) -> str:
+        """Plan and decide: the refund's id. It is due at once."""
         parts, tenant, storage = self.parts, self.house.tenant_id, self.parts.house.storage
         # Decided ten seconds ago: what is decided is due at once.
         now = parts.clock.now() - _EARLIER
@@ -79,7 +85,6 @@ class Room:
         decide = DecideRefund(storage, find, planner)
         decided = decide(tenant, plan.id, plan.hash, search, reader, ids[1], now)
         assert isinstance(decided, Decided), decided
-        self.tasks["refund"](tenant, decided.refunds[0].id)
         return decided.refunds[0].id
 
     def refunds(self, orders: list[Words]) -> list[str]:

@@ -27,6 +27,7 @@ from plugin.services.decide_refund import (
     ChangedSince,
     Decided,
     DecideRefund,
+    Held,
     PlanGone,
     WeakMatch,
 )
@@ -175,7 +176,7 @@ class Callers:
                     plan, shown = now.outcome.id, now.outcome.hash
                 case ChangedSince(_, now):
                     return {"said": "blocked"}
-                case WeakMatch() | PlanGone():
+                case WeakMatch() | PlanGone() | Held():
                     return {"said": type(decision).__name__}
         return {"said": "changed"}
 
