@@ -2,16 +2,22 @@
 
 A row stays due until its work moved it, so nothing is lost when this process dies between finding
 and starting. Work that ended in an error without moving its row is started again under a new name,
-later and later. So is work that another worker had in hand for a minute: that worker is gone.
+later and later. Work that was taken away from a dead worker is started again at once. Work that a
+living worker has in hand is left to it, for far longer than any work can take.
+
+No tenant gets every place: what another one has waiting begins at once, however long the line.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from plugin.domain.ids import TenantId
 from plugin.ports import Clock
 from plugin.ports.records import DueWork
 from plugin.ports.storage import Storage
@@ -20,12 +26,26 @@ from plugin.workflows.engine import Engine, Standing
 _log = logging.getLogger("makegood.feeder")
 AT_ONCE = 16
 """How much is under way at a time: more would only queue up for the database."""
+FOR_OTHERS = 4
+"""How many of these places no tenant gets alone, so that there is room for whoever comes next."""
+RECENT = timedelta(seconds=30)
+"""How long a tenant counts as present after something of its was due: the places are shared among
+those present, since what runs beside a tenant's work holds it up too."""
+AT_A_TIME = 2
+"""How much is started before the tables are looked at again: somebody else may have come."""
 LOOK_AHEAD = 64
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=10)
-TAKE_OVER = timedelta(seconds=60)
-"""How long work that we did not start may be under way. Should its worker live after all, no harm
-is done: every task may run again at any point, since each move of a row is compare-and-set."""
+CHECK_AFTER = timedelta(seconds=2)
+"""When work that we started and that is not over is looked up: of two workers that start a take at
+once, one has it."""
+ABANDONED = timedelta(seconds=60)
+"""How long work may be under way that no worker we know of has in hand: one of an older version,
+which does not say that it lives; or our own, where its start failed half-way."""
+STUCK = timedelta(minutes=30)
+"""How long a living worker may have one work in hand. Every call has a deadline of seconds, so one
+that takes so long hangs for good. Should it wake up after all, each move of a row is
+compare-and-set, and a refund's call is never begun so late."""
 
 
 @dataclass(slots=True)
@@ -36,105 +56,178 @@ class _Trouble:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Work in hand: the engine's name for it, whose it is, and since when."""
+
+    take: str
+    tenant: TenantId
+    since: datetime
+
+
+def _nobody() -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(slots=True)
 class Feeder:
-    """Feeds the engine from the tables."""
+    """Feeds the engine from the tables. `living` tells which executors live, besides this one."""
 
     storage: Storage
     engine: Engine
     clock: Clock
-    in_flight: set[str] = field(default_factory=set)
+    living: Callable[[], frozenset[str]] = _nobody
+    in_flight: dict[str, _Held] = field(default_factory=dict)
     troubles: dict[str, _Trouble] = field(default_factory=dict)
     elsewhere: dict[str, datetime] = field(default_factory=dict)
     """Rows whose work is under way but not by our doing, and when we first saw that."""
+    present: dict[TenantId, datetime] = field(default_factory=dict)
+    """When something of a tenant was due last."""
 
     def feed(self) -> int:
-        """Start all that is due and not under way. Returns how much was started."""
+        """Start what is due and not under way, a few at a time. Returns how much was started."""
         now = self.clock.now()
+        self._look_at_hand(now)
+        if len(self.in_flight) >= AT_ONCE:
+            return 0
         # Rows that are not moved stay due and are the oldest: without more room they would hide
         # the rest.
         stay = len(self.in_flight) + len(self.troubles) + len(self.elsewhere)
         due = self.storage.due(now, LOOK_AHEAD + stay)
         names = {work.name for work in due}
+        self.present.update({work.tenant: now for work in due})
+        self.present = {one: at for one, at in self.present.items() if now - at < RECENT}
         # A row that is due no more was moved by its work.
-        self.in_flight &= names
         self.troubles = {name: t for name, t in self.troubles.items() if name in names}
         self.elsewhere = {name: at for name, at in self.elsewhere.items() if name in names}
-        return sum(self._start(work, now) for work in due)
+        started = 0
+        for work, standing in self._that_may_start(due, now):
+            if started == AT_A_TIME or len(self.in_flight) >= AT_ONCE:
+                break
+            if self._has_room(work.tenant):
+                started += self._start(work, standing, now)
+        return started
 
-    def _start(self, work: DueWork, now: datetime) -> bool:
+    def _look_at_hand(self, now: datetime) -> None:
+        """Free the places of what is over, of what another worker has after all, and what hangs."""
+        ended = [n for n, held in self.in_flight.items() if not self.engine.has_in_hand(held.take)]
+        for name in ended:
+            del self.in_flight[name]
+        old = {n: h for n, h in self.in_flight.items() if now - h.since >= CHECK_AFTER}
+        standings = self.engine.standings([held.take for held in old.values()])
+        for name, held in old.items():
+            standing = standings.get(held.take)
+            if standing is not None and standing.executor == self.engine.executor:
+                if now - held.since < STUCK:
+                    continue
+                self._take_away(name, held.take)
+            self.engine.let_go(held.take)
+            del self.in_flight[name]
+
+    def _that_may_start(
+        self, due: Sequence[DueWork], now: datetime
+    ) -> Iterator[tuple[DueWork, Standing | None]]:
+        """Rows that nothing of ours keeps from starting, each with how far its last take is."""
+        may = [
+            work
+            for work in due
+            if work.name not in self.in_flight
+            and not self._must_wait(work.name, now)
+            and self._has_room(work.tenant)
+        ]
+        # Whoever has less in hand is first: to start one takes long enough to be noticed.
+        held = Counter(held.tenant for held in self.in_flight.values())
+        may.sort(key=lambda work: held[work.tenant])
+        # Not all of them: mostly the first few are enough.
+        for place in range(0, len(may), AT_ONCE):
+            few = {self._take(work.name): work for work in may[place : place + AT_ONCE]}
+            standings = self.engine.standings(few)
+            for take, work in few.items():
+                yield work, standings.get(take)
+
+    def _must_wait(self, name: str, now: datetime) -> bool:
+        trouble = self.troubles.get(name)
+        return trouble is not None and trouble.until > now
+
+    def _has_room(self, tenant: TenantId) -> bool:
+        held = sum(held.tenant == tenant for held in self.in_flight.values())
+        others = len(self.present.keys() - {tenant})
+        # One share more than there are tenants is nobody's: it is there for whoever comes.
+        share = AT_ONCE // (others + 2) if others else AT_ONCE - FOR_OTHERS
+        return held < max(share, 1)
+
+    def _start(self, work: DueWork, standing: Standing | None, now: datetime) -> bool:
         name = work.name
-        known = self.troubles.get(name)
-        if name in self.in_flight:
-            if not self._has_in_hand(_take(name, known)):
-                # Perhaps it has just moved its row; the next feed reads the row again and knows.
-                self.in_flight.discard(name)
+        standing = self._last_take(name, standing, now)
+        if self._must_wait(name, now):
             return False
-        if len(self.in_flight) >= AT_ONCE or (known is not None and known.until > now):
+        if standing is not None:
+            self._watch(name, standing, now)
             return False
-        trouble, standing = self._last_take(name, known, now)
-        if trouble is not None and trouble is not known:
-            self.troubles[name] = trouble
-            _log.error("work.ended_without_moving name=%s times=%d", name, trouble.times)
-        elif standing is not None:
-            self._watch(name, known, now)
-        else:
-            self.in_flight.add(name)
-            self.engine.start(work.kind, _take(name, known), work.tenant, work.ref)
-            return True
-        return False
+        self.elsewhere.pop(name, None)
+        take = self._take(name)
+        self.in_flight[name] = _Held(take, work.tenant, now)
+        self.engine.start(work.kind, take, work.tenant, work.ref)
+        return True
 
-    def _has_in_hand(self, take: str) -> bool:
-        """Whether it is under way here. Of two workers that start a take at once, one has it."""
-        standing = self.engine.standing_of(take)
-        return (
-            standing is not None
-            and not standing.is_over
-            and standing.executor == self.engine.executor
-        )
+    def _last_take(self, name: str, standing: Standing | None, now: datetime) -> Standing | None:
+        """Go on to the last take, past those that are over, also of before this process.
 
-    def _last_take(
-        self, name: str, known: _Trouble | None, now: datetime
-    ) -> tuple[_Trouble | None, Standing | None]:
-        """What is known of a row and of the takes that ended since, also before this process.
-
-        And how far the last take is, None where it was not started yet.
+        Returns how far that one is, None where it was not started yet.
         """
-        times = _times(known)
-        trouble = known
-        standing = self.engine.standing_of(_take(name, trouble))
         while standing is not None and standing.is_over:
-            times += 1
+            times = self._times(name) + 1
             wait = min(FIRST_WAIT * 2 ** min(times - 1, 10), LONGEST_WAIT)
-            trouble = _Trouble(times, now + wait)
-            standing = self.engine.standing_of(_take(name, trouble))
-        return trouble, standing
+            until = now if standing.was_taken else now + wait
+            self.troubles[name] = _Trouble(times, until)
+            self.elsewhere.pop(name, None)
+            if not standing.was_taken:
+                _log.error("work.ended_without_moving name=%s times=%d", name, times)
+            take = self._take(name)
+            standing = self.engine.standings([take]).get(take)
+        return standing
 
-    def _watch(self, name: str, known: _Trouble | None, now: datetime) -> None:
+    def _watch(self, name: str, standing: Standing, now: datetime) -> None:
         """Leave work that somebody else has to them for a while; then it is ours, as a new take."""
-        if now - self.elsewhere.setdefault(name, now) >= TAKE_OVER:
-            del self.elsewhere[name]
-            self.troubles[name] = _Trouble(_times(known) + 1, now)
-            _log.warning("work.taken_over name=%s", name)
+        is_known = standing.executor in self.living()
+        patience = STUCK if is_known else ABANDONED
+        if now - self.elsewhere.setdefault(name, now) >= patience:
+            self._take_away(name, self._take(name))
+
+    def _take_away(self, name: str, take: str) -> None:
+        self.elsewhere.pop(name, None)
+        self.engine.take_away(take)
+        _log.warning("work.stuck name=%s", name)
+
+    def _times(self, name: str) -> int:
+        trouble = self.troubles.get(name)
+        return 0 if trouble is None else trouble.times
+
+    def _take(self, name: str) -> str:
+        """The engine's name for the next attempt: an ended one cannot be started again."""
+        times = self._times(name)
+        return f"{name}/{times}" if times else name
 
 
-def _times(trouble: _Trouble | None) -> int:
-    return 0 if trouble is None else trouble.times
+def run(
+    feeder: Feeder,
+    poll: timedelta,
+    stop: threading.Event,
+    beside: Callable[[], object] = _nobody,
+) -> None:
+    """Feed until `stop` is set. A database that does not answer is waited for, never fatal.
 
-
-def _take(name: str, trouble: _Trouble | None) -> str:
-    """The engine's name for the next attempt: an ended one cannot be started again."""
-    return f"{name}/{trouble.times}" if trouble else name
-
-
-def run(feeder: Feeder, poll: timedelta, stop: threading.Event) -> None:
-    """Feed until `stop` is set. A database that does not answer is waited for, never fatal."""
+    `beside` is done before each feed: whatever else must be looked after by and by.
+    """
     failures = 0
     while not stop.is_set():
+        started = 0
         try:
-            feeder.feed()
+            beside()
+            started = feeder.feed()
             failures = 0
         except Exception as error:  # noqa: BLE001 - whatever it was, the rows are due when it is over
             failures += 1
             _log.error("feeder.failed times=%d error=%s", failures, type(error).__name__)
-        stop.wait(poll.total_seconds() * 2 ** min(failures, 8))
+        if started < AT_A_TIME:
+            stop.wait(poll.total_seconds() * 2 ** min(failures, 8))

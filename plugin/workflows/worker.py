@@ -1,25 +1,40 @@
-"""The worker process: one lock, the engine, the feeder, a clean end. Serves no requests."""
+"""The worker process: its heart, the engine, the feeder, a clean end. Serves no requests."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 
 from plugin.ports import Clock
 from plugin.ports.storage import Storage
 from plugin.settings import Settings
 from plugin.workflows import feeder
 from plugin.workflows.engine import Task, launch
+from plugin.workflows.heart import Heart
 from plugin.workflows.only_worker import OnlyWorker
+from plugin.workflows.takeover import Takeover
 
 DRAIN_SECONDS = 25
+TURN_SECONDS = 0.0005
+"""How long one of the threads may compute while others wait for their turn. Each works for a moment
+between two waits for the database; with Python's own 5 ms whoever comes back waits behind all."""
 _log = logging.getLogger("makegood.worker")
+
+
+def executor_name() -> str:
+    """A name that no worker had before, on any machine: where it runs, and a number by chance.
+
+    In containers every worker is process 1, and two may be given one host name.
+    """
+    return f"worker-{os.uname().nodename[:64]}-{os.getpid()}-{token_hex(4)}"
 
 
 def run_worker(
@@ -28,23 +43,29 @@ def run_worker(
     clock: Clock,
     tasks: Mapping[str, Task],
     stop: threading.Event | None = None,
+    heart: Heart | None = None,
 ) -> None:
     """Work until SIGTERM, SIGINT or `stop`.
 
-    Raises NeedsHuman when another worker is at it on SQLite.
+    `heart` where the tasks ask it whether they may call. Raises NeedsHuman when another worker is
+    at it on SQLite.
     """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
-    work = _Work(settings, storage, clock, tasks, stop)
+    sys.setswitchinterval(TURN_SECONDS)
+    heart = heart or Heart(storage, executor_name())
+    work = _Work(settings, storage, clock, tasks, stop, heart)
+    # Stores that were connected by a version that did not sweep them.
+    storage.begin_sweeps(clock.now())
     if settings.is_sqlite:
         with OnlyWorker(settings.data_dir):
             # Before the engine goes on: nobody else is at work, so nobody is calling.
             storage.wake_interrupted(clock.now())
-            work.run(settings.data_dir / "engine.sqlite", "worker")
+            work.run(settings.data_dir / "engine.sqlite", is_alone=True)
     else:
-        work.run(settings.database_url, f"worker-{os.uname().nodename}-{os.getpid()}")
+        work.run(settings.database_url, is_alone=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +77,37 @@ class _Work:
     clock: Clock
     tasks: Mapping[str, Task]
     stop: threading.Event
+    heart: Heart
 
-    def run(self, database: str | Path, executor: str) -> None:
+    def run(self, database: str | Path, *, is_alone: bool) -> None:
         """Feed the engine until told to stop; then let what runs come to its end."""
-        engine = launch(database, executor, self.tasks)
-        _log.info("worker.started executor=%s", executor)
+        with self.heart:
+            engine = launch(database, self.heart.executor, self.tasks)
+            _log.info("worker.started executor=%s", self.heart.executor)
+            takeover = Takeover(self.storage, engine, self.heart, self.clock)
+            try:
+                if is_alone:
+                    takeover.take_all()
+                feeder.run(
+                    feeder.Feeder(self.storage, engine, self.clock, lambda: takeover.living),
+                    timedelta(milliseconds=self.settings.poll_milliseconds),
+                    self.stop,
+                    _nothing if is_alone else takeover.look_by_and_by,
+                )
+            finally:
+                if engine.stop(DRAIN_SECONDS):
+                    self._say_goodbye()
+                _log.info("worker.stopped executor=%s", self.heart.executor)
+
+    def _say_goodbye(self) -> None:
+        """Nothing is left that somebody would have to take over."""
         try:
-            feeder.run(
-                feeder.Feeder(self.storage, engine, self.clock),
-                timedelta(milliseconds=self.settings.poll_milliseconds),
-                self.stop,
+            self.storage.forget_worker(self.heart.executor)
+        except Exception as error:  # noqa: BLE001 - who is not forgotten is taken for dead, no more
+            _log.error(
+                "heart.failed executor=%s error=%s", self.heart.executor, type(error).__name__
             )
-        finally:
-            engine.stop(DRAIN_SECONDS)
-            _log.info("worker.stopped executor=%s", executor)
+
+
+def _nothing() -> None:
+    """Who is alone looks after nobody."""

@@ -50,7 +50,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_a_name_that_was_started_is_not_started_again(bench: Bench) -> None:
     engine = bench.open()
-    assert engine.standing_of("run:a:0") is None
+    assert engine.standings(["run:a:0"]) == {}
+    assert engine.standings([]) == {}
 
     for _ in range(3):
         engine.start("run", "run:a:0", "tenant-1", "a")
@@ -60,7 +61,7 @@ def test_a_name_that_was_started_is_not_started_again(bench: Bench) -> None:
     bench.wait_for("run:a:1")
 
     assert bench.done == [("tenant-1", "a")] * 2
-    assert engine.standing_of("run:a:0") == Standing(is_over=True, executor="one")
+    assert engine.standings(["run:a:0"]) == {"run:a:0": Standing(is_over=True, executor="one")}
 
 
 def test_work_under_way_says_whose_it_is(bench: Bench) -> None:
@@ -68,9 +69,11 @@ def test_work_under_way_says_whose_it_is(bench: Bench) -> None:
     engine = bench.open("seven")
     engine.start("run", "run:a:0", "tenant-1", "a")
 
-    assert engine.standing_of("run:a:0") == Standing(is_over=False, executor="seven")
+    assert engine.standings(["run:a:0"]) == {"run:a:0": Standing(is_over=False, executor="seven")}
+    assert engine.has_in_hand("run:a:0")
     bench.go.set()
-    engine.stop(30)
+    assert engine.stop(30)
+    assert not engine.has_in_hand("run:a:0")
     assert bench.done == [("tenant-1", "a")]
 
 
@@ -103,13 +106,37 @@ def test_of_an_error_only_its_kind_is_kept(
     engine.start("run", "run:a:0", "tenant-1", "a")
     with pytest.raises(TaskFailed, match=r"^$"):
         bench.wait_for("run:a:0")
-    standing = engine.standing_of("run:a:0")
+    standing = engine.standings(["run:a:0"])["run:a:0"]
     engine.stop(30)
 
     assert standing == Standing(is_over=True, executor="one")
     assert f"task.failed kind=run ref=a error={word}" in caplog.text
     assert "ana@mail.example" not in caplog.text
     assert b"ana@mail.example" not in b"".join(f.read_bytes() for f in bench.file.parent.iterdir())
+
+
+def test_what_hangs_at_the_end_is_told(bench: Bench) -> None:
+    bench.go.clear()
+    engine = bench.open()
+    engine.start("run", "run:a:0", "tenant-1", "a")
+
+    assert not engine.stop(1)
+    bench.go.set()
+
+
+def test_what_could_not_be_started_is_not_in_hand(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = bench.open()
+
+    def away(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(DBOS, "start_workflow", away)
+    with pytest.raises(OSError, match=r"^$"):
+        engine.start("run", "run:a:0", "tenant-1", "a")
+
+    assert not engine.has_in_hand("run:a:0")
 
 
 def test_its_file_is_written_with_a_log_and_a_full_sync(bench: Bench) -> None:

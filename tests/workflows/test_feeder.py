@@ -1,9 +1,9 @@
-"""The feeder: all that is due is started once, tried again when it failed, and never stuck."""
+"""The feeder: all that is due is started once, in fair shares, tried again, and never stuck."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -17,15 +17,29 @@ from plugin.ports.storage import Storage
 from plugin.storage.unit_of_work import SqlStorage
 from plugin.workflows import feeder as feeding
 from plugin.workflows.engine import Engine, Standing, launch
-from plugin.workflows.feeder import AT_ONCE, LONGEST_WAIT, LOOK_AHEAD, TAKE_OVER, Feeder
+from plugin.workflows.feeder import (
+    ABANDONED,
+    AT_A_TIME,
+    AT_ONCE,
+    CHECK_AFTER,
+    FOR_OTHERS,
+    LONGEST_WAIT,
+    LOOK_AHEAD,
+    RECENT,
+    STUCK,
+    Feeder,
+)
 from tests.factories import TENANT
 from tests.storage_fixtures import FakeClock
 from tests.workflows.place import ON_SQLITE, Place
 
 OVER = Standing(is_over=True, executor="one")
+TAKEN = Standing(is_over=True, executor="two", was_taken=True)
 OURS = Standing(is_over=False, executor="one")
 THEIRS = Standing(is_over=False, executor="two")
+STRANGERS = Standing(is_over=False, executor="of-an-older-version")
 QUEUED = Standing(is_over=False, executor=None)
+OTHER = TenantId("tenant-2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +47,27 @@ class Told(Engine):
     """An engine that starts nothing: the test says how far each name is."""
 
     executor: str = "one"
-    standings: dict[str, Standing] = field(default_factory=dict)
+    known: dict[str, Standing] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
+    in_hand: set[str] = field(default_factory=set)
 
     def start(self, kind: str, name: str, tenant: str, ref: str) -> None:
-        assert name not in self.standings
+        assert name not in self.known
         self.started.append(name)
-        self.standings[name] = Standing(is_over=False, executor=self.executor)
+        self.in_hand.add(name)
+        self.known[name] = Standing(is_over=False, executor=self.executor)
 
-    def standing_of(self, name: str) -> Standing | None:
-        return self.standings.get(name)
+    def has_in_hand(self, name: str) -> bool:
+        return name in self.in_hand
+
+    def let_go(self, name: str) -> None:
+        self.in_hand.discard(name)
+
+    def standings(self, names: Collection[str]) -> Mapping[str, Standing]:
+        return {name: self.known[name] for name in names if name in self.known}
+
+    def take_away(self, name: str) -> None:
+        self.known[name] = TAKEN
 
 
 @dataclass
@@ -63,17 +88,19 @@ class Rows:
 
 @dataclass
 class Bench:
-    """A feeder over rows and an engine that do as they are told."""
+    """A feeder over rows and an engine that do as they are told. The executor "two" lives."""
 
     rows: Rows = field(default_factory=Rows)
     engine: Told = field(default_factory=Told)
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.feeder = Feeder(cast("Storage", self.rows), self.engine, self.clock)
+        self.feeder = Feeder(
+            cast("Storage", self.rows), self.engine, self.clock, lambda: frozenset({"one", "two"})
+        )
 
-    def due(self, *refs: str, wakes: int = 0) -> None:
-        self.rows.works = [DueWork("run", TENANT, ref, wakes) for ref in refs]
+    def due(self, *refs: str, wakes: int = 0, tenant: TenantId = TENANT) -> None:
+        self.rows.works = [DueWork("run", tenant, ref, wakes) for ref in refs]
 
     def feed(self, times: int = 1, **later: float) -> list[str]:
         """Let time pass, feed, and say what was started since."""
@@ -85,7 +112,8 @@ class Bench:
 
     def end(self, name: str) -> None:
         """Its work ended without moving its row."""
-        self.engine.standings[name] = OVER
+        self.engine.known[name] = OVER
+        self.engine.in_hand.discard(name)
 
 
 @pytest.fixture
@@ -106,27 +134,73 @@ def test_what_is_due_is_started_once(bench: Bench) -> None:
 def test_a_row_that_was_moved_and_is_due_again_is_new_work(bench: Bench) -> None:
     bench.due("a")
     bench.feed()
+    bench.end("run:a:0")
     bench.due("a", wakes=1)
 
     assert bench.feed() == ["run:a:1"]
-    assert bench.feeder.in_flight == {"run:a:1"}
-
-
-def test_no_more_is_under_way_than_the_database_bears(bench: Bench) -> None:
-    refs = [f"r{n:02}" for n in range(AT_ONCE + 4)]
-    bench.due(*refs)
-
-    assert len(bench.feed(2)) == AT_ONCE
-    bench.due(*refs[3:])
-    assert bench.feed() == [f"run:{ref}:0" for ref in refs[AT_ONCE : AT_ONCE + 3]]
+    assert bench.feeder.in_flight.keys() == {"run:a:1"}
 
 
 def test_rows_that_stay_hide_no_other(bench: Bench) -> None:
     bench.due("a", "b", "c")
-    bench.engine.standings.update({"run:a:0": THEIRS, "run:b:0": OVER})
+    bench.engine.known.update({"run:a:0": THEIRS, "run:b:0": OVER})
     bench.feed(2)
 
     assert bench.rows.limits == [LOOK_AHEAD, LOOK_AHEAD + 3]
+
+
+# --- fair shares ----------------------------------------------------------------------------------
+
+
+def test_only_a_few_are_started_before_the_tables_are_looked_at_again(bench: Bench) -> None:
+    bench.due(*[f"r{n:02}" for n in range(AT_ONCE)])
+
+    assert len(bench.feed()) == AT_A_TIME
+    assert len(bench.feed()) == AT_A_TIME
+
+
+def test_one_tenant_never_gets_the_last_places(bench: Bench) -> None:
+    bench.due(*[f"r{n:02}" for n in range(AT_ONCE + 4)])
+
+    assert len(bench.feed(9)) == AT_ONCE - FOR_OTHERS
+    bench.rows.works.extend(DueWork("run", OTHER, f"other-{n}", 0) for n in range(FOR_OTHERS + 1))
+    assert bench.feed(9) == [f"run:other-{n}:0" for n in range(FOR_OTHERS)]
+
+
+def test_whoever_has_less_in_hand_is_first(bench: Bench) -> None:
+    bench.due("a", "b")
+    bench.feed()
+    bench.due("a", "b", "c")
+    bench.rows.works.append(DueWork("run", OTHER, "once", 0))
+
+    assert bench.feed() == ["run:once:0", "run:c:0"]
+
+
+def test_places_are_shared_among_those_who_had_something_of_late(bench: Bench) -> None:
+    """With one share more than there are tenants, which is there for whoever comes."""
+    flood = [DueWork("run", TENANT, f"r{n:02}", 0) for n in range(AT_ONCE + 4)]
+    bench.rows.works = [DueWork("run", OTHER, "once", 0), *flood]
+
+    assert len(bench.feed(20)) == 1 + AT_ONCE // 3
+    bench.end("run:once:0")
+    bench.rows.works = flood
+    assert bench.feed(5) == []
+    assert len(bench.feed(20, seconds=RECENT.total_seconds())) == (
+        AT_ONCE - FOR_OTHERS - AT_ONCE // 3
+    )
+
+
+def test_no_more_is_under_way_than_the_database_bears(bench: Bench) -> None:
+    for number in range(AT_ONCE + 4):
+        tenant = TenantId(f"tenant-{number}")
+        bench.rows.works += [DueWork("run", tenant, f"r{number:02}-{part}", 0) for part in (1, 2)]
+
+    assert len(bench.feed(20)) == AT_ONCE
+    looks = len(bench.rows.limits)
+    bench.feed(5)
+    assert len(bench.rows.limits) == looks  # nobody reads a backlog of which nothing can start
+    bench.end(bench.engine.started[0])
+    assert len(bench.feed(5)) == 1
 
 
 # --- work that ended without moving its row -------------------------------------------------------
@@ -165,11 +239,22 @@ def test_work_that_moved_its_row_just_now_is_in_no_trouble(bench: Bench) -> None
     bench.due("a")
     bench.feed()
     bench.end("run:a:0")
-    bench.feed()
     bench.due()
     bench.feed()
 
-    assert (bench.feeder.in_flight, bench.feeder.troubles) == (set(), {})
+    assert (bench.feeder.in_flight, bench.feeder.troubles) == ({}, {})
+
+
+def test_work_at_its_very_end_is_not_begun_again(bench: Bench) -> None:
+    """Its task is done and the engine is just writing that down."""
+    bench.due("a")
+    bench.feed()
+    bench.engine.in_hand.clear()
+
+    assert bench.feed(5) == []
+    bench.due()
+    bench.feed()
+    assert bench.feeder.elsewhere == {}
 
 
 def test_a_new_process_goes_on_from_the_last_take(bench: Bench) -> None:
@@ -186,54 +271,72 @@ def test_a_new_process_goes_on_from_the_last_take(bench: Bench) -> None:
 # --- work in other hands --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("standing", [THEIRS, QUEUED, OURS])
-def test_work_that_this_process_did_not_start_is_taken_over_after_a_minute(
-    bench: Bench, caplog: pytest.LogCaptureFixture, standing: Standing
+def test_work_that_was_taken_from_a_dead_worker_is_begun_at_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also under our own name: it was so before a restart, and nobody may be at it any more."""
     bench.due("a")
-    bench.engine.standings["run:a:0"] = standing
+    bench.engine.known.update({"run:a:0": TAKEN, "run:a:0/1": TAKEN})
+
+    assert bench.feed() == ["run:a:0/2"]
+    assert "ended_without_moving" not in caplog.text
+
+
+def test_a_living_workers_work_is_left_to_it_far_longer_than_any_call_may_take(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.due("a")
+    bench.engine.known["run:a:0"] = THEIRS
 
     assert bench.feed(2) == []
-    assert bench.feed(2, seconds=TAKE_OVER.total_seconds() - 1) == []
+    assert bench.feed(2, seconds=STUCK.total_seconds() - 1) == []
     assert bench.feed(2, seconds=1) == ["run:a:0/1"]
-    assert "work.taken_over name=run:a:0" in caplog.text
-    assert bench.feed(3, minutes=10) == []  # ours now: it may take its time
+    assert bench.engine.known["run:a:0"] == TAKEN
+    assert "work.stuck name=run:a:0" in caplog.text
 
 
-def test_whoever_took_it_over_may_die_too(bench: Bench) -> None:
+@pytest.mark.parametrize("standing", [STRANGERS, QUEUED, OURS])
+def test_work_that_no_worker_we_know_of_has_is_taken_after_a_minute(
+    bench: Bench, standing: Standing
+) -> None:
+    """Of an older version, which does not say that it lives; or ours, whose start broke."""
     bench.due("a")
-    bench.engine.standings.update({"run:a:0": OVER, "run:a:0/1": THEIRS})
+    bench.engine.known["run:a:0"] = standing
+    bench.feeder.living = lambda: frozenset({"two"})
 
     assert bench.feed(2) == []
-    assert bench.feed(2, seconds=1) == []
-    assert bench.feed(2, seconds=60) == ["run:a:0/2"]
+    assert bench.feed(2, seconds=ABANDONED.total_seconds() - 1) == []
+    assert bench.feed(2, seconds=1) == ["run:a:0/1"]
 
 
 def test_work_that_moves_its_row_in_time_is_never_taken_over(bench: Bench) -> None:
     for wakes in range(9):
         bench.due("a", wakes=wakes)
-        bench.engine.standings[f"run:a:{wakes}"] = THEIRS
-        assert bench.feed(2, seconds=30) == []
+        bench.engine.known[f"run:a:{wakes}"] = THEIRS
+        assert bench.feed(2, minutes=29) == []
 
     assert bench.feeder.elsewhere.keys() == {"run:a:8"}
 
 
-def test_what_this_process_started_is_left_to_itself_for_as_long_as_it_takes(bench: Bench) -> None:
+def test_what_this_process_started_is_given_up_only_when_it_hangs_for_good(bench: Bench) -> None:
     bench.due("a")
     bench.feed()
 
-    assert bench.feed(3, hours=1) == []
+    assert bench.feed(3, minutes=29) == []
+    assert bench.feed(2, minutes=1) == ["run:a:0/1"]
+    assert bench.feeder.in_flight.keys() == {"run:a:0"}
+    assert bench.engine.in_hand == {"run:a:0/1"}
 
 
 def test_of_two_workers_that_start_it_at_once_the_other_may_have_it(bench: Bench) -> None:
-    """And may die: then it is taken over like any other."""
+    """Then it holds no place here; and should the other die, it is taken over like any other."""
     bench.due("a")
     bench.feed()
-    bench.engine.standings["run:a:0"] = THEIRS
+    bench.engine.known["run:a:0"] = THEIRS
 
-    assert bench.feed(2) == []
-    assert bench.feed(2, seconds=60) == ["run:a:0/1"]
+    assert bench.feed(2, seconds=CHECK_AFTER.total_seconds()) == []
+    assert (bench.feeder.in_flight, bench.engine.in_hand) == ({}, set())
+    bench.engine.take_away("run:a:0")
+    assert bench.feed() == ["run:a:0/1"]
 
 
 # --- with the real engine -------------------------------------------------------------------------
@@ -278,36 +381,13 @@ def test_a_task_that_fails_is_done_in_the_end(
 
 
 @ON_SQLITE
-def test_another_executor_takes_over_what_a_killed_one_left(
-    place: Place, clock: FakeClock, stopped: None
-) -> None:
-    place.receive("d-1")
-    dead = place.hire("hang", executor="one")
-    place.until(lambda: place.told("begun d-1"))
-    dead.kill()
-    dead.wait()
-
-    engine = launch(place.engine_file, "two", {"delivery": lambda _, ref: place.apply(ref)})
-    feeder = Feeder(place.storage, engine, clock)
-    feeder.feed()
-    clock.advance(seconds=TAKE_OVER.total_seconds() - 1)
-    feeder.feed()
-
-    assert engine.standing_of("delivery:d-1:0") == Standing(is_over=False, executor="one")
-    assert not place.is_applied()
-    feed_until(feeder, place, clock)
-    assert place.delivery().attempts == 1
-    assert engine.standing_of("delivery:d-1:0/1") is not None
-
-
-@ON_SQLITE
 def test_two_executors_share_the_work_and_do_each_row_once(place: Place) -> None:
     refs = [f"d-{n}" for n in range(30)]
     place.receive(*refs)
     for name in ("one", "two"):
         place.hire(executor=name)
 
-    place.until(lambda: all(place.is_applied(ref) for ref in refs))
+    place.until(lambda: all(place.told(f"done {ref}") for ref in refs))
 
     assert [len(place.told(f"done {ref}")) for ref in refs] == [1] * len(refs)
 
@@ -363,3 +443,14 @@ def test_due_work_of_the_real_tables_is_named_by_its_row_and_its_wakes(
     (work,) = storage.due(clock.now(), 9)
 
     assert (work.name, work.tenant) == ("delivery:d-1:0", TenantId(TENANT))
+
+
+def test_as_long_as_there_is_more_to_start_it_waits_for_nothing(bench: Bench) -> None:
+    bench.due(*[f"r{n}" for n in range(AT_A_TIME + 1)])
+    stop = Counted(2)
+    beside: list[int] = []
+
+    feeding.run(bench.feeder, timedelta(seconds=1), stop, lambda: beside.append(1))
+
+    assert len(bench.engine.started) == AT_A_TIME + 1
+    assert (stop.waits, len(beside)) == ([1.0, 1.0], 3)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from subprocess import TimeoutExpired
 
 import pytest
@@ -106,7 +108,7 @@ def test_what_a_killed_worker_had_in_hand_is_finished_by_the_next_at_once(place:
     dead.wait()
 
     after = place.hire()
-    place.until(place.is_applied)
+    place.until(lambda: place.told("done d-1"))
 
     assert place.told("begun d-1") == [str(dead.pid), str(after.pid)]
     assert place.told("done d-1") == [str(after.pid)]
@@ -114,21 +116,65 @@ def test_what_a_killed_worker_had_in_hand_is_finished_by_the_next_at_once(place:
     assert after.wait(60) == 0
 
 
-@ON_POSTGRESQL
-def test_a_living_worker_takes_over_from_a_dead_one_after_a_minute(place: Place) -> None:
+def has_begun(place: Place, times: int) -> bool:
+    return len(place.told("begun d-1")) == times
+
+
+@ON_SQLITE
+def test_what_nobody_could_take_back_is_not_left_to_the_engine(place: Place) -> None:
+    """Each worker has a name of its own, so the engine never resumes what another one began."""
     place.receive("d-1")
-    dead = place.hire("hang")
-    place.until(lambda: place.told("begun d-1"))
-    alive = place.hire(factor=20)
+    for times in (1, 2, 3):
+        dead = place.hire("hang")
+        place.until(partial(has_begun, place, times))
+        dead.kill()
+        dead.wait()
+
+    after = place.hire()
+    place.until(lambda: place.told("done d-1"))
+
+    assert len(place.told("begun d-1")) == 4
+    assert place.told("done d-1") == [str(after.pid)]
+
+
+@ON_POSTGRESQL
+def test_a_killed_workers_work_is_taken_over_and_a_slow_ones_is_not(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     place.receive("d-2")
-    place.until(lambda: place.is_applied("d-2"))
+    dead = place.hire("hang")
+    place.until(lambda: place.told("begun d-2"))
+    slow = place.hire("slow")
+    slow_ones = 0
+
+    def slow_has_one() -> bool:
+        """Whoever is quicker gets it."""
+        nonlocal slow_ones
+        place.receive(f"s-{slow_ones}")
+        slow_ones += 1
+        last = f"begun s-{slow_ones - 1}"
+        place.until(lambda: place.told(last))
+        return place.told(last) == [str(slow.pid)]
+
+    place.until(slow_has_one)
+    alive = [place.hire() for _ in range(2)]
     dead.kill()
     dead.wait()
+    died = time.monotonic()
 
-    place.until(place.is_applied)
+    place.until(lambda: place.told("done d-2"))
 
-    assert place.told("begun d-1") == [str(dead.pid), str(alive.pid)]
-    assert place.delivery().attempts == 1
+    with capsys.disabled():
+        print(f"[taken over after {time.monotonic() - died:.1f} s]", end=" ")
+    assert len(place.told("done d-2")) == 1
+    assert set(place.told("done d-2")) <= {str(one.pid) for one in (slow, *alive)}
+    assert place.delivery("d-2").attempts == 1
+    # All that time the slow one was heard: what it has in hand is its own.
+    last = f"s-{slow_ones - 1}"
+    assert place.told(f"begun {last}") == [str(slow.pid)]
+    (place.folder / "go").touch()
+    place.until(lambda: all(place.told(f"done s-{n}") for n in range(slow_ones)))
+    assert place.told(f"begun {last}") == place.told(f"done {last}") == [str(slow.pid)]
 
 
 # --- what was interrupted -------------------------------------------------------------------------
