@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from plugin.domain.errors import InvalidInput, MakegoodError, OutcomeUnknown, RetryLater
+from plugin.domain.errors import (
+    ACCOUNT_RESTING,
+    InvalidInput,
+    MakegoodError,
+    OutcomeUnknown,
+    RetryLater,
+)
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import DeliveryId, TenantId
 from plugin.domain.money import InvalidAmount
@@ -32,6 +38,7 @@ from plugin.services.applying import (
     NotRecognised,
     Source,
 )
+from plugin.services.retry_plan import spread, stretched, wished
 from webhooks.delivery import Delivery
 
 FIRST_WAIT = timedelta(seconds=5)
@@ -68,7 +75,9 @@ class Dispatch:
         except (Unreadable, InvalidAmount) as error:
             # Amounts also where they contradict the sale that we know: of another currency, say.
             self._settle(stored, DeliveryState.UNREADABLE, str(error))
-        except (RetryLater, OutcomeUnknown) as error:
+        except RetryLater as error:
+            self._retry(stored, error.code, error.after_seconds)
+        except OutcomeUnknown as error:
             self._retry(stored, error.code)
         except MakegoodError as error:
             self._settle(stored, DeliveryState.FAILED, error.code)
@@ -134,16 +143,25 @@ class Dispatch:
             # Nothing of this delivery is applied until all of it can be: its parts belong together.
             self._settle(stored, DeliveryState.WAITING, "our own call is in flight", min(waits))
 
-    def _retry(self, stored: StoredDelivery, code: str) -> None:
-        """Later, and later each time: as long again as it has waited already."""
+    def _retry(self, stored: StoredDelivery, code: str, wish_seconds: int | None = None) -> None:
+        """Later, and later each time: as long again as it has waited already.
+
+        Never sooner than the store wishes. While its account rests nobody was asked: that ends
+        nothing, and puts nothing off for longer than the rest.
+        """
         now = self.clock.now()
         age = now - stored.received_at
+        wish = min(wished(wish_seconds), LONGEST_WAIT)
+        chance = spread(stored.id, str(stored.attempts))
+        if code == ACCOUNT_RESTING:
+            self._settle(stored, stored.state, code, now + stretched(wish, chance))
+            return
         # After an outage of ours, or a replay, one bad moment must not be the end.
         if age > PATIENCE and stored.state is not DeliveryState.RECEIVED:
             self._settle(stored, DeliveryState.FAILED, code)
             return
-        wake_at = now + min(max(age, FIRST_WAIT), LONGEST_WAIT)
-        self._settle(stored, DeliveryState.WAITING, code, wake_at)
+        wait = max(min(max(age, FIRST_WAIT), LONGEST_WAIT), wish)
+        self._settle(stored, DeliveryState.WAITING, code, now + stretched(wait, chance))
 
     def _settle(
         self,
@@ -157,23 +175,6 @@ class Dispatch:
                 stored.id, state, reason=one_line(reason), topic=stored.topic, wake_at=wake_at
             )
             uow.commit()
-
-    def replay(self, tenant: TenantId, delivery_id: DeliveryId) -> bool:
-        """Put a delivery back in line. What it did is known by its facts and is not done again."""
-        with self.storage.begin(tenant) as uow:
-            stored = uow.deliveries.get(delivery_id)
-            if stored is None:
-                return False
-            uow.deliveries.settle(
-                stored.id,
-                DeliveryState.RECEIVED,
-                reason="replayed",
-                topic=stored.topic,
-                wake_at=self.clock.now(),
-            )
-            uow.audit.write(self.clock.now(), "operator", "delivery.replayed", delivery_id, {})
-            uow.commit()
-        return True
 
 
 def _summary(outcomes: Sequence[Application]) -> tuple[DeliveryState, str]:

@@ -1,31 +1,33 @@
-"""`makegood deliveries | refunds | audit`: what happened. Shows ids and states, never content."""
+"""`makegood deliveries | effects | refunds | audit`: what happened.
+
+Shows ids and states, never content. Changes nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
+from plugin.domain.effects import EffectState
 from plugin.domain.errors import InvalidInput, MakegoodError
 from plugin.domain.ids import DeliveryId, InstallationId, PlanId, RefundId, RunId
+from plugin.domain.refunds import RefundState
 from plugin.ports.records import DeliveryState, StoredDelivery, Tenant
 from plugin.ports.storage import UnitOfWork
-from webhooks.dispatch import Dispatch
 
 if TYPE_CHECKING:
     from plugin.app import Parts
 
+S = TypeVar("S", bound=StrEnum)
 Say = Callable[[str], None]
 Row = dict[str, object]
 
 
 def list_deliveries(parts: Parts, states: Sequence[str], limit: int, say: Say) -> list[Row]:
     """The newest deliveries of all tenants, at most `limit` each."""
-    try:
-        wanted = [DeliveryState(state) for state in states]
-    except ValueError:
-        known = ", ".join(DeliveryState)
-        raise InvalidInput("--state", f"choose among {known}") from None
+    wanted = _states(DeliveryState, states)
     rows = []
     for tenant, uow in _tenants(parts):
         for stored in uow.deliveries.newest(wanted, limit):
@@ -51,19 +53,7 @@ def show_delivery(parts: Parts, delivery: str, say: Say) -> Row:
             for name, value in row.items():
                 say(f"{name:12} {value}")
             return row
-    raise _no_such_delivery()
-
-
-def replay_delivery(parts: Parts, delivery: str) -> None:
-    """Put it back in line. Raises InvalidInput where there is none."""
-    dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
-    tenants = parts.house.storage.tenants()
-    if not any(dispatch.replay(tenant.id, DeliveryId(delivery)) for tenant in tenants):
-        raise _no_such_delivery()
-
-
-def _no_such_delivery() -> InvalidInput:
-    return InvalidInput("delivery", "there is none of this id; see `makegood deliveries list`")
+    raise InvalidInput("delivery", "there is none of this id; see `makegood deliveries list`")
 
 
 def _delivery_row(tenant: Tenant, uow: UnitOfWork, stored: StoredDelivery) -> Row:
@@ -89,11 +79,43 @@ def _platform(uow: UnitOfWork, installation: InstallationId) -> str:
     return found.connection.platform if found is not None else "removed"
 
 
-def list_refunds(parts: Parts, limit: int, say: Say) -> list[Row]:
-    """The newest refunds of all tenants, at most `limit` each."""
+def list_effects(parts: Parts, states: Sequence[str], limit: int, say: Say) -> list[Row]:
+    """Effects of all tenants, changed last first, at most `limit` each.
+
+    Without `states` those that wait for a person.
+    """
+    wanted = _states(EffectState, states) or [EffectState.NEEDS_PERSON, EffectState.UNKNOWN]
     rows = []
     for tenant, uow in _tenants(parts):
-        for refund in uow.refunds.newest(limit):
+        for stored in uow.effects.newest(limit, wanted):
+            row = {
+                "key": stored.planned.key,
+                "tenant": tenant.id,
+                "kind": type(stored.planned.effect).__name__,
+                "run": stored.run,
+                "state": stored.state,
+                "attempts": stored.attempts,
+                "outcome": stored.outcome,
+                "changed_at": _time(stored.changed_at),
+                "wake_at": _time(stored.wake_at),
+            }
+            rows.append(row)
+            line = (
+                f"{row['changed_at']}  {stored.state:12} {row['kind']:20} "
+                f"{stored.planned.key}  {stored.outcome}"
+            )
+            say(line.rstrip())
+    if not rows:
+        say("There are none in that state." if states else "None waits for a person.")
+    return rows
+
+
+def list_refunds(parts: Parts, states: Sequence[str], limit: int, say: Say) -> list[Row]:
+    """The newest refunds of all tenants, at most `limit` each."""
+    wanted = _states(RefundState, states)
+    rows = []
+    for tenant, uow in _tenants(parts):
+        for refund in uow.refunds.newest(limit, wanted):
             amount = f"{refund.amount.decimal()} {refund.amount.currency}"
             at = _time(refund.changed_at)
             say(f"{at}  {refund.state:12} {amount:>16}  {refund.label:20} {refund.id}")
@@ -110,7 +132,7 @@ def list_refunds(parts: Parts, limit: int, say: Say) -> list[Row]:
                 }
             )
     if not rows:
-        say("No refund was made yet.")
+        say("There are none in that state." if wanted else "No refund was made yet.")
     return rows
 
 
@@ -169,6 +191,13 @@ def verify_audit(parts: Parts, say: Say) -> tuple[dict[str, int], int]:
             broken[str(tenant.id)] = wrong
             say(f"{tenant.id}  broken at entry {wrong}")
     return broken, entries
+
+
+def _states(known: type[S], states: Sequence[str]) -> list[S]:
+    try:
+        return [known(state) for state in states]
+    except ValueError:
+        raise InvalidInput("--state", f"choose among {', '.join(known)}") from None
 
 
 def _time(at: datetime | None) -> str:

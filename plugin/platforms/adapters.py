@@ -1,4 +1,4 @@
-"""Adapters by connection, each with its own HTTP client, allow-list and budget.
+"""Adapters by connection, each with its own HTTP client, allow-list, budget and breaker.
 
 Implements `plugin.ports.platforms.Platforms`. Gives out an ability only when the manifest declares
 it.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plugin.domain.refunds import GatewayRules
+from plugin.platforms.breaker import Breaker
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import (
     Idempotency,
@@ -30,7 +31,9 @@ from plugin.ports import (
     ServesPanel,
     WritesTickets,
 )
-from plugin.ports.platforms import P, WorksheetStep
+from plugin.ports.news import TellsNews
+from plugin.ports.platforms import P, Pace, WorksheetStep
+from plugin.ports.watching import Watch, unwatched
 
 _NEEDS: Mapping[type, tuple[str, ...]] = {
     FindsOrders: ("find_orders",),
@@ -38,12 +41,14 @@ _NEEDS: Mapping[type, tuple[str, ...]] = {
     HoldsAccess: ("revoke", "restore"),
     HoldsTags: ("tags",),
     CancelsSubscriptions: ("cancel_subscription",),
+    TellsNews: ("news",),
     ServesPanel: ("context",),
     WritesTickets: ("note",),
 }
 """Ports that a capability must be declared for: any of the words will do. Other ports need none."""
 
 BudgetFor = Callable[[str, Rate], Budget]
+BreakerFor = Callable[[str], Breaker]
 DEFAULT_LOOKS = (2, 5, 15, 60, 300, 900)
 
 
@@ -55,6 +60,8 @@ class Adapters:
     clock: Clock
     budget_for: BudgetFor
     allow_private: frozenset[str] = field(default_factory=frozenset)
+    breaker_for: BreakerFor | None = None
+    watch: Watch = unwatched
 
     def able(self, connection: Connection, port: type[P]) -> P | None:
         """The connection's adapter as `port`, or None where the manifest does not declare it."""
@@ -79,7 +86,15 @@ class Adapters:
             honours_key=refunds.idempotency is Idempotency.KEY,
             key_lives=refunds.key_lives_seconds or 0,
             looks=refunds.look_up_after_seconds or DEFAULT_LOOKS,
+            tells_news=self.can(connection, "news"),
         )
+
+    def pace(self, connection: Connection) -> Pace | None:
+        outgoing = self._manifest(connection).outgoing
+        if outgoing is None:
+            return None
+        limit = outgoing.rate_limit
+        return Pace(limit.requests, limit.per_seconds, limit.burst)
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         manual = self._store(connection).refunds.manual
@@ -108,8 +123,11 @@ class Adapters:
             allowed=AllowedHosts(address.hosts),
             clock=self.clock,
             budget=self.budget_for(connection.installation, rate),
+            breaker=self.breaker_for and self.breaker_for(connection.installation),
             timeouts=manifest.outgoing.timeouts,
             allow_private=self.allow_private,
+            platform=connection.platform,
+            watch=self.watch,
         )
 
     def _manifest(self, connection: Connection) -> PlatformManifest:

@@ -20,12 +20,14 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from plugin.domain.errors import (
+    ACCOUNT_RESTING,
     InvalidInput,
     OutcomeUnknown,
     Refused,
     RetryLater,
 )
 from plugin.platforms.addresses import Resolver, resolve
+from plugin.platforms.breaker import Admission, Breaker, Outcome, Rest
 from plugin.platforms.checked_connection import CheckedAdapter, CutOff, Line
 from plugin.platforms.http_headers import fits_header, is_header_name
 from plugin.platforms.manifest import Timeouts
@@ -34,6 +36,7 @@ from plugin.platforms.strict_json import JsonValue, Unreadable, read_json
 from plugin.platforms.token_bucket import Budget
 from plugin.platforms.url_templates import host_and_port
 from plugin.ports import Clock
+from plugin.ports.watching import CallMade, CallPutOff, Watch, unwatched
 
 _log = logging.getLogger(__name__)
 
@@ -141,36 +144,43 @@ class HttpClient:
 
     `allow_private`: the `host:port` of development peers, which may be http and may lie inside.
     `ca_file`: certificates to trust in place of the public ones, for a peer with its own authority.
+    `watch` is told of every call under the name `platform`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords only, and most clients give four
         self,
         *,
         allowed: AllowedHosts,
         clock: Clock,
         budget: Budget | None = None,
+        breaker: Breaker | None = None,
         timeouts: Timeouts | None = None,
         allow_private: frozenset[str] = frozenset(),
         resolver: Resolver = resolve,
         ca_file: Path | None = None,
         user_agent: str = "Makegood",
+        platform: str = "none",
+        watch: Watch = unwatched,
     ) -> None:
         self._allowed = allowed
         self._clock = clock
         self._budget = budget
+        self._breaker = breaker
         self._timeouts = timeouts or Timeouts()
         self._allow_private = allow_private
         self._resolver = resolver
         self._verify: bool | str = True if ca_file is None else str(ca_file)
         self._user_agent = user_agent
+        self._platform = platform
+        self._watch = watch
 
     def send(self, call: Call, retry: ReadRetry | None = None) -> Answer:
         """Make the call and return its answer.
 
-        Raises RetryLater when nothing happened (no connection, 429, our own budget; any failure of
-        a read), OutcomeUnknown when a write may have taken effect, Refused when the place, the
-        address or a redirect is not allowed, a header cannot be sent or a read's answer is too
-        large. `retry` is for reads only.
+        Raises RetryLater when nothing happened (no connection, 429, our own budget, an account that
+        rests; any failure of a read), OutcomeUnknown when a write may have taken effect, Refused
+        when the place, the address or a redirect is not allowed, a header cannot be sent or a
+        read's answer is too large. `retry` is for reads only.
         """
         if retry is not None and not call.is_read:
             raise ValueError("a write is repeated by the saga only, never by the HTTP client")
@@ -192,7 +202,7 @@ class HttpClient:
                 try:
                     return self._try(call, prepared, line, cut_off)
                 except RetryLater as error:
-                    if retry is None or tries >= retry.tries:
+                    if retry is None or tries >= retry.tries or error.code == ACCOUNT_RESTING:
                         raise
                     wait = retry.wait_after(tries, error.after_seconds)
                     if wait >= cut_off.remaining():
@@ -202,17 +212,36 @@ class HttpClient:
     def _try(
         self, call: Call, prepared: requests.PreparedRequest, line: Line, cut_off: CutOff
     ) -> Answer:
+        admission = self._admitted(call)
         wait = 0.0 if self._budget is None else self._budget.take()
         if wait > 0:
+            self._tell(admission, Outcome.NOT_MADE)
+            self._watch(CallPutOff(self._platform, "budget_spent"))
             raise RetryLater("budget_spent", call.label, after_seconds=math.ceil(wait))
         started = time.monotonic()
         outcome = self._exchange(prepared, line, cut_off)
-        milliseconds = round((time.monotonic() - started) * 1000)
-        result = outcome.status if isinstance(outcome, _Received) else outcome.code
-        _log.info("call %s answered %s in %d ms", call.label, result, milliseconds)
+        seconds = time.monotonic() - started
+        is_silent = not line.address_refused and _is_silent(call, outcome)
+        self._tell(admission, Outcome.FAILED if is_silent else Outcome.ANSWERED)
+        result = str(outcome.status) if isinstance(outcome, _Received) else outcome.code
+        self._watch(CallMade(self._platform, call.label, host_and_port(call.url), result, seconds))
+        _log.info("call %s answered %s in %d ms", call.label, result, round(seconds * 1000))
         if isinstance(outcome, _Received):
             return self._judged(call, outcome)
         raise _error_of(call, outcome, line)
+
+    def _admitted(self, call: Call) -> Admission:
+        """Raises RetryLater, with certainly nothing sent, while the account rests."""
+        answer = Admission() if self._breaker is None else self._breaker.ask()
+        if isinstance(answer, Rest):
+            after = math.ceil(answer.seconds)
+            self._watch(CallPutOff(self._platform, ACCOUNT_RESTING))
+            raise RetryLater(ACCOUNT_RESTING, call.label, after_seconds=after)
+        return answer
+
+    def _tell(self, admission: Admission, outcome: Outcome) -> None:
+        if self._breaker is not None:
+            self._breaker.tell(admission, outcome)
 
     def _exchange(
         self, prepared: requests.PreparedRequest, line: Line, cut_off: CutOff
@@ -300,6 +329,13 @@ class _Received:
 class _Broken:
     code: str
     kind: str
+
+
+def _is_silent(call: Call, outcome: _Received | _Broken) -> bool:
+    """Whether the platform gave no answer of its own: none at all, or that it is in trouble."""
+    if isinstance(outcome, _Broken):
+        return outcome.code != "answer_too_large"
+    return outcome.status >= 500 and outcome.status not in call.answers
 
 
 def _body_of(response: requests.Response) -> bytes | None:

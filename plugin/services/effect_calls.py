@@ -15,6 +15,7 @@ from typing import assert_never
 from plugin.domain.effects import (
     AddTicketNote,
     CancelSubscription,
+    Effect,
     EffectState,
     RemoveTag,
     RestoreAccess,
@@ -24,7 +25,13 @@ from plugin.domain.effects import (
     TellOwner,
     VerifyAccess,
 )
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import (
+    ACCOUNT_RESTING,
+    NeedsHuman,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+)
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, TicketId
 from plugin.domain.orders import Resource
 from plugin.domain.texts import bullets
@@ -66,6 +73,14 @@ class TryLater:
 
 
 @dataclass(frozen=True, slots=True)
+class Resting:
+    """Not tried: the account has not answered for a while, and one call at a time asks it."""
+
+    code: str
+    after_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ForPerson:
     """No program can do it."""
 
@@ -79,7 +94,7 @@ class MaybeSent:
     code: str
 
 
-Attempt = Done | TryLater | ForPerson | MaybeSent
+Attempt = Done | TryLater | Resting | ForPerson | MaybeSent
 
 
 Call = Callable[[], Attempt]
@@ -193,6 +208,8 @@ def attempt(call: Call, key: EffectKey) -> Attempt:
     except (Refused, NeedsHuman) as error:
         return ForPerson(error.code)
     except RetryLater as error:
+        if error.code == ACCOUNT_RESTING:
+            return Resting(error.code, error.after_seconds)
         return TryLater(error.code, error.after_seconds)
     except OutcomeUnknown as error:
         return MaybeSent(error.code)
@@ -234,7 +251,12 @@ def _usable(uow: UnitOfWork, installation: InstallationId) -> Connection | None:
 
 def resource_of(effect: StoredEffect) -> Resource | None:
     """What an effect gives or takes."""
-    match effect.planned.effect:
+    return changed_resource(effect.planned.effect)
+
+
+def changed_resource(effect: Effect) -> Resource | None:
+    """What an effect gives or takes."""
+    match effect:
         case RevokeAccess(resource) | RestoreAccess(resource):
             return resource
         case RemoveTag(tag) | RestoreTag(tag):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from plugin.domain.errors import (
+    ACCOUNT_RESTING,
     InvalidInput,
     MakegoodError,
     NeedsHuman,
@@ -30,6 +31,7 @@ from plugin.domain.refunds import (
     Silence,
     after_call,
     after_look,
+    not_looked,
 )
 from plugin.ports import Clock, RefundsMoney
 from plugin.ports.platforms import Platforms
@@ -41,6 +43,9 @@ from plugin.services.standing_disputes import dispute_stands
 WORKER = "worker"
 BUSY = timedelta(seconds=90)
 """Longer than any call may take: a refund still `submitting` after it was interrupted."""
+BEGIN_WITHIN = timedelta(seconds=60)
+"""A call that has not begun so long after its claim is not made: this process was stopped meanwhile
+and another may have the refund. What begins by then is over before `BUSY` is, by its deadline."""
 LONGEST_WAIT = timedelta(minutes=10)
 PATIENCE = timedelta(days=3)
 """A refund that never left us by then is withdrawn and told of: nobody waits for it for ever."""
@@ -93,6 +98,8 @@ class SendRefund:
         """The refund in the state that the coming call needs, committed before the call."""
         now = self.clock.now()
         match refund.state:
+            case RefundState.RESERVED if uow.holds.all():
+                return None  # it stays due, and is not looked at before the hold ends
             case RefundState.RESERVED:
                 hindrance = _hindrance(uow, refund, gateway, now)
                 if hindrance is not None:
@@ -124,8 +131,12 @@ class SendRefund:
         """Call the gateway, with no transaction open, and say where its answer leads."""
         if claimed.state is not RefundState.SUBMITTING:
             found = _look(gateway.port, claimed)
+            if isinstance(found, NotSent):
+                return not_looked(claimed, found.after_seconds or 0, self.clock.now())
             return after_look(claimed, found, self.clock.now(), gateway.rules)
-        answer = _call(gateway.port, claimed)
+        latest = (claimed.wake_at or self.clock.now()) - BUSY + BEGIN_WITHIN
+        is_late = self.clock.now() > latest
+        answer = NotSent("too_late") if is_late else _call(gateway.port, claimed)
         now = self.clock.now()
         move = after_call(answer, now, gateway.rules)
         if isinstance(answer, NotSent) and move.wake_at is not None:
@@ -169,8 +180,12 @@ def _call(gateway: RefundsMoney, refund: Refund) -> RefundAnswer | Silence | Not
         return Silence(error.code)
 
 
-def _look(gateway: RefundsMoney, refund: Refund) -> LookUp | None:
+def _look(gateway: RefundsMoney, refund: Refund) -> LookUp | NotSent | None:
     try:
         return gateway.look_up(refund)
+    except RetryLater as error:
+        if error.code == ACCOUNT_RESTING:
+            return NotSent(error.code, error.after_seconds)
+        return None
     except MakegoodError:
         return None  # a look-up that fails says nothing about the money

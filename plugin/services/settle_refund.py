@@ -62,6 +62,8 @@ def settle_refund(
 def _looks(refund: Refund, move: Move) -> int:
     """Look-ups since the last call. One that waits to be sent and was looked for was sent once."""
     match move.to:
+        case RefundState.UNKNOWN if move.unasked:
+            return refund.looks
         case RefundState.UNKNOWN:
             return refund.looks + 1 if refund.state is RefundState.UNKNOWN else 0
         case RefundState.RESERVED:

@@ -1,4 +1,4 @@
-"""`makegood deliveries | refunds | audit | check | practice`: ids and states, never content."""
+"""`makegood deliveries | effects | refunds | audit | check | practice`: ids and states only."""
 
 from __future__ import annotations
 
@@ -83,8 +83,15 @@ def test_a_delivery_in_the_list_says_whence_it_came_and_why_it_stands_there(
             "deliveries",
         ),
         (("refunds", "list"), "No refund was made yet.", "refunds"),
+        (
+            ("refunds", "list", "--state", "needs_person"),
+            "There are none in that state.",
+            "refunds",
+        ),
+        (("effects", "list"), "None waits for a person.", "effects"),
+        (("effects", "list", "--state", "done"), "There are none in that state.", "effects"),
     ],
-    ids=["deliveries", "failed", "refunds"],
+    ids=["deliveries", "failed", "refunds", "needs_person", "effects", "done"],
 )
 def test_an_empty_list_says_so_to_people_and_stays_a_list_for_machines(
     words: tuple[str, ...], said: str, name: str, run: Run
@@ -95,10 +102,14 @@ def test_an_empty_list_says_so_to_people_and_stays_a_list_for_machines(
     assert machine.err == f"{said}\n"
 
 
-def test_a_state_that_there_is_not_is_refused(run: Run) -> None:
-    refused = run("deliveries", "list", "--state", "lost", "--json")
+@pytest.mark.parametrize(
+    ("group", "first"),
+    [("deliveries", "received"), ("effects", "waiting"), ("refunds", "reserved")],
+)
+def test_a_state_that_there_is_not_is_refused(group: str, first: str, run: Run) -> None:
+    refused = run(group, "list", "--state", "lost", "--json")
     assert refused.code == 2
-    assert "choose among received" in refused.facts["detail"]
+    assert f"choose among {first}" in refused.facts["detail"]
 
 
 def test_a_delivery_is_shown_without_its_content(run: Run, delivery: DeliveryId) -> None:
@@ -109,13 +120,15 @@ def test_a_delivery_is_shown_without_its_content(run: Run, delivery: DeliveryId)
     assert "canary" not in shown.out + shown.err
 
 
-def test_a_delivery_goes_back_in_line(run: Run, delivery: DeliveryId, parts: Parts) -> None:
-    assert run("deliveries", "replay", delivery).code == 0
-    assert [work.ref for work in parts.house.storage.due(parts.clock.now(), 9)] == [delivery]
-
-
 @pytest.mark.parametrize(
-    "words", [("deliveries", "show"), ("deliveries", "replay"), ("refunds", "show")], ids=" ".join
+    "words",
+    [
+        ("deliveries", "show"),
+        ("deliveries", "replay"),
+        ("effects", "replay"),
+        ("refunds", "show"),
+    ],
+    ids=" ".join,
 )
 def test_an_id_that_there_is_not_is_refused(words: tuple[str, ...], run: Run) -> None:
     refused = run(*words, "nothing", "--json")

@@ -61,6 +61,7 @@ def toy_store() -> dict[str, Any]:
         "capabilities": {
             "find_orders": "native",
             "history": "native",
+            "news": "none",
             "refund_full": "native",
             "refund_partial": "manual",
             "lookup": "native",

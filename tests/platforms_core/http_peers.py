@@ -14,6 +14,7 @@ import pytest
 
 from plugin.domain.errors import MakegoodError
 from plugin.platforms.addresses import resolve
+from plugin.platforms.breaker import Breaker
 from plugin.platforms.http_client import AllowedHosts, Call, HttpClient, ReadRetry
 from plugin.platforms.manifest import Timeouts
 from plugin.platforms.token_bucket import Budget
@@ -116,12 +117,14 @@ def client_for(
     resolver: Callable[[str, int], Sequence[str]] = resolve,
     timeouts: Timeouts | None = None,
     budget: Budget | None = None,
+    breaker: Breaker | None = None,
     ca_file: Path | None = None,
 ) -> HttpClient:
     return HttpClient(
         allowed=AllowedHosts(frozenset(places)),
         clock=FixedClock(),
         budget=budget,
+        breaker=breaker,
         timeouts=timeouts,
         allow_private=frozenset(places) if private else frozenset(),
         resolver=resolver,
@@ -149,5 +152,5 @@ def failure(client: HttpClient, call: Call, retry: ReadRetry | None = None) -> M
 SHORT_OF_TIME = Timeouts(connect=3, read=10, total=0.2)  # type: ignore[arg-type] # a quick test
 
 
-def short_of_time(place: str) -> HttpClient:
-    return client_for(place, timeouts=SHORT_OF_TIME)
+def short_of_time(place: str, breaker: Breaker | None = None) -> HttpClient:
+    return client_for(place, timeouts=SHORT_OF_TIME, breaker=breaker)

@@ -22,7 +22,7 @@ from plugin.platforms.manifest import (
     StoreManifest,
     Timeouts,
 )
-from plugin.platforms.manifest_schema import InvalidManifest, read_manifest
+from plugin.platforms.manifest_schema import ENDED_BY, InvalidManifest, read_manifest
 
 Json = dict[str, Any]
 
@@ -198,6 +198,18 @@ def test_an_unsigned_vendor_can_be_declared_and_stays_without_a_scheme(toy_store
 
     assert webhooks is not None
     assert webhooks.signature is None
+
+
+def test_without_keys_the_last_look_is_so_late_that_no_call_can_still_be_on_its_way(
+    toy_store: Json,
+) -> None:
+    """After the last look it may be sent again."""
+    refunds = {"idempotency": "none", "key_lives_seconds": None}
+    toy_store["refunds"] |= {**refunds, "look_up_after_seconds": [5, ENDED_BY - 1]}
+    with pytest.raises(InvalidManifest, match=f"the last look comes {ENDED_BY} s after the call"):
+        _store(toy_store)
+    toy_store["refunds"]["look_up_after_seconds"] = [5, ENDED_BY]
+    assert _store(toy_store).refunds.look_up_after_seconds == (5, ENDED_BY)
 
 
 def test_a_purely_manual_store_needs_no_link(toy_store: Json) -> None:

@@ -90,5 +90,7 @@ def test_a_gap_is_rounded_up_so_that_the_limit_is_never_passed() -> None:
 
 @pytest.mark.parametrize(("requests", "per_seconds", "burst"), [(0, 1, 1), (1, 0, 1), (1, 1, 0)])
 def test_a_rate_of_nothing_is_refused(requests: int, per_seconds: int, burst: int) -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(
+        ValueError, match=r"^a rate needs at least one request, one second and a burst of one$"
+    ):
         Rate(requests, per_seconds, burst)

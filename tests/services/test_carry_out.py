@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -19,15 +18,19 @@ from plugin.domain.effects import (
     TellCustomer,
     TellOwner,
     VerifyAccess,
-    access_key,
     run_key,
 )
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import (
+    NeedsHuman,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+)
 from plugin.domain.events import SaleMade
-from plugin.domain.ids import EffectKey, RunId, TicketId
+from plugin.domain.ids import RunId, TicketId
 from plugin.ports import HoldsAccess, HoldsTags, Kind, WritesTickets
 from plugin.ports.records import InstallationStatus, Run, RunState
-from plugin.services.carry_out import RETRIES, CarryOut
+from plugin.services.carry_out import CarryOut
 from tests.factories import (
     CUSTOMER,
     DESK,
@@ -42,51 +45,13 @@ from tests.factories import (
 )
 from tests.fakes.crashes import Crash, Crashes, CrashingPort, CrashingStorage
 from tests.fakes.platforms import FakeDesk, Written
+from tests.services.effect_runs import RUN, a_run, hold, outcomes, run_state, states
 from tests.services.scene import Scene, sale
 
-RUN = RunId("run-1")
 NOTE = AddTicketNote(DESK, TicketId("77"), "Refunded 49.00 EUR.", ("refunded",))
 REPLY = TellCustomer(DESK, TicketId("77"), EMAIL, "Sent", "We have sent it.", "en")
 MAIL = TellCustomer(None, None, EMAIL, "Sent", "We have sent it.", "en")
 OWNER = TellOwner("Look", "A person must look.")
-
-
-def a_run(scene: Scene, *effects: Effect) -> None:
-    """A run of these effects, due now."""
-    planned = [
-        PlannedEffect(_key(effect, place), place, effect) for place, effect in enumerate(effects)
-    ]
-    run = Run(RUN, CUSTOMER, "plan plan-1", RunState.WAITING, NOW)
-    with scene.storage.begin(scene.tenant.id) as uow:
-        uow.effects.add_run(run, planned, NOW)
-        uow.commit()
-
-
-def _key(effect: Effect, place: int) -> EffectKey:
-    match effect:
-        case RevokeAccess(resource) | RestoreAccess(resource):
-            return access_key(CUSTOMER, resource, 1)
-        case _:
-            return run_key(RUN, str(place))
-
-
-def states(scene: Scene) -> list[EffectState]:
-    return [effect.state for effect in scene.effects(RUN)]
-
-
-def outcomes(scene: Scene) -> list[str]:
-    return [effect.outcome for effect in scene.effects(RUN)]
-
-
-def run_state(scene: Scene) -> RunState:
-    with scene.storage.read(scene.tenant.id) as uow:
-        run = uow.effects.run(RUN)
-    assert run is not None
-    return run.state
-
-
-def hold(scene: Scene, *refs: str) -> None:
-    scene.shop.held[EMAIL] |= {a_course(ref) for ref in refs}
 
 
 # --- order and ends -------------------------------------------------------------------------------
@@ -128,34 +93,6 @@ def test_a_run_that_is_over_not_due_or_unknown_is_left_alone(scene: Scene) -> No
     assert scene.shop.called("revoke") == ["c1"]
 
 
-def test_changes_wait_longer_each_time_and_then_for_a_person(scene: Scene) -> None:
-    hold(scene, "c1")
-    scene.shop.raises["revoke"] = [RetryLater("busy")] * 20
-    a_run(scene, RevokeAccess(a_course("c1")))
-    scene.work()
-    waits = []
-    while states(scene) == [EffectState.WAITING]:
-        (effect,) = scene.effects(RUN)
-        assert effect.wake_at is not None
-        waits.append(effect.wake_at - scene.clock.now())
-        scene.wait(seconds=waits[-1].total_seconds())
-    assert tuple(waits) == RETRIES
-    assert sum(waits, timedelta()) > timedelta(days=3)
-    assert states(scene) == [EffectState.NEEDS_PERSON]
-    assert outcomes(scene) == ["busy"]
-    assert run_state(scene) is RunState.DONE
-
-
-def test_a_store_that_names_a_longer_wait_gets_it(scene: Scene) -> None:
-    scene.shop.raises["revoke"] = [RetryLater("busy", after_seconds=90)]
-    a_run(scene, RevokeAccess(a_course("c1")))
-    scene.work()
-    scene.wait(seconds=89)
-    assert states(scene) == [EffectState.WAITING]
-    scene.wait(seconds=1)
-    assert states(scene) == [EffectState.ALREADY]
-
-
 @pytest.mark.parametrize(
     ("error", "state"),
     [
@@ -185,7 +122,7 @@ def test_a_check_waits_for_every_change_at_its_store(scene: Scene) -> None:
     scene.work()
     assert states(scene)[2] is EffectState.WAITING
     assert scene.shop.called("read_access") == []
-    scene.wait(seconds=5)
+    scene.wait(seconds=7)
     assert states(scene)[:3] == [EffectState.DONE] * 3
 
 
@@ -202,7 +139,7 @@ def test_a_check_that_does_not_hold_is_made_again(
     assert states(scene) == [EffectState.WAITING]
     assert outcomes(scene) == [f"not_yet: {len(gone)} still held, {len(kept)} missing"]
     scene.shop.held[EMAIL] = {a_course(ref) for ref in kept}
-    scene.wait(seconds=5)
+    scene.wait(seconds=7)
     assert states(scene) == [EffectState.DONE]
 
 
@@ -388,7 +325,7 @@ def test_a_reply_is_written_once_though_its_answer_was_lost(scene: Scene) -> Non
     assert states(scene) == [EffectState.WAITING]
     (effect,) = scene.effects(RUN)
     scene.desk.replies.append(Written(TicketId("77"), "arrived", (), effect.planned.key))
-    scene.wait(seconds=5)
+    scene.wait(seconds=7)
     assert states(scene) == [EffectState.ALREADY]
     assert len(scene.desk.replies) == 1
 
@@ -417,7 +354,7 @@ def test_a_mail_that_was_not_sent_is_sent_later(scene: Scene) -> None:
     scene.mailer.raises["send"] = [RetryLater("mail_deferred")]
     a_run(scene, OWNER)
     scene.work()
-    scene.wait(seconds=5)
+    scene.wait(seconds=7)
     assert states(scene) == [EffectState.DONE]
     assert [mail.to for mail in scene.mailer.sent] == ["owner@shop.example"]
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
 
 from plugin.domain.ids import InstallationId
 from plugin.platforms.data_files import DataFiles
@@ -25,6 +25,7 @@ from plugin.ports import Connection, Kind
 from plugin.ports.records import Installation, InstallationStatus, StoredDelivery, Tenant
 from plugin.ports.storage import Storage
 from plugin.storage.database import choose_sqlite
+from plugin.storage.tables import deliveries
 from tests.factories import NOW
 from tests.storage_fixtures import FakeClock
 from webhooks.http import Intake, straight_in, webhooks_blueprint
@@ -159,7 +160,7 @@ class Door:
     def writes(self) -> Iterator[list[str]]:
         """What was written meanwhile: statements that are no reads, or that there was a commit.
 
-        The intake on SQLite speaks to the driver itself, where its statements are not seen.
+        The intake speaks to the driver itself, where its statements are not seen.
         """
         seen: list[str] = []
         version = self._version()
@@ -178,9 +179,10 @@ class Door:
             seen.append("COMMIT")
 
     def _version(self) -> object:
-        """Changes when anybody else commits."""
+        """Changes when anybody else commits; on PostgreSQL, when a delivery comes."""
         if self.engine.dialect.name != "sqlite":
-            return None
+            with self.engine.connect() as db:
+                return db.execute(select(func.count()).select_from(deliveries)).scalar_one()
         return self._observer.execute("PRAGMA data_version").fetchone()[0]
 
     @cached_property

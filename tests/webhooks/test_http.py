@@ -264,7 +264,7 @@ def test_a_locked_database_asks_for_a_repeat(
             patch.setattr(door.storage, "take_in", raising(OperationalError("x", {}, Exception())))
             answer = door.deliver()
     else:
-        door.storage._grouped = GroupedIntake(door.engine, patience_seconds=0.05)  # type: ignore[attr-defined]  # of SQLite's
+        door.storage._intake = GroupedIntake(door.engine, patience_seconds=0.05)  # type: ignore[attr-defined]  # of SQLite's
         with door.engine.connect() as other:
             other.exec_driver_sql("SELECT 1")  # BEGIN IMMEDIATE: the write lock is taken
             answer = door.deliver()

@@ -42,7 +42,9 @@ def take_in(
     headers: Mapping[str, str] = SENT,
     declared: Webhooks = DECLARED,
 ) -> bool:
-    return inbox.take_in(tenant.id, STORE, Delivery(body, headers, NOW), declared)
+    """Whether it is new."""
+    taken = inbox.take_in(tenant.id, STORE, Delivery(body, headers, NOW), declared)
+    return taken is not None
 
 
 def stored(inbox: Inbox, tenant: Tenant) -> list[StoredDelivery]:
