@@ -40,6 +40,7 @@ from plugin.domain.refunds import (
 from plugin.platforms.practice_cases import practice_access_map, practice_cases
 from plugin.platforms.practice_desk import insert_ticket
 from plugin.platforms.practice_file import PracticeFile
+from plugin.platforms.practice_news import order_words, read, tell
 from plugin.platforms.practice_rows import (
     instant,
     order_of,
@@ -49,7 +50,9 @@ from plugin.platforms.practice_rows import (
     write_order,
 )
 from plugin.platforms.practice_shop import Mood
+from plugin.platforms.strict_json import JsonValue
 from plugin.ports import Catalog, CatalogItem
+from plugin.ports.news import News
 
 _NOBODYS = InstallationId("practice")  # in the file, installations do not exist
 _LOOKS_IN_VAIN = 1
@@ -148,6 +151,7 @@ class PracticeWorld:
                     "INSERT INTO refunds VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (ref, payment, amount.minor, now.isoformat(), key, state, looks),
                 )
+                _tell_refund(db, ref, now)
         # After the commit: what the caller hears has no part in what was done.
         match mood:
             case Mood.PLAIN:
@@ -185,19 +189,29 @@ class PracticeWorld:
             case _:
                 return Ambiguous(len(rows))
 
-    def finish_refund(self, ref: str, *, failed: bool) -> None:
+    def finish_refund(self, ref: str, now: datetime, *, failed: bool) -> None:
         """Let a refund end at the bank, also one that had counted as done."""
         state = RefundStage.FAILED if failed else RefundStage.SUCCEEDED
         with self._file.writing() as db:
             db.execute("UPDATE refunds SET state = ? WHERE ref = ?", (state, ref))
+            _tell_refund(db, ref, now)
 
-    def open_dispute(self, payment: str) -> None:
+    def open_dispute(self, payment: str, now: datetime) -> None:
         """Let the customer's bank take the whole payment and decide."""
         with self._file.writing() as db:
             db.execute(
                 "UPDATE payments SET dispute_open = 1, disputed = captured WHERE ref = ?",
                 (payment,),
             )
+            _tell_dispute(db, payment, now)
+
+    def read_news(self, since: datetime, until: datetime, after: int) -> Sequence[News]:
+        """A page of what the bank told from `since` to `until`, but for the first `after`.
+
+        Of money only: tags and subscriptions change at the shop, which tells nobody.
+        """
+        with self._file.reading() as db:
+            return read(db, since, until, after)
 
     def refunds(self, installation: InstallationId) -> tuple[RefundSeen, ...]:
         """All money that went back, in the order in which it did."""
@@ -316,6 +330,38 @@ def _why_not(db: sqlite3.Connection, payment: str, amount: Money) -> Declined | 
 def _paid_back(db: sqlite3.Connection, payment: str) -> int:
     wanted = "SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE payment = ? AND state != 'failed'"
     return int(db.execute(wanted, (payment,)).fetchone()[0])
+
+
+def _tell_refund(db: sqlite3.Connection, ref: str, now: datetime) -> None:
+    row = db.execute("SELECT * FROM refunds WHERE ref = ?", (ref,)).fetchone()
+    order = _order_behind(db, row["payment"], now)
+    words = {"refund": ref, "state": row["state"], "reference": row["key"]}
+    tell(
+        db,
+        "payment.refunded",
+        now,
+        {**words, **_money_words(order, row), "payment": row["payment"]},
+    )
+
+
+def _tell_dispute(db: sqlite3.Connection, payment: str, now: datetime) -> None:
+    row = db.execute("SELECT captured AS amount FROM payments WHERE ref = ?", (payment,)).fetchone()
+    order = _order_behind(db, payment, now)
+    words = {"dispute": f"dispute-{payment}", "payment": payment}
+    tell(db, "dispute.opened", now, {**words, **_money_words(order, row)})
+
+
+def _money_words(order: Order, row: sqlite3.Row) -> dict[str, JsonValue]:
+    return {"amount": row["amount"], "currency": order.currency, "order": order_words(order)}
+
+
+def _order_behind(db: sqlite3.Connection, payment: str, now: datetime) -> Order:
+    row = db.execute(
+        "SELECT orders.* FROM orders JOIN payments ON payments.order_ref = orders.ref"
+        " WHERE payments.ref = ?",
+        (payment,),
+    ).fetchone()
+    return order_of(db, row, _NOBODYS, now)
 
 
 def _use_mood(db: sqlite3.Connection, payment: str) -> Mood:

@@ -5,8 +5,9 @@ It opens no connection and moves no money. `connection.settings["file"]` is the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from plugin.domain.errors import Refused
 from plugin.domain.events import StoreEvent
@@ -15,6 +16,7 @@ from plugin.domain.refunds import LookUp, Refund, RefundAnswer
 from plugin.platforms.http_client import HttpClient
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.ports import Catalog, Changed, Clock, Connection, Contact, OrderQuery, Probe
+from plugin.ports.news import News
 
 
 class PracticeStore:
@@ -77,6 +79,19 @@ class PracticeStore:
                 contact.email, ref, self._clock.now(), at_once=at_once
             )
         )
+
+    # --- news -------------------------------------------------------------------------------------
+
+    def kept_since(self, now: datetime) -> datetime:  # noqa: ARG002 - it forgets nothing
+        """For ever."""
+        return datetime.min.replace(tzinfo=UTC)
+
+    def read_news(self, since: datetime, until: datetime) -> Iterator[Sequence[News]]:
+        """What the practice shop's bank told: it sends no webhooks, and so we hear of it."""
+        count = 0
+        while page := self._world.read_news(since, until, count):
+            count += len(page)
+            yield page
 
     # --- connecting -------------------------------------------------------------------------------
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import (
+    InvalidInput,
+    NeedsHuman,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+)
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import InstallationId, TicketId
 from plugin.domain.money import Money
@@ -30,7 +36,7 @@ from plugin.domain.refunds import (
     Succeeded,
 )
 from plugin.ports import Changed, Clock, Connection, Contact, OrderQuery
-from plugin.ports.platforms import P, WorksheetStep
+from plugin.ports.platforms import P, Pace, WorksheetStep
 
 R = TypeVar("R")
 
@@ -278,7 +284,8 @@ class FakePlatforms:
     """Adapters by installation. `lacks` takes one ability away from one of them."""
 
     adapters: dict[str, object] = field(default_factory=dict)
-    lacks: set[tuple[str, type]] = field(default_factory=set)
+    never_called: set[str] = field(default_factory=set)
+    lacks: set[tuple[str, type | str]] = field(default_factory=set)
     rules: GatewayRules = field(
         default_factory=lambda: GatewayRules(honours_key=True, key_lives=82800, looks=(5, 30, 300))
     )
@@ -290,7 +297,9 @@ class FakePlatforms:
         return adapter if isinstance(adapter, port) else None
 
     def can(self, connection: Connection, capability: str) -> bool:
-        return True
+        if (connection.installation, "manifest") in self.lacks:
+            raise InvalidInput("unknown_platform", connection.platform)
+        return (connection.installation, capability) not in self.lacks
 
     def title(self, connection: Connection) -> str:
         return connection.label
@@ -298,10 +307,13 @@ class FakePlatforms:
     def gateway_rules(self, connection: Connection) -> GatewayRules:
         return self.rules
 
+    def pace(self, connection: Connection) -> Pace | None:
+        return None if connection.installation in self.never_called else Pace(1, 60, 20)
+
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         return ()
 
-    def lack(self, installation: InstallationId, port: type) -> None:
+    def lack(self, installation: InstallationId, port: type | str) -> None:
         self.lacks.add((installation, port))
 
 

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from unittest.mock import patch
 
 from sqlalchemy import select
 
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import DeliveryId, InstallationId, RefundId, RunId
+from plugin.ports.news import News
+from plugin.ports.records import DeliveryState, StoredDelivery, Sweep
+from plugin.services import sweep_account
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import MustWait, Source
 from plugin.services.carry_out import CarryOut
 from plugin.services.send_refund import SendRefund
+from plugin.services.sweep_account import SweepAccount
 from plugin.storage import tables as t
 from plugin.storage.database import connect_to_read
-from tests.factories import TENANT
+from tests.factories import BANK, STORE, TENANT, a_delivery
 from tests.fakes.platforms import FakeMailer, FakePlatforms
 from tests.histories.ending import LOOKS_WITHOUT_END
 from tests.histories.model import Step
-from tests.histories.template import Database
+from tests.histories.outside import Telling
+from tests.histories.template import BEGIN, Database
 from tests.storage_fixtures import FakeClock
 
 
@@ -39,6 +46,19 @@ class Heard:
     received_at: datetime | None = field(compare=False, default=None)
 
 
+@dataclass(slots=True)
+class NumberedMint:
+    """Ids in a row. Implements `plugin.ports.Mint`."""
+
+    numbers: Iterator[int]
+
+    def id(self) -> str:
+        return f"minted-{next(self.numbers)}"
+
+    def secret(self) -> str:
+        return self.id()
+
+
 class Clockwork:
     """The product at work on a clock that jumps to whatever comes next."""
 
@@ -49,13 +69,63 @@ class Clockwork:
         self.queue: list[Heard] = []
         self.news: list[Heard] = []
         self.dropped: dict[tuple[str, ...], Heard] = {}
+        self.listed: dict[str, Heard] = {}
+        self.taken_in = 0
         self.count = 0
         self.looks = 0
 
     def find_dropped(self) -> None:
-        """What we never heard of is found by asking the store's API."""
-        for heard in sorted(self.dropped.values()):
-            self.hear(replace(heard, at=self.clock.at, name=f"{heard.name}-read"))
+        """What we never heard of is found by the sweep, in the news that the platforms list.
+
+        What was heard lies in the inbox already, under the name that the list gives it too.
+        """
+        listed = [*self.news, *self.dropped.values()]
+        self.listed = {heard.name: heard for heard in listed}
+        by_account: dict[InstallationId, list[News]] = {STORE: [], BANK: []}
+        for heard in sorted(listed):
+            by_account[heard.account].append(News(heard.name, heard.step, heard.at, b"{}"))
+        with self.storage.begin(TENANT) as uow:
+            for heard in self.news:
+                uow.deliveries.add(self._heard_delivery(heard))
+            for account in by_account:
+                uow.sweeps.begin(Sweep(account, BEGIN, None, self.clock.at))
+            uow.commit()
+        for account, news in by_account.items():
+            adapter = self.platforms.adapters[account]
+            assert isinstance(adapter, Telling)
+            adapter.listed = news
+        self.sweep_all()
+
+    def sweep_all(self) -> None:
+        """Read what is listed, and compare what everybody holds with the books."""
+        sweep = SweepAccount(self.storage, self.platforms, self.clock, NumberedMint(self.numbers))
+        # All in one window: forty days of six hours each would say the same, and take long.
+        with patch.object(sweep_account, "WINDOW", timedelta(days=3650)):
+            for account in (STORE, BANK):
+                swept = sweep.now(TENANT, account)
+                assert swept is not None
+                assert not swept.reason
+                self.taken_in += swept.taken_in
+
+    def differences(self) -> list[str]:
+        """What two sweeps find to differ outside from the books, now that all is over."""
+        self.sweep_all()
+        self.clock.advance(minutes=3)
+        self.sweep_all()
+        with self.storage.read(TENANT) as uow:
+            found = uow.drifts.open(50)
+        return [f"{d.difference.kind} {d.difference.subject} at {d.installation}" for d in found]
+
+    def _heard_delivery(self, heard: Heard) -> StoredDelivery:
+        return a_delivery(
+            f"heard-{heard.number}",
+            tenant=TENANT,
+            installation=heard.account,
+            name=heard.name,
+            state=DeliveryState.APPLIED,
+            received_at=heard.at,
+            wake_at=None,
+        )
 
     def repeat_all(self, chance: random.Random) -> None:
         """Every piece of news comes once more, in any order."""
@@ -91,7 +161,7 @@ class Clockwork:
                     .order_by(table.c.wake_at)
                     .limit(1)
                 ).scalar()
-                for table in (t.refunds, t.runs)
+                for table in (t.refunds, t.runs, t.deliveries)
             ]
         return min((at for at in wakes if at is not None), default=None)
 
@@ -99,9 +169,20 @@ class Clockwork:
         for work in self.storage.due(self.clock.at, 100):
             if work.kind == "refund":
                 SendRefund(self.storage, self.platforms, self.clock)(TENANT, RefundId(work.ref))
-            else:
+            elif work.kind == "delivery":
+                self._take_out(DeliveryId(work.ref))
+            elif work.kind == "run":
                 carry_out = CarryOut(self.storage, self.platforms, self.mailer, self.clock)
                 carry_out(TENANT, RunId(work.ref))
+
+    def _take_out(self, delivery: DeliveryId) -> None:
+        """News that the sweep took in are applied like any other."""
+        with self.storage.begin(TENANT) as uow:
+            stored = uow.deliveries.get(delivery)
+            assert stored is not None
+            uow.deliveries.settle(delivery, DeliveryState.APPLIED)
+            uow.commit()
+        self.apply(replace(self.listed[stored.name], at=self.clock.at))
 
     def hear(self, heard: Heard) -> None:
         """It will reach us at its time."""

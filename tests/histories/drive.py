@@ -125,7 +125,8 @@ class Drive(Clockwork):
             self.repeat_all(random.Random(self.history.seed))
         self.live_until(self.clock.at + timedelta(minutes=AFTERWARDS))
         ending = Ending(self)
-        return Outcome(ending.document(), self.count, ending.faults())
+        faults = ending.faults() | {"false_drifts": self.differences()}
+        return Outcome(ending.document(), self.count, faults)
 
     # --- what happens -----------------------------------------------------------------------------
 

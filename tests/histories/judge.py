@@ -10,7 +10,14 @@ from tests.histories.history import History
 from tests.histories.model import Json
 from tests.histories.template import Template
 
-COUNTS = ("differences", "order_differences", "money_over", "effects_twice", "stuck")
+COUNTS = (
+    "differences",
+    "order_differences",
+    "money_over",
+    "effects_twice",
+    "stuck",
+    "false_drifts",
+)
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ Platforms in memory that keep books. They tell of changes through hooks that the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.money import Money
@@ -16,15 +17,21 @@ from plugin.domain.orders import (
     Payment,
     PaymentRef,
     RefundRoute,
+    RefundSeen,
+    RefundStage,
     Resource,
     ResourceKind,
 )
 from plugin.domain.plan import AmountKind, Choice
 from plugin.domain.refunds import Refund, RefundAnswer
 from plugin.ports import Changed, Contact
-from tests.factories import BANK, STORE, a_line
+from plugin.ports.news import News
+from tests.factories import BANK, NOW, STORE, a_line
 from tests.fakes.platforms import FakeStore, Paid
 from tests.histories.model import BUNDLES, OPENED_BY_TAG, Step
+
+LATE = NOW + timedelta(days=1)
+"""After the accounts were connected."""
 
 
 def thing(words: str) -> Resource:
@@ -48,7 +55,22 @@ ACCESS = AccessMap(
 
 
 @dataclass
-class Shop(FakeStore):
+class Telling(FakeStore):
+    """Lists what it told of late, in pages, as long as it exists."""
+
+    listed: list[News] = field(default_factory=list)
+
+    def kept_since(self, now: datetime) -> datetime:
+        return now - timedelta(days=3650)
+
+    def read_news(self, since: datetime, until: datetime) -> Iterator[Sequence[News]]:
+        found = [news for news in self.listed if since <= news.at <= until]
+        for place in range(0, len(found), 10):
+            yield found[place : place + 10]
+
+
+@dataclass
+class Shop(Telling):
     """A shop that reports its tags, by whomever they were changed, and opens what they open."""
 
     tell: Callable[[str, Resource, bool], None] = lambda *_: None
@@ -68,7 +90,7 @@ class Shop(FakeStore):
 
 
 @dataclass
-class Bank(FakeStore):
+class Bank(Telling):
     """A gateway that pays nobody more than was left, says so, and may tell before it answers."""
 
     asked_over: list[str] = field(default_factory=list)
@@ -81,6 +103,17 @@ class Bank(FakeStore):
         if not is_known and refund.amount.minor > left:
             self.asked_over.append(f"{refund.payment.ref}: {refund.amount} of {left}")
         return super().refund(refund)
+
+    def _as_it_is(self, order: Order) -> Order:
+        """With its refunds one by one, all of late: an old one is nobody's news."""
+        order = super()._as_it_is(order)
+        refs = {payment.ref.ref: payment.ref for payment in order.payments}
+        refunds = (
+            RefundSeen(p.ref, refs[p.payment], p.amount, RefundStage(p.state), LATE, p.key or None)
+            for p in self.paid
+            if p.payment in refs
+        )
+        return replace(order, refunds=tuple(refunds))
 
     def _pay(self, refund: Refund, state: str) -> Paid:
         is_new = all(p.key != refund.key for p in self.paid)

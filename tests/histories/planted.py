@@ -14,7 +14,7 @@ from plugin.domain import endings, ledger, refunds, rules
 from plugin.domain.facts import Fact, PaidUntil
 from plugin.domain.refunds import Refund, Silence
 from plugin.ports.records import StoredEffect
-from plugin.services import apply_payment_news, carry_out, run_rules, send_refund
+from plugin.services import apply_payment_news, carry_out, run_rules, send_refund, sweep_account
 from plugin.services.effect_calls import Attempt, Done, TryLater
 from plugin.storage.ledger_rows import FactRows
 
@@ -112,13 +112,20 @@ def _no_moment() -> Iterator[None]:
 @contextmanager
 def _call_twice() -> Iterator[None]:
     """What was done is not written down the first time, and done again."""
-    settled = carry_out._settled
+    after_attempt = carry_out.after_attempt
 
     def forgetful(effect: StoredEffect, outcome: Attempt, now: datetime) -> StoredEffect:
         is_first = isinstance(outcome, Done) and effect.attempts == 1
-        return settled(effect, TryLater("forgotten") if is_first else outcome, now)
+        return after_attempt(effect, TryLater("forgotten") if is_first else outcome, now)
 
-    with patch.object(carry_out, "_settled", forgetful):
+    with patch.object(carry_out, "after_attempt", forgetful):
+        yield
+
+
+@contextmanager
+def _no_sweep() -> Iterator[None]:
+    """Missed news are read, and put nowhere."""
+    with patch.object(sweep_account._Run, "_take_in", lambda *_: None):
         yield
 
 
@@ -132,6 +139,7 @@ PLANTED: Mapping[str, Callable[[], AbstractContextManager[None]]] = MappingProxy
         "ledger_order": _ledger_order,
         "no_keeps": _no_keeps,
         "no_moment": _no_moment,
+        "no_sweep": _no_sweep,
         "resumed": _resumed,
         "silence": _silence,
     }

@@ -24,6 +24,7 @@ FOUND_AT = {
     "ledger_order": (1, 1),
     "no_keeps": (135, 1),
     "no_moment": (11, 1),
+    "no_sweep": (1, 1),
     "resumed": (8, 1),
     "silence": (5, 1),
 }

@@ -6,8 +6,9 @@ It never repeats a write and never reads silence as a no.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
@@ -35,6 +36,7 @@ from plugin.ports import (
     Probe,
     WebhookRegistered,
 )
+from plugin.ports.news import News
 from plugin.stores.stripe.account import (
     Account,
     any_of,
@@ -46,6 +48,7 @@ from plugin.stores.stripe.account import (
     understood,
 )
 from plugin.stores.stripe.disputes import disputes_by_charge, read_disputes
+from plugin.stores.stripe.news import KEPT, read_news
 from plugin.stores.stripe.objects import (
     EXPANDED,
     ORDER_NUMBER_KEYS,
@@ -312,6 +315,13 @@ class StripeStore:
             raise Refused("not_in_this_account", label)
         return body
 
+    def kept_since(self, now: datetime) -> datetime:
+        return now - KEPT
+
+    def read_news(self, since: datetime, until: datetime) -> Iterator[Sequence[News]]:
+        """As `plugin.stores.stripe.news` says."""
+        return read_news(self._account, since, until, self.kept_since(self._clock.now()))
+
     # --- connecting -------------------------------------------------------------------------------
 
     def probe(self) -> Probe:
@@ -351,6 +361,7 @@ class StripeStore:
                 "rights.read", "/v1/charges", charges
             ),
             "Disputes: read": account.get("rights.read", "/v1/disputes", one),
+            "Events: read": account.get("rights.read", "/v1/events", one),
             "Charges and Refunds: write": account.write(
                 "POST", "rights.write", "/v1/refunds", refund
             ),

@@ -64,7 +64,7 @@ class Account:
 
     def find_person(self, contact: Contact) -> Person | None:
         """The one contact with exactly this address. Raises NeedsHuman where that is unclear."""
-        if contact.ref is not None and _NUMBER.fullmatch(contact.ref):
+        if contact.ref is not None and is_number(contact.ref):
             answer = self.send("GET", f"/api/contacts/{contact.ref}", "contact.read", expected=404)
             if answer.is_ok:
                 person = told(answer, person_of)
@@ -105,10 +105,10 @@ class Account:
 
     # --- what contacts hold -------------------------------------------------------------------
 
-    def holdings(self, person: Person, kind: ResourceKind, ref: str | None = None) -> list[Held]:
-        """The contact's enrolments or memberships, of one course or community or of all."""
+    def holdings(self, contact: str, kind: ResourceKind, ref: str | None = None) -> list[Held]:
+        """The enrolments or memberships of a contact's id, of one course or community or of all."""
         path, field = _HOLDINGS[kind]
-        query = [("contact", person.ref)]
+        query = [("contact", contact)]
         if ref is not None:
             query.append((field, number(ref)))
 
@@ -124,7 +124,7 @@ class Account:
         return [
             held
             for held in self.items(path, f"{field}.held", held_of, query)
-            if held.contact == person.ref and ref in (None, held.resource.ref)
+            if held.contact == contact and ref in (None, held.resource.ref)
         ]
 
     def end_holding(self, held: Held) -> bool:
@@ -236,9 +236,14 @@ class Account:
         raise Refused(f"http_{answer.status}", f"{label} {faults}".rstrip())
 
 
+def is_number(ref: str) -> bool:
+    """Whether it can be an id of this platform."""
+    return _NUMBER.fullmatch(ref) is not None
+
+
 def number(ref: str) -> str:
     """An id for a path. Raises Refused: maps are written by hand, and paths are made from refs."""
-    if not _NUMBER.fullmatch(ref):
+    if not is_number(ref):
         raise Refused("not_an_id", "ids of this platform are positive numbers")
     return ref
 

@@ -59,10 +59,10 @@ class _Till:
         self._set_mood(Mood.PENDING)
 
     def fail_later(self, gateway_ref: str) -> None:
-        self._practice.world.finish_refund(gateway_ref, failed=True)
+        self._practice.world.finish_refund(gateway_ref, self._practice.clock.now(), failed=True)
 
     def dispute(self, payment: PaymentRef) -> None:
-        self._practice.world.open_dispute(payment.ref)
+        self._practice.world.open_dispute(payment.ref, self._practice.clock.now())
 
     def expire_key(self) -> None:
         raise NotImplementedError("there is no key: the test that needs one is left out below")

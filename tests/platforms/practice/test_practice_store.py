@@ -121,9 +121,9 @@ def test_a_pending_refund_ends_at_the_bank(practice: Practice) -> None:
     assert isinstance(pending, Pending)
     assert practice.store.refund(refund) == pending
     assert order_of(practice, order.number).refunds[0].state == "pending"
-    practice.world.finish_refund(pending.gateway_ref, failed=False)
+    practice.world.finish_refund(pending.gateway_ref, NOW, failed=False)
     assert practice.store.refund(refund) == Succeeded(pending.gateway_ref)
-    practice.world.finish_refund(pending.gateway_ref, failed=True)
+    practice.world.finish_refund(pending.gateway_ref, NOW, failed=True)
     assert order_of(practice, order.number).refunded == eur(0)
     again = replace(refund, attempt=2)
     assert isinstance(practice.store.refund(again), Succeeded)

@@ -37,11 +37,17 @@ class StripeError(Exception):
 
 @dataclass
 class Books:
-    """One account. `now` gives seconds since 1970; every change leaves its events in `events`."""
+    """One account. `now` gives seconds since 1970; every change leaves its events in `events`.
+
+    `told` is the list of all events, which Stripe keeps for 30 days; it shows each after
+    `listed_after` seconds.
+    """
 
     now: Callable[[], int]
     things: dict[str, Thing] = field(default_factory=dict)
     events: list[Thing] = field(default_factory=list)
+    told: list[Thing] = field(default_factory=list)
+    listed_after: int = 0
     log: list[Thing] = field(default_factory=list)
     outcome: str = "succeeded"
     account: str = "acct_1"
@@ -196,7 +202,7 @@ class Books:
         )
         del refund["livemode"]  # Stripe's refunds have none
         self.log.append({"key": key, "refund": refund["id"], "charge": charge["id"]})
-        self._recount(charge)
+        self.recount(charge)
         self.tell("refund.created", refund)
         self.tell("charge.refunded", charge)
         if status in _GONE:
@@ -209,7 +215,7 @@ class Books:
         thing["status"] = status
         if status in _GONE:
             thing["failure_reason"] = reason
-        self._recount(self.get(thing["charge"]))
+        self.recount(self.get(thing["charge"]))
         self.tell("refund.updated", thing)
         self.tell("charge.refund.updated", thing)
         if status == "failed":
@@ -235,7 +241,7 @@ class Books:
         intent = self.get(form["payment_intent"], "payment_intent")
         return self.all("charge", payment_intent=intent["id"])[0]
 
-    def _recount(self, charge: Thing) -> None:
+    def recount(self, charge: Thing) -> None:
         back = [r for r in self.all("refund", charge=charge["id"]) if r["status"] not in _GONE]
         charge["amount_refunded"] = sum(refund["amount"] for refund in back)
         charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
@@ -309,19 +315,19 @@ class Books:
     def tell(self, topic: str, thing: Thing) -> None:
         """Note an event as Stripe would send it: the thing as it is now."""
         self.serial += 1
-        self.events.append(
-            {
-                "id": f"evt_{self.serial:024d}",
-                "object": "event",
-                "api_version": "2025-02-24.acacia",
-                "created": self.now(),
-                "data": {"object": self.view(thing, ())},
-                "livemode": False,
-                "pending_webhooks": 1,
-                "request": {"id": None, "idempotency_key": None},
-                "type": topic,
-            }
-        )
+        event = {
+            "id": f"evt_{self.serial:024d}",
+            "object": "event",
+            "api_version": "2025-02-24.acacia",
+            "created": self.now(),
+            "data": {"object": self.view(thing, ())},
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": {"id": None, "idempotency_key": None},
+            "type": topic,
+        }
+        self.events.append(event)
+        self.told.append(event)
 
 
 def metadata_of(form: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ _KINDS = {
     "subscriptions": "subscription",
     "webhook_endpoints": "webhook_endpoint",
 }
+EVENTS_KEPT = 30 * 86400
 _FILTERS = ("charge", "customer", "payment_intent")
 
 
@@ -51,6 +52,13 @@ def _read(books: Books, path: str, parts: list[str], asked: list[tuple[str, str]
         case [folder, "search"] if folder in _KINDS:
             found = books.search(_KINDS[folder], dict(asked)["query"])
             return _listed(books, found, asked, expand, "search_result", path)
+        case ["events"]:
+            types = {value for name, value in asked if name == "types[]"}
+            now = books.now()
+            shown = [e for e in books.told if e["created"] <= now - books.listed_after]
+            kept = [event for event in shown if event["created"] > now - EVENTS_KEPT]
+            told = [event for event in kept[::-1] if not types or event["type"] in types]
+            return _listed(books, told, asked, expand, "list", path)
         case [folder] if folder in _KINDS:
             wanted = {name: value for name, value in asked if name in _FILTERS}
             for ref in wanted.values():
@@ -71,7 +79,13 @@ def _listed(
     kind: str,
     path: str,
 ) -> Thing:
-    limit = int(dict(asked).get("limit", "10"))
+    words = dict(asked)
+    limit = int(words.get("limit", "10"))
+    begin, end = int(words.get("created[gte]", 0)), int(words.get("created[lte]", 10**12))
+    found = [thing for thing in found if begin <= thing["created"] <= end]
+    if "starting_after" in words:
+        places = [thing["id"] for thing in found]
+        found = found[places.index(words["starting_after"]) + 1 :]
     inner = [name.removeprefix("data.") for name in expand]
     page = [books.view(_without_secret(thing), inner) for thing in found[:limit]]
     return {"object": kind, "url": path, "has_more": len(found) > limit, "data": page}

@@ -35,6 +35,7 @@ from plugin.ports import (
     RefundsMoney,
     RegistersWebhooks,
 )
+from plugin.ports.news import TellsNews
 from plugin.stores.stripe import StripeStore
 from plugin.stores.stripe.account import manifest
 from tests.contracts.money import a_refund
@@ -55,6 +56,7 @@ def test_the_store_fills_every_port_it_declares(store: StripeStore) -> None:
         ConfirmsEvents,
         Connects,
         RegistersWebhooks,
+        TellsNews,
     ):
         assert isinstance(store, port), port.__name__
 

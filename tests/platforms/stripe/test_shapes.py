@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from stripe.params import (
     CustomerSearchParams,
     DisputeListParams,
     DisputeRetrieveParams,
+    EventListParams,
     RefundCreateParams,
     RefundListParams,
     RefundRetrieveParams,
@@ -50,6 +52,7 @@ FILES = [
     "stripe-refunds-api-openapi.yml",
     "charges-openapi-original.yml",
     "disputes-openapi-original.yml",
+    "events-openapi-original.yml",
     "stripe-webhook-endpoints-api-openapi.yml",
 ]
 LIBRARY = {
@@ -59,6 +62,7 @@ LIBRARY = {
     "GET /v1/customers/search": CustomerSearchParams,
     "GET /v1/disputes": DisputeListParams,
     "GET /v1/disputes/{}": DisputeRetrieveParams,
+    "GET /v1/events": EventListParams,
     "POST /v1/refunds": RefundCreateParams,
     "GET /v1/refunds": RefundListParams,
     "GET /v1/refunds/{}": RefundRetrieveParams,
@@ -139,6 +143,7 @@ def journey(fake: FakeStripe) -> list[Exchange]:
     store.cancel_subscription(contact, subscription, at_once=False)
     store.cancel_subscription(contact, subscription, at_once=True)
     store.remove_webhook(hook.ref)
+    assert list(store.read_news(NOW - timedelta(days=40), NOW))
     return client.heard
 
 
@@ -230,7 +235,8 @@ def _values(sent: Sequence[tuple[str, str]], known: dict[str, Any]) -> dict[str,
         if inner == "]":
             values.setdefault(field, []).append(text)
         elif inner:
-            values.setdefault(field, {})[inner.removesuffix("]")] = text
+            value = int(text) if field == "created" else text  # a range of times
+            values.setdefault(field, {})[inner.removesuffix("]")] = value
         elif kind == "integer":
             values[field] = int(text)
         else:

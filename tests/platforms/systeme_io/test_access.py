@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pytest
 
 from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import SubscriptionCancelled, TestDelivery
 from plugin.domain.orders import Resource, ResourceKind, SubscriptionStatus
+from plugin.platforms.http_client import Answer, Call, HttpClient, ReadRetry
 from plugin.ports import Changed, Contact
 from plugin.stores.systeme_io.account import PUBLIC_ADDRESS
 from tests.contracts.access import NetworkAccessContract
@@ -54,6 +57,32 @@ def test_a_contact_known_by_id_that_was_deleted_holds_nothing(world: World) -> N
     assert world.store.read_subscription(world.contact, world.subscription) is None
     with pytest.raises(NeedsHuman, match="no_such_contact"):
         world.store.add_tag(world.contact, world.tag)
+
+
+def test_a_contact_that_was_made_anew_is_read_under_its_new_id(world: World) -> None:
+    """What is read early, under the id that a sale told, is another contact's by then."""
+    books = world.fake.books
+    old = books.contacts.pop(world.buyer_ref)
+    books.contacts[9000] = {**old, "id": 9000, "tags": []}
+    for one in books.enrolments.values():
+        if one["_contact"] == world.buyer_ref:
+            one["_contact"] = 9000
+    books.memberships.clear()
+    known = Contact("Jane@example.com", str(world.buyer_ref))
+    assert world.store.read_access(known) == (world.held,)
+
+
+def test_a_contact_known_by_id_is_asked_about_all_at_once(world: World) -> None:
+    """Whoever answers waits until the other two questions are there: one after the other hangs."""
+    together = threading.Barrier(3, timeout=5)
+    send = HttpClient.send
+
+    def meet(client: HttpClient, call: Call, retry: ReadRetry | None = None) -> Answer:
+        together.wait()
+        return send(client, call, retry)
+
+    with patch.object(HttpClient, "send", meet):
+        assert world.held in world.store.read_access(world.contact)
 
 
 def test_an_id_that_now_has_another_address_is_left_to_a_person(world: World) -> None:
