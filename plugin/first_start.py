@@ -24,10 +24,11 @@ from plugin.domain.starting_policies import starting_policy
 from plugin.ports import Clock, Mint
 from plugin.ports.records import Tenant
 from plugin.ports.storage import Storage
+from plugin.ports.watching import Watch, unwatched
 from plugin.settings import Settings
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
-from plugin.storage.schema_version import is_current
+from plugin.storage.schema_version import fits
 from plugin.storage.soundness import mark_in_use, refuse_unsound
 from plugin.storage.unit_of_work import SqlStorage
 
@@ -44,14 +45,14 @@ class House:
     signing_keys: tuple[str, ...] = field(repr=False)
 
 
-def open_house(settings: Settings) -> House:
-    """Open what is there, and change nothing.
+def open_house(settings: Settings, watch: Watch = unwatched) -> House:
+    """Open what is there, and change nothing. `watch` is told what is moved in it.
 
     Raises NeedsHuman, which says what to do, when keys or database are missing, the database is of
     another version, or this SQLite is not safe to use.
     """
-    house = _opened(settings)
-    if not is_current(house.engine):
+    house = _opened(settings, watch)
+    if not fits(house.engine):
         raise NeedsHuman(
             "other_schema",
             "the database is of another version, or empty: `makegood serve` brings it up to date",
@@ -59,11 +60,20 @@ def open_house(settings: Settings) -> House:
     return house
 
 
-def _opened(settings: Settings) -> House:
-    keys = settings.secret_keys or _kept_keys(settings)
+def keys_of(settings: Settings) -> tuple[str, ...]:
+    """The keys that are given, else those kept in the data folder, newest first.
+
+    Raises NeedsHuman where there are none.
+    """
+    return settings.secret_keys or _kept_keys(settings)
+
+
+def _opened(settings: Settings, watch: Watch = unwatched) -> House:
+    keys = keys_of(settings)
     engine = open_database(settings.database_url)
     refuse_unsound(engine)
-    return House(engine, SqlStorage(engine, Keyring(keys)), tuple(_signing(key) for key in keys))
+    storage = SqlStorage(engine, Keyring(keys), watch)
+    return House(engine, storage, tuple(_signing(key) for key in keys))
 
 
 def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
@@ -77,14 +87,16 @@ def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
             )
         _make_keys(settings)
     house = _opened(settings)
-    if not is_current(house.engine):
+    if not fits(house.engine):
         from plugin.storage.schema import migrate  # noqa: PLC0415 - slow, and needed once
 
         migrate(house.engine)
     owners = (settings.owner,) if settings.owner else ()
     home = _home(house.storage)
     if home is None:
-        add_tenant(house.storage, Tenant(TenantId(mint.id()), "Your store", owners), clock)
+        first = Tenant(TenantId(mint.id()), "Your store", owners)
+        if house.storage.add_first_tenant(first, clock.now()):
+            _start_policy(house.storage, first, clock)
     elif owners and owners != home.owners:
         house.storage.name_owners(home.id, owners)
     mark_in_use(house.engine)
@@ -93,10 +105,14 @@ def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
 
 def add_tenant(storage: Storage, tenant: Tenant, clock: Clock) -> None:
     """A tenant with a policy to start from, which also covers purchases made before."""
-    now = clock.now()
-    storage.add_tenant(tenant, now)
+    storage.add_tenant(tenant, clock.now())
+    _start_policy(storage, tenant, clock)
+
+
+def _start_policy(storage: Storage, tenant: Tenant, clock: Clock) -> None:
+    begins = clock.now() - BEFORE_ANY_SALE
     with storage.begin(tenant.id) as uow:
-        version = starting_policy(DEFAULT_POLICY).version(now - BEFORE_ANY_SALE, tenant.time_zone)
+        version = starting_policy(DEFAULT_POLICY).version(begins, tenant.time_zone)
         uow.settings.add_policy(version)
         uow.commit()
 

@@ -15,7 +15,7 @@ from plugin.domain.ids import PlanId, TenantId
 from plugin.domain.orders import RefundRoute
 from plugin.domain.plan import Blocked, Plan
 from plugin.domain.refunds import UNDO_SECONDS, Refund, RefundState, refund_id
-from plugin.ports.records import RefundMove, StoredPlan
+from plugin.ports.records import Hold, RefundMove, StoredPlan
 from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.find_orders import FindOrders, Search
 from plugin.services.plan_refund import PlanRefund, Preview, Reader, draft, may_move_money
@@ -55,7 +55,14 @@ class PlanGone:
     """No such plan in this tenant, or its order is found no more."""
 
 
-Decision = Decided | AlreadyDecided | ChangedSince | WeakMatch | PlanGone
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing is sent just now, so nothing is promised either. Nothing was changed."""
+
+    hold: Hold
+
+
+Decision = Decided | AlreadyDecided | ChangedSince | WeakMatch | PlanGone | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +89,13 @@ class DecideRefund:
         """
         with self.storage.read(tenant) as uow:
             stored = uow.plans.get(plan_id)
+            holds = uow.holds.all()
         if stored is None:
             return PlanGone()
         if stored.decided_at is not None:
             return AlreadyDecided(stored.plan)
+        if holds:
+            return Held(holds[0])
         found = self.find(tenant, search, now).get(stored.plan.order)
         if found is None:
             return PlanGone()

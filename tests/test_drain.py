@@ -1,0 +1,144 @@
+"""SIGTERM: what is under way comes to its end and is written, nothing new is begun, none stays."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from plugin.app import Parts, worker_tasks
+from plugin.domain.ids import RefundId
+from plugin.domain.refunds import RefundState
+from plugin.serve import answers
+from tests.harness import Given
+from tests.overtake.room import Room
+from tests.platforms.stripe.fake import FakeStripe
+from tests.served import ROOT, Served, wait_for
+from tests.shared_house import SharedHouse, World, build_shared_house
+
+DRAINED_WITHIN = 30
+SLOW_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A house with a gateway, an agent in this process, and whoever serves it in others."""
+
+    house: SharedHouse
+    world: World
+    parts: Parts
+    room: Room
+    folder: Path
+
+    def decided(self) -> RefundId:
+        """A refund that is due at once."""
+        books = self.world.stripe.books
+        with self.world.stripe.lock:
+            email = f"customer-{books.serial}@customer.test"
+            charge = books.sell(4900, customer=books.add_customer(email)["id"])["id"]
+        return RefundId(self.room.decide(charge, email, self.world.desk.ask(email), 900))
+
+    def state_of(self, refund: RefundId) -> RefundState:
+        with self.parts.house.storage.read(self.house.tenant_id) as uow:
+            found = uow.refunds.get(refund)
+        assert found is not None
+        return found.state
+
+    def calls(self) -> int:
+        with self.world.stripe.lock:
+            return sum(call[:2] == ("POST", "/v1/refunds") for call in self.world.stripe.calls)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return Served(self.folder, port=self.house.door).environment | self.house.environment()
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """`makegood <words>` on this house."""
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "plugin.cli", *words],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def left(self) -> list[psutil.Process]:
+        return Served(self.folder, port=self.house.door).processes()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    now = time.time()
+    with ExitStack() as stack:
+        stripe = FakeStripe()
+        given = Given(1, 1, tmp_path, "", planted=False)
+        house, world = build_shared_house(stack, given, stripe, now)
+        parts = house.parts()
+        stack.callback(parts.house.engine.dispose)
+        made = Shop(house, world, parts, Room(house, parts, worker_tasks(parts)), tmp_path)
+        yield made
+        for process in made.left:
+            process.kill()
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_refund_call_under_way_ends_and_is_written(shop: Shop, command: str) -> None:
+    first = shop.decided()
+    shop.world.stripe.fail("slow", seconds=SLOW_SECONDS)
+    process = shop.start(command)
+    wait_for(lambda: shop.calls() == 1)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    second = shop.decided()
+
+    assert process.wait(DRAINED_WITHIN) == 0
+
+    assert time.monotonic() - began < DRAINED_WITHIN
+    assert shop.left == []
+    assert shop.state_of(first) is RefundState.SUCCEEDED
+    assert shop.state_of(second) is RefundState.RESERVED
+    assert shop.calls() == 1
+    assert len(shop.world.stripe.books.moved()) == 1
+
+
+def test_what_was_not_begun_is_done_by_the_next_one(shop: Shop) -> None:
+    shop.world.stripe.fail("slow", seconds=SLOW_SECONDS)
+    refunds = [shop.decided()]
+    process = shop.start("worker")
+    wait_for(lambda: shop.calls() == 1)
+    process.send_signal(signal.SIGTERM)
+    refunds += [shop.decided() for _ in range(3)]
+    assert process.wait(DRAINED_WITHIN) == 0
+    process = shop.start("worker")
+    wait_for(lambda: {shop.state_of(refund) for refund in refunds} == {RefundState.SUCCEEDED})
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DRAINED_WITHIN) == 0
+    assert len(shop.world.stripe.books.moved()) == shop.calls() == len(refunds)
+
+
+def test_a_request_under_way_at_the_web_alone_is_answered(shop: Shop) -> None:
+    port = shop.house.door
+    process = shop.start("web")
+    wait_for(lambda: answers("127.0.0.1", port))
+    with socket.create_connection(("127.0.0.1", port), timeout=DRAINED_WITHIN) as client:
+        path = f"/webhooks/practice/{'0' * 32}"
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab".encode())
+        assert answers("127.0.0.1", port)  # by another thread: the first request is being read
+        process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not answers("127.0.0.1", port))
+        client.sendall(b"cd")
+        assert b" 404 " in client.recv(4096)
+    assert process.wait(DRAINED_WITHIN) == 0
+    assert shop.left == []
