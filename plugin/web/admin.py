@@ -1,7 +1,7 @@
 """`/admin`: sign in by a one-time link, see what is connected, what happened, what waits.
 
-Shows, and changes nothing but sessions. A link is spent by pressing the button, not by opening its
-address.
+Changes nothing but sessions, and what is put back in line on the health page. A link is spent by
+pressing the button, not by opening its address.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
+from plugin.ports.records import NOT_APPLIED
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.web.auth import Access, clear_cookie, current_admin, open_to, set_cookie
 from plugin.web.context import WebContext
+from plugin.web.health_screen import HealthScreen
 from plugin.web.pages import Pages, see_other
-from plugin.web.schemas import AdminForm, LinkQuery, SpendLink
+from plugin.web.schemas import AdminForm, HealthQuery, LinkQuery, ReplayEffectForm, SpendLink
 from plugin.web.strict_forms import read_form, read_query
 from plugin.web.views import admin_view as view
 
@@ -26,6 +28,7 @@ def admin_blueprint(context: WebContext) -> Blueprint:
     """Routes below `/admin`."""
     blueprint = Blueprint("admin", __name__, url_prefix="/admin")
     screen = _Screen(context)
+    _health(blueprint, HealthScreen(context))
 
     @blueprint.get("")
     @open_to(Access.ADMIN)
@@ -56,6 +59,31 @@ def admin_blueprint(context: WebContext) -> Blueprint:
     return blueprint
 
 
+def _health(blueprint: Blueprint, screen: HealthScreen) -> None:
+    @blueprint.get("/health")
+    @open_to(Access.ADMIN)
+    def health() -> Response:
+        return screen.show(read_query(HealthQuery)["said"])
+
+    @blueprint.post("/health/deliveries/<delivery>/replay")
+    @open_to(Access.ADMIN)
+    def replay_delivery(delivery: str) -> BaseResponse:
+        read_form(AdminForm)
+        return screen.replay_delivery(delivery)
+
+    @blueprint.post("/health/effects/<effect>/replay")
+    @open_to(Access.ADMIN)
+    def replay_effect(effect: str) -> BaseResponse:
+        anyway = read_form(ReplayEffectForm)["anyway"] == "yes"
+        return screen.replay_effect(effect, anyway=anyway)
+
+    @blueprint.post("/health/drifts/<drift>/close")
+    @open_to(Access.ADMIN)
+    def close_drift(drift: str) -> BaseResponse:
+        read_form(AdminForm)
+        return screen.close_drift(drift)
+
+
 class _Screen:
     def __init__(self, context: WebContext) -> None:
         self._context = context
@@ -73,7 +101,7 @@ class _Screen:
             # By state: newer ones that are well never push out one that waits.
             open_refunds = uow.refunds.newest(MOST + 1, view.WAITS_FOR_PERSON)
             open_effects = uow.effects.open(MOST + 1)
-            bad = uow.deliveries.newest(view.BAD_DELIVERIES, MOST + 1)
+            bad = uow.deliveries.newest(NOT_APPLIED, MOST + 1)
         titles: dict[str, str] = {
             one.connection.installation: self._context.platforms.title(one.connection)
             for one in installations

@@ -36,6 +36,7 @@ class Access(StrEnum):
     PANEL_SESSION = "panel_session"
     ADMIN = "admin"
     SIGN_IN = "sign_in"  # shows and spends one-time links
+    SCRAPER = "scraper"  # a machine that shows the metrics token of the settings
 
 
 _MARK: Final = "makegood_access"

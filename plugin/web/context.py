@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from plugin.platforms.registry import Registry
@@ -12,9 +12,16 @@ from plugin.ports.storage import Storage
 from plugin.settings import Settings
 
 
+def _nothing() -> None:
+    """Nothing is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """The web process's collaborators. `signing_keys` sign sessions and links, newest first."""
+    """The web process's collaborators. `signing_keys` sign sessions and links, newest first.
+
+    `missing` says in one word why this process cannot serve right now; `scrape` gives the metrics.
+    """
 
     settings: Settings
     storage: Storage
@@ -25,3 +32,5 @@ class WebContext:
     mint: Mint
     assets: Mapping[str, str]
     signing_keys: tuple[str, ...] = field(repr=False)
+    missing: Callable[[], str | None] = _nothing
+    scrape: Callable[[], bytes] | None = None

@@ -22,6 +22,7 @@ from plugin.services.decide_refund import (
     ChangedSince,
     Decided,
     DecideRefund,
+    Held,
     PlanGone,
     UndoRefund,
     WeakMatch,
@@ -266,7 +267,7 @@ class PanelFlow:
                     return self._open(scene, sitting, ref, status=CHANGED)
                 state = build_changed(scene.tell, found.order, before, current)
                 return Picture(state, sitting, scene, CHANGED, ref)
-            case WeakMatch() | PlanGone():
+            case WeakMatch() | PlanGone() | Held():
                 return self._open(scene, sitting, ref, status=CHANGED)
 
     # --- one order --------------------------------------------------------------------------------
@@ -290,6 +291,7 @@ class PanelFlow:
             return Picture(view.OrderList(), sitting, scene, status)
         again = again or (picked is not None and picked.is_choice)
         state = self._state(scene, sitting, found, picked, again=again, fault=fault)
+        state = self._while_held(scene, sitting, state)
         if isinstance(state, view.OpenOrder) and any(a.fault for a in state.amounts):
             status = MEND
         return Picture(state, sitting, scene, status, found.order.ref)
@@ -323,6 +325,26 @@ class PanelFlow:
         if stands or any(payment.dispute_open for payment in order.payments):
             return build_dispute(scene.tell, found)
         return self._planned(scene, sitting, found, request, picked)
+
+    def _while_held(
+        self, scene: Scene, sitting: Sitting, state: view.PanelState
+    ) -> view.PanelState:
+        """The picture with the reason why nothing is sent just now, and without its button."""
+        if not isinstance(state, view.OpenOrder | view.UnderWay):
+            return state
+        with self._context.storage.read(sitting.tenant) as uow:
+            holds = uow.holds.all()
+        if not holds:
+            return state
+        tell, since = scene.tell, holds[0].read_from
+        when = f"{tell.day(since)}, {tell.time(since)}"
+        told = Notice(
+            Tone.WARN, Icon.CLOCK, tell.say("held.title"), tell.say("held.text", time=when)
+        )
+        if isinstance(state, view.UnderWay):
+            return replace(state, notice=told)
+        blocked = Decide(state.decide.amount, tell.say("decide.waits_hold"))
+        return replace(state, notice=told, decide=blocked)
 
     def _planned(
         self,

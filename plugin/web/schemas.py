@@ -13,6 +13,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from plugin.domain.texts import is_one_line
 from plugin.platforms.manifest import PlatformManifest
+from plugin.services.replaying import WhyNot
 from plugin.web.strict_forms import Form
 
 VALUE: Final = "value-"
@@ -66,6 +67,18 @@ class LinkQuery(Form):
     """The address of the sign-in page."""
 
     link = one_line(200)
+
+
+class HealthQuery(Form):
+    """What became of the press that led to the health page."""
+
+    said = one_of(("", "replayed", "closed", *WhyNot), default="")
+
+
+class ReplayEffectForm(AdminForm):
+    """Have an effect done after all. `anyway`: although it may then be done twice."""
+
+    anyway = one_of(("", "yes"), default="")
 
 
 class ShopForm(AdminForm):

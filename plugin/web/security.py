@@ -14,6 +14,7 @@ from plugin.domain.ids import TenantId
 from plugin.ports import Kind
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.sign_in_admin import SignInAdmin
+from plugin.watch.scraper import shows_token
 from plugin.web.auth import (
     Access,
     AdminSession,
@@ -83,6 +84,8 @@ class _Guard:
             case Access.SIGN_IN:
                 if request.method not in _SAFE:
                     check_same_origin(self._context.settings.public_url)
+            case Access.SCRAPER:
+                self._check_scraper()
             case Access.ADMIN:
                 g.makegood_admin = self._admin()
             case Access.PANEL_SESSION:
@@ -90,6 +93,13 @@ class _Guard:
                 g.makegood_desk = self._desk(session).connection
             case _:
                 raise NotHere("undeclared")
+
+    def _check_scraper(self) -> None:
+        token = self._context.settings.metrics_token
+        if not token:
+            raise NotHere("not_here")
+        if not shows_token(request.headers.get("Authorization", ""), token):
+            raise NotSignedIn("no_metrics_token")
 
     def _admin(self) -> AdminSession:
         token = request.cookies.get(cookie_name(https=self._context.settings.is_https), "")

@@ -1,4 +1,4 @@
-"""Take the pictures of the panel and of the install screen that the documents show.
+"""Take the pictures of the panel, the install screen and the health page that the documents show.
 
     python -m tests.browser.pictures docs/screens
 
@@ -6,8 +6,8 @@ Every picture is of the product's own pages, as practice serves them; only the s
 states side by side is made here. Two things are told otherwise than in practice, so that more can
 be seen: the Watercolour Year also holds a bundle of which nobody said what is in it, and payments
 have pages of their own. The refund by hand is shown as at Systeme.io. The install screen
-connects its fake. Needs `make build`; where
-pngquant is installed, the files are made small.
+connects its fake; the health page shows a business with something in every part of it. Needs
+`make build`; where pngquant is installed, the files are made small.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ from plugin.stores.practice import PracticeStore
 from tests.browser.served import chromium, served_house, serving
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.systeme_io.fake import KEY
+from tests.web.health_scene import make_rich
 from tests.web.practice_house import PracticeHouse
-from tests.web.site import TENANT, open_site
+from tests.web.site import TENANT, Site, open_site
 
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
@@ -315,14 +316,7 @@ def _sheet(studio: Studio, cards: Sequence[Card], folder: Path) -> None:
 
 def _install(browser: Browser, place: Path, picture: Path) -> None:
     """A store's account connected, with its self-test, the access map and the policies."""
-    template = place / "template.db"
-    engine = open_database(f"sqlite:///{template}")
-    migrate(engine)
-    engine.dispose()
-    with open_site(place, template) as site, serving(site.app) as address:
-        page = browser.new_page(reduced_motion="reduce")
-        page.goto(site.sign_in.make_link(TENANT.id, address, site.clock.now()))
-        page.get_by_role("button", name="Sign in").click()
+    with _signed_in(browser, place) as (site, page, address):
         page.goto(f"{address}/install/store/systeme_io")
         page.get_by_label("Public API key").fill(KEY)
         development = page.get_by_label("Address for development")
@@ -333,6 +327,30 @@ def _install(browser: Browser, place: Path, picture: Path) -> None:
         development.evaluate("field => field.closest('.field').remove()")
         page.set_viewport_size({"width": 1280, "height": 800})
         page.screenshot(path=picture, full_page=True)
+
+
+def _health(browser: Browser, place: Path, picture: Path) -> None:
+    """A business with something in every part of the page."""
+    with _signed_in(browser, place) as (site, page, address):
+        make_rich(site)
+        page.goto(f"{address}/admin/health")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.screenshot(path=picture, full_page=True)
+
+
+@contextmanager
+def _signed_in(browser: Browser, place: Path) -> Iterator[tuple[Site, Page, str]]:
+    """A fresh site in `place`, an admin's page at it, and its address."""
+    place.mkdir()
+    template = place / "template.db"
+    engine = open_database(f"sqlite:///{template}")
+    migrate(engine)
+    engine.dispose()
+    with open_site(place, template) as site, serving(site.app) as address:
+        page = browser.new_page(reduced_motion="reduce")
+        page.goto(site.sign_in.make_link(TENANT.id, address, site.clock.now()))
+        page.get_by_role("button", name="Sign in").click()
+        yield site, page, address
         page.close()
 
 
@@ -357,8 +375,10 @@ def take_pictures(folder: Path) -> None:
         _sheet(studio, cards, folder)
         studio.close()
         installed = folder / "install-1280-light.png"
-        _install(browser, Path(place), installed)
-    _shrink([*sorted(studio.taken), installed])
+        health = folder / "health-1280-light.png"
+        _install(browser, Path(place) / "install", installed)
+        _health(browser, Path(place) / "health", health)
+    _shrink([*sorted(studio.taken), installed, health])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 def _sign_in(site: Site, page: Page, address: str) -> None:
     page.goto(site.sign_in.make_link(TENANT.id, address, site.clock.now()))
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Health")).to_be_visible()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 def _connect(site: Site, page: Page, address: str) -> None:

@@ -219,7 +219,9 @@ def test_a_refusal_says_that_no_money_moved_and_offers_a_new_plan(
 ) -> None:
     desk = opened(house, ANA).press()
     plan = desk.field("refund")
-    house.world.open_dispute("pay-20418-1")  # the gateway knows, and nobody has told us
+    house.world.open_dispute(
+        "pay-20418-1", house.clock.now()
+    )  # the gateway knows, and nobody has told us
     pass_time(house, clock, 11)
     desk.timeline(plan)
     assert "Refused" in desk.text

@@ -168,7 +168,7 @@ def _person_must_look(house: PracticeHouse, clock: TurnedClock) -> None:
 
 def _refused(house: PracticeHouse, clock: TurnedClock) -> None:
     _press(house, ANA)
-    house.world.open_dispute("pay-20418-1")
+    house.world.open_dispute("pay-20418-1", house.clock.now())
     pass_time(house, clock, 11)
 
 

@@ -58,7 +58,7 @@ def test_a_route_that_says_nothing_stops_the_start(house: PracticeHouse) -> None
 
 def test_only_these_are_open_to_anybody(house: PracticeHouse) -> None:
     public = {rule.rule for rule, access in rules(house) if access is Access.PUBLIC}
-    assert public == {"/", "/healthz", "/favicon.ico", "/assets/<path:name>"}
+    assert public == {"/", "/healthz", "/readyz", "/favicon.ico", "/assets/<path:name>"}
 
 
 @pytest.mark.parametrize("body", ["", "session=x", "session=x&session=y", "order=%00", "%ff=%ff"])

@@ -18,6 +18,7 @@ from plugin.domain.effects import EffectState
 from plugin.domain.ids import InstallationId
 from plugin.domain.messages import reason_words
 from plugin.domain.refunds import Refund, RefundState
+from plugin.domain.texts import one_line
 from plugin.ports.records import (
     AuditEntry,
     DeliveryState,
@@ -28,7 +29,7 @@ from plugin.ports.records import (
 )
 from plugin.services.self_test_lines import FAILED
 from plugin.services.wording import locale_of, money_words
-from plugin.web.views.effect_words import advice, effect_words
+from plugin.web.views.effect_words import CAUSES, advice, effect_words
 from plugin.web.views.install_view import STATUS_LOOK
 
 Look = tuple[str, str, str]
@@ -62,11 +63,6 @@ WAITS_FOR_PERSON: Final = (
     RefundState.NEEDS_PERSON,
     RefundState.UNKNOWN,
     RefundState.FAILED_LATER,
-)
-BAD_DELIVERIES: Final = (
-    DeliveryState.FAILED,
-    DeliveryState.UNREADABLE,
-    DeliveryState.UNRECOGNISED,
 )
 
 
@@ -212,33 +208,38 @@ def waiting(
     when: When,
 ) -> tuple[PersonRow, ...]:
     """All that waits for a person, money first. Each list holds only what waits."""
-    rows = [
-        PersonRow(
-            f"Refund of {money_words(one.amount, when.tenant.locale)} to {one.label}",
-            _REFUND_ADVICE[one.state],
-            *REFUND_LOOK[one.state][:2],
-        )
-        for one in refunds
-    ]
-    rows += [
-        PersonRow(
-            effect_words(one.planned.effect),
-            advice(one),
-            "unk" if one.state is EffectState.UNKNOWN else "warn",
-            "unk" if one.state is EffectState.UNKNOWN else "look",
-        )
-        for one in effects
-    ]
-    rows += [
-        PersonRow(
-            f"Delivery {one.topic or one.id} of {when(one.received_at)}",
-            f"{one.reason or DELIVERY_LOOK[one.state][2]}. Kept; after mending: makegood "
-            f"deliveries replay {one.id}",
-            *DELIVERY_LOOK[one.state][:2],
-        )
-        for one in deliveries
-    ]
-    return tuple(rows)
+    return (
+        *(refund_waiting(one, when) for one in refunds),
+        *(effect_waiting(one) for one in effects),
+        *(delivery_waiting(one, when) for one in deliveries),
+    )
+
+
+def refund_waiting(refund: Refund, when: When) -> PersonRow:
+    """A refund that waits for a person."""
+    what = f"Refund of {money_words(refund.amount, when.tenant.locale)} to {refund.label}"
+    return PersonRow(what, _REFUND_ADVICE[refund.state], *REFUND_LOOK[refund.state][:2])
+
+
+def effect_waiting(stored: StoredEffect) -> PersonRow:
+    """What could not be done outside."""
+    look = ("unk", "unk") if stored.state is EffectState.UNKNOWN else ("warn", "look")
+    return PersonRow(effect_words(stored.planned.effect), advice(stored), *look)
+
+
+def delivery_waiting(delivery: StoredDelivery, when: When) -> PersonRow:
+    """A delivery that could not be applied."""
+    cause = delivery_cause(delivery) or DELIVERY_LOOK[delivery.state][2]
+    return PersonRow(
+        f"Delivery {delivery.topic or delivery.id} of {when(delivery.received_at)}",
+        f"{cause.rstrip('.')}. Kept; after mending: makegood deliveries replay {delivery.id}",
+        *DELIVERY_LOOK[delivery.state][:2],
+    )
+
+
+def delivery_cause(delivery: StoredDelivery) -> str:
+    """Why it was not applied; our own codes in words."""
+    return CAUSES.get(delivery.reason) or one_line(delivery.reason)
 
 
 _TOLD_BY: Final[Mapping[str, str]] = {

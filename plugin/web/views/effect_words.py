@@ -62,6 +62,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "time_over": _NO_ANSWER,
     "server_error": "The platform has trouble of its own.",
     "rate_limited": "The platform asked Makegood to slow down, each time.",
+    "account_resting": "The platform has not answered for a while; it is asked now and then.",
     "budget_spent": "Too many other calls waited for this platform, each time.",
     "answer_malformed": _UNREADABLE,
     "answer_too_large": _UNREADABLE,
@@ -136,11 +137,13 @@ def _to_do(stored: StoredEffect) -> str:
     is_unknown = stored.state is EffectState.UNKNOWN
     match stored.planned.effect:
         case TellOwner() | TellCustomer() if is_unknown:
-            return "It may have gone out and is never sent twice: look at your mail server's log."
+            return (
+                "It may have gone out, and is not sent again by itself: see the mail server's log."
+            )
         case TellOwner():
-            return "Tell the owner yourself: this mail is not sent again."
+            return "Tell the owner yourself, or have it sent again on the health page."
         case TellCustomer():
-            return "Write to the customer yourself: this message is not sent again."
+            return "Write to the customer yourself, or have it sent again on the health page."
         case AddTicketNote():
             return "Write into the ticket yourself what happened."
         case VerifyAccess():

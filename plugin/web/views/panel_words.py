@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from babel import Locale
-from babel.core import UnknownLocaleError
+from plugin.web.views.find_word import find_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-FALLBACK: Final = "en"
 
 ENGLISH: Final[Mapping[str, str]] = {
     # who
@@ -133,6 +130,10 @@ ENGLISH: Final[Mapping[str, str]] = {
     "decide.refund.no_amount": "Refund",
     "decide.by_hand": "Refund {amount} by hand",
     "decide.waits_right": "your role may look, not refund",
+    "decide.waits_hold": "sending is held",
+    "held.title": "Sending is held",
+    "held.text": "Restored from a copy of {time}. Nothing is sent until what happened since is "
+    "read. An admin sees how far that is.",
     "decide.undo_foot": "You have 10 seconds to undo.",
     "decide.waits_proof": "waits for a proof of who this is",
     "decide.waits_store": "waits for {store}",
@@ -416,22 +417,4 @@ def word(locale: str, key: str, /, **values: str | int) -> str:
     Raises:
         KeyError: no such message, or a value it needs is missing. Both are bugs.
     """
-    language = locale.replace("_", "-").split("-")[0].lower()
-    for tongue in (language, FALLBACK):
-        words = WORDS.get(tongue, {})
-        for name in _forms(tongue, key, values.get("n")):
-            if name in words:
-                return words[name].format(**values)
-    message = f"the panel has no message {key!r}"
-    raise KeyError(message)
-
-
-def _forms(language: str, key: str, count: str | int | None) -> tuple[str, ...]:
-    """The ids to try for `key`: with a number its plural form first, then the plain one."""
-    if not isinstance(count, int):
-        return (key,)
-    try:
-        form = Locale.parse(language).plural_form(count)
-    except (UnknownLocaleError, ValueError):
-        form = "other"
-    return (f"{key}.{form}", f"{key}.other", key)
+    return find_word(WORDS, locale, key, values)
