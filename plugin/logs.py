@@ -12,6 +12,9 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final
@@ -21,6 +24,7 @@ _SECRET: Final = re.compile(
     r"\b(?:[sr]k_(?:live|test)_|whsec_|eyJ|Bearer\s+|Basic\s+)[\w.~+/=-]+", re.IGNORECASE
 )
 _QUERY: Final = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
+_EVENT: Final = re.compile(r"([a-z_]+\.[a-z_]+)((?: [a-z_]+=\S*)*)")
 # These bring handlers of their own, which know nothing of the net.
 _OWN_HANDLERS: Final = ("dbos", "_granian", "granian.access")
 
@@ -38,6 +42,27 @@ SERVER_LOGS: Final = {
     "loggers": {"_granian": {"handlers": ["lines"], "propagate": False}},
 }
 """The web server's own log configuration, in the form `logging.config.dictConfig` takes."""
+
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 - never written to
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """Name what the lines within are about, such as `request`, `delivery`, `refund` or `run`.
+
+    Ids of ours only: they are not redacted.
+    """
+    before = _about.set({**_about.get(), **ids})
+    try:
+        yield
+    finally:
+        _about.reset(before)
+
+
+def begin_about(**ids: str) -> None:
+    """As `about`, until the next one of this thread, where nobody is sure to be told of the end."""
+    _about.set(ids)
 
 
 def redacted(text: str) -> str:
@@ -59,7 +84,11 @@ class JsonLines(logging.Formatter):
             "from": record.name,
             "process": record.process,
             "event": redacted(record.getMessage().partition("\n")[0]),
+            **_about.get(),
         }
+        if found := _EVENT.fullmatch(str(document["event"])):
+            document["name"] = found[1]
+            document["facts"] = dict(pair.split("=", 1) for pair in found[2].split())
         if record.exc_info and record.exc_info[0] is not None:
             document["error"] = record.exc_info[0].__name__
             document["code_places"] = _places(record.exc_info[2])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import mmap
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -98,8 +100,11 @@ def supervise(
     is_ready: Callable[[], bool],
     announce: Callable[[], None],
     stop: threading.Event | None = None,
+    notice_seconds: int = 0,
 ) -> None:
     """Run `commands` until SIGTERM, SIGINT, SIGHUP or `stop`, then end them within their grace.
+
+    Their grace is longer by `notice_seconds`, for which the web goes on.
 
     Calls `announce` once, when `is_ready` says so. Raises NeedsHuman, with nothing left running,
     when that takes a minute, or a child says before that a person must act.
@@ -122,7 +127,7 @@ def supervise(
                     is_announced = True
             stop.wait(LOOK_SECONDS)
     finally:
-        _end(children)
+        _end(children, GRACE_SECONDS + notice_seconds)
 
 
 def _check_start(children: Sequence[Child], deadline: float) -> None:
@@ -133,11 +138,11 @@ def _check_start(children: Sequence[Child], deadline: float) -> None:
         raise NeedsHuman("not_started", f"no answer within {START_SECONDS} seconds; see the log")
 
 
-def _end(children: Sequence[Child]) -> None:
+def _end(children: Sequence[Child], grace_seconds: float) -> None:
     running = [child.process for child in children if child.process is not None]
     for process in running:
         process.terminate()
-    deadline = monotonic() + GRACE_SECONDS
+    deadline = monotonic() + grace_seconds
     for process in running:
         try:
             process.wait(max(0.1, deadline - monotonic()))
@@ -214,15 +219,31 @@ def answers(host: str, port: int) -> bool:
 # --- the web --------------------------------------------------------------------------------------
 
 
-def serve_web(host: str, port: int, workers: int, threads: int) -> None:
-    """Run the web server in this process until it is told to end."""
+_told_to_end = mmap.mmap(-1, 1)
+"""One byte that the server's processes share, where the system forks them: 1 once it was told."""
+
+
+def is_draining() -> bool:
+    """Whether the web server was told to end."""
+    return _told_to_end[0] != 0
+
+
+def serve_web(host: str, port: int, workers: int, threads: int, notice_seconds: int = 0) -> None:
+    """Run the web server in this process until it is told to end.
+
+    For `notice_seconds` after that it goes on, and says that it is not ready: whoever shares out
+    the requests takes it off the list before it closes the door.
+    """
+    # Where `setproctitle` is there, the server names its processes, over their environment unless
+    # told not to: by that an operator, and our tests, tell whose data a process works on.
+    os.putenv("SPT_NOENV", "1")
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
     for module in _WEB_MODULES:
         import_module(module)
-    Granian(
+    server = Granian(
         "plugin.serve:web_worker",
         factory=True,
         address=host,
@@ -234,7 +255,23 @@ def serve_web(host: str, port: int, workers: int, threads: int) -> None:
         log_level=LogLevels.warning,
         log_dictconfig=dict(SERVER_LOGS),
         workers_kill_timeout=DRAIN_SECONDS,
-    ).serve()
+        # Refused elsewhere.
+        process_name="makegood web" if find_spec("setproctitle") else None,
+    )
+    leave = server.signal_handler_interrupt
+    server.signal_handler_interrupt = _after_notice(leave, notice_seconds)  # type: ignore[method-assign]  # there is no hook before the door closes
+    server.serve()
+
+
+def _after_notice(leave: Callable[..., None], seconds: int) -> Callable[..., None]:
+    def told(*_: object) -> None:
+        _told_to_end[0] = 1
+        if seconds:
+            threading.Timer(seconds, leave).start()
+        else:
+            leave()
+
+    return told
 
 
 def web_worker() -> Flask:
@@ -244,4 +281,4 @@ def web_worker() -> Flask:
     server = multiprocessing.parent_process()
     end_with_parent(None if server is None else server.pid)
     log_to_stderr()
-    return create_app()
+    return create_app(is_draining=is_draining)

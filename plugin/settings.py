@@ -24,6 +24,7 @@ _ADDRESS: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:_-]+")
 _HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
 _HIGHEST_PORT: Final = 65535
+_SHORTEST_TOKEN: Final = 20
 _DATABASES: Final = ("sqlite:///", "postgresql+psycopg://")
 
 
@@ -59,6 +60,10 @@ class Settings:
     web_workers: int
     web_threads: int
     poll_milliseconds: int
+    metrics_token: str = field(default="", repr=False)
+    metrics_port: int = 0
+    otlp_endpoint: str = field(default="", repr=False)
+    drain_notice_seconds: int = 0
 
     @property
     def is_sqlite(self) -> bool:
@@ -149,6 +154,22 @@ def _sender(value: str) -> str:
     return value
 
 
+def _token(value: str) -> str:
+    if value and not (value.isascii() and value.isprintable() and len(value) >= _SHORTEST_TOKEN):
+        raise ValueError(f"give at least {_SHORTEST_TOKEN} letters and digits by chance")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if not value:
+        return value
+    advice = "give an address like http://127.0.0.1:4318"
+    parts = _split(value, ("http", "https"), advice)
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(advice)
+    return value.rstrip("/")
+
+
 def _switch(value: str) -> bool:
     if value.lower() not in ("yes", "no"):
         raise ValueError("give yes or no")
@@ -205,6 +226,34 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("web_threads", "4", "Threads in each web server process.", _whole(1, 64)),
     Setting(
         "poll_milliseconds", "50", "How often the worker looks for new work.", _whole(10, 60_000)
+    ),
+    Setting(
+        "metrics_token",
+        "",
+        "Whoever shows it as a bearer token may read `/metrics`. Empty: nothing is counted, and "
+        "`/metrics` answers 404.",
+        _token,
+    ),
+    Setting(
+        "metrics_port",
+        "0",
+        "The port at which a worker that runs by itself (`makegood worker`) answers `/metrics`. "
+        "0: at none.",
+        _whole(0, _HIGHEST_PORT),
+    ),
+    Setting(
+        "otlp_endpoint",
+        "",
+        "Where OpenTelemetry spans are sent by OTLP/HTTP, like `http://127.0.0.1:4318`. Needs "
+        "`makegood[tracing]`. Empty: no spans.",
+        _endpoint,
+    ),
+    Setting(
+        "drain_notice_seconds",
+        "0",
+        "How long `/readyz` says `draining` after SIGTERM before the web server takes no more: "
+        "longer than your load balancer needs to notice.",
+        _whole(0, 60),
     ),
 )
 

@@ -96,7 +96,7 @@ class Served(AbstractContextManager["Served"]):
     def below(self, word: str) -> psutil.Process:
         """The supervisor's child that runs `makegood <word>`."""
         supervisor = psutil.Process(self.process.pid)
-        return next(child for child in supervisor.children() if word in child.cmdline())
+        return next(c for c in supervisor.children() if word in " ".join(c.cmdline()).split())
 
     def get(self, path: str) -> str:
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask, Response, abort
 
 from plugin.logs import JsonLines, redacted
+from plugin.ports.watching import RequestAnswered, RequestBegun, Told
 from plugin.web.access_log import install_access_log
 
 MISHAPS = """
@@ -63,7 +64,14 @@ def test_a_line_says_when_where_and_what() -> None:
         "from": "makegood.x",
         "process": 42,
         "event": "intake.taken installation=i-1",
+        "name": "intake.taken",
+        "facts": {"installation": "i-1"},
     }
+
+
+@pytest.mark.parametrize("message", ["words for people", "x.y of words", "x.y a=b c", "X.y a=b"])
+def test_what_is_no_event_of_ours_has_no_parts(message: str) -> None:
+    assert not {"name", "facts"} & set(line_of(message))
 
 
 def test_a_message_of_many_lines_is_one_event_without_what_follows() -> None:
@@ -101,7 +109,7 @@ def test_what_nobody_catches_and_what_libraries_say_are_lines_too() -> None:
 def answered(caplog: pytest.LogCaptureFixture, path: str, method: str = "GET") -> list[str]:
     """What is logged when a small app with our access log is asked for `path`."""
     app = Flask("tests")
-    install_access_log(app)
+    install_access_log(app, lambda: "request-1")
     app.add_url_rule("/things/<name>", "thing", lambda name: name)
     app.add_url_rule("/healthz", "public.healthz", lambda: "ok")
     app.add_url_rule("/assets/<name>", "public.asset", lambda name: abort(Response(name, 404)))
@@ -129,3 +137,34 @@ def test_an_answer_is_logged_by_its_route_never_by_its_address(
 
 def test_health_is_asked_all_day_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert answered(caplog, "/healthz") == []
+
+
+def test_an_answer_and_its_lines_carry_one_id_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    app, lines = Flask("tests"), list[dict[str, Any]]()
+    install_access_log(app, lambda: "request-1")
+
+    def thing() -> str:
+        lines.append(line_of("thing.done"))
+        return "ok"
+
+    app.add_url_rule("/thing", "thing", thing)
+    answer = app.test_client().get("/thing", headers={"X-Request-Id": "canary"})
+    assert answer.headers.getlist("X-Request-Id") == ["request-1"]
+    assert [line["request"] for line in lines] == ["request-1"]
+    # What the thread does next, a webhook say, is no part of it.
+    assert "request" not in line_of("intake.taken")
+
+
+def test_whoever_watches_is_told_of_requests_by_their_route() -> None:
+    told: list[Told] = []
+    app = Flask("tests")
+    install_access_log(app, lambda: "request-1", told.append)
+    app.add_url_rule("/things/<name>", "thing", lambda name: name)
+    app.add_url_rule("/healthz", "public.healthz", lambda: "ok")
+    app.test_client().get("/healthz")
+    assert told == []
+    app.test_client().get("/things/jane?link=canary")
+    begun, answered = told
+    assert begun == RequestBegun("request-1")
+    assert isinstance(answered, RequestAnswered)
+    assert (answered.route, answered.method, answered.status) == ("/things/<name>", "GET", 200)

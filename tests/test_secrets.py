@@ -1,8 +1,9 @@
-"""No secret and no customer detail reaches logs, output, error pages or the engine (P10).
+"""No secret and no customer detail reaches logs, output, metrics, spans or the engine (P10).
 
-A real `makegood serve` lives through a day with a store, a gateway, a desk and a mail server that
-fail now and then, and through hostile requests. Every name, address, key and password in it is a
-string that occurs nowhere else; then everything that was written down is searched for them.
+Nor error pages. A real `makegood serve` lives through a day with a store, a gateway, a desk and a
+mail server that fail now and then, and through hostile requests. Every name, address, key and
+password in it is a string that occurs nowhere else; then everything that was written down is
+searched for them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from plugin.services.webhook_secrets import webhook_secrets
 from plugin.storage.database import choose_sqlite
 from tests.kill.places import free_port
+from tests.otlp import otlp_receiver
 from tests.platforms.stripe.fake import FakeStripe
 from tests.platforms.systeme_io.books import price_plan
 from tests.platforms.systeme_io.fake import FakeSystemeIo, Fault, php_json
@@ -139,6 +141,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         mail.start()
         stack.callback(mail.stop)
+        receiver = stack.enter_context(otlp_receiver())
         login = f"{canary.word('mail user')}:{canary.word('mail password')}"
         served = stack.enter_context(
             Served(
@@ -149,6 +152,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 MAKEGOOD_MAIL_FROM=f"Shop <{canary.mail('sender')}>",
                 MAKEGOOD_OWNER=canary.mail("owner"),
                 MAKEGOOD_POLL_MILLISECONDS="10",
+                MAKEGOOD_METRICS_TOKEN=canary.word("metrics token") * 2,
+                MAKEGOOD_OTLP_ENDPOINT=receiver.endpoint,
             )
         )
         assert served.announced["ok"], served.log
@@ -156,13 +161,26 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         name = a_day_at_the_store(world)
         hostile_requests(world, name)
         what_an_operator_asks(world)
+        world.texts["metrics"] = scraped(world)
         served.process.send_signal(signal.SIGTERM)
         served.process.wait(60)
+        world.texts["spans"] = "".join(receiver.raw)
         # The links are printed on purpose; nothing else on standard output is.
         world.texts["log"] = served.log.replace(served.announced["admin"], "").replace(
             served.announced["practice"], ""
         )
         yield world
+
+
+def scraped(world: World) -> str:
+    """What Prometheus would be told."""
+    token = world.canary.made["metrics token"] * 2
+    connection = http.client.HTTPConnection("127.0.0.1", world.served.port, timeout=30)
+    try:
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
 
 
 def a_day_at_the_store(world: World) -> str:
@@ -292,6 +310,10 @@ def test_the_day_was_long_enough_to_mean_something(world: World) -> None:
     assert len([name for name in world.texts if name.startswith("answer 4")]) >= 30
     for event in ("intake.refused", "web.answered", "worker.stopped"):
         assert event in log, event
+    for series in ("makegood_calls_total{", "makegood_effects_total{", "makegood_requests_total{"):
+        assert series in world.texts["metrics"], series
+    for span in ("work delivery", "effect RevokeAccess", "call contact.read", "GET /admin"):
+        assert span in world.texts["spans"], span
 
 
 def test_no_canary_is_in_logs_output_or_refusals(world: World) -> None:

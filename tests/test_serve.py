@@ -112,7 +112,7 @@ def test_what_is_killed_is_started_again(served: Served, name: str) -> None:
     killed.kill()
     wait_for(
         lambda: any(
-            name in c.cmdline()
+            name in " ".join(c.cmdline()).split()
             for c in psutil.Process(served.process.pid).children()
             if c.pid != killed.pid and c.status() != psutil.STATUS_ZOMBIE
         )

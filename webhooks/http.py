@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from time import perf_counter
 from typing import IO, TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -29,6 +30,7 @@ from plugin.domain.ids import InstallationId
 from plugin.platforms.registry import Registry
 from plugin.ports import Clock
 from plugin.ports.storage import Storage
+from plugin.ports.watching import DeliveryAnswered, Entry, Watch, unwatched
 from plugin.web.auth import Access, open_to
 from webhooks.delivery import Delivery, DuplicateHeader
 from webhooks.inbox import Inbox
@@ -54,14 +56,24 @@ class Intake:
     registry: Registry
     inbox: Inbox
     clock: Clock
+    watch: Watch = unwatched
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, and after how many seconds to come again. Never with a body."""
+    """A status, and after how many seconds to come again. Never with a body.
+
+    The rest is for whoever watches: `platform` is `none` until somebody listens at the address.
+    """
 
     status: HTTPStatus
     retry_after: int | None = None
+    entry: Entry = Entry.UNUSABLE
+    platform: str = "none"
+    delivery: str = ""
+
+
+NOT_HERE = Answer(HTTPStatus.NOT_FOUND, entry=Entry.NOT_HERE)
 
 
 class Door:
@@ -70,10 +82,30 @@ class Door:
     def __init__(self, intake: Intake) -> None:
         self._inbox = intake.inbox
         self._clock = intake.clock
+        self._watch = intake.watch
         self._listeners = Listeners(intake.storage, intake.registry)
 
     def answer(self, environ: WSGIEnvironment, platform: str, installation: str) -> Answer:
         """What to answer to a post at the address of `platform` and `installation`."""
+        body = self._body(environ)
+        begun = perf_counter()
+        answer = (
+            body if isinstance(body, Answer) else self._take(environ, platform, installation, body)
+        )
+        self._tell(answer, perf_counter() - begun)
+        return answer
+
+    def broken(self) -> Answer:
+        """What to answer after a bug."""
+        answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, entry=Entry.BROKEN)
+        self._tell(answer, 0.0)
+        return answer
+
+    def _tell(self, answer: Answer, seconds: float) -> None:
+        self._watch(DeliveryAnswered(answer.platform, answer.entry, seconds, answer.delivery))
+
+    def _body(self, environ: WSGIEnvironment) -> bytes | Answer:
+        """The body, or why it is not taken."""
         length = get_content_length(environ)
         if length is not None and length > MAX_BODY:
             return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -85,18 +117,23 @@ class Door:
             return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             return Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        return body
+
+    def _take(
+        self, environ: WSGIEnvironment, platform: str, installation: str, body: bytes
+    ) -> Answer:
         if not _ID.fullmatch(installation):
-            return Answer(HTTPStatus.NOT_FOUND)
+            return NOT_HERE
         try:
             return self._take_in(environ, platform, InstallationId(installation), body)
         except (SQLAlchemyError, RetryLater) as error:
             # Its kind alone: the statement's parameters are the delivery.
             kind = type(error).__name__
             _log.error("intake.database_failed installation=%s kind=%s", installation, kind)
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=30)
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=30, entry=Entry.NOT_NOW)
         except NeedsHuman as error:
             _log.error("intake.unusable installation=%s code=%s", installation, error.code)
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=300)
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=300, entry=Entry.NOT_NOW)
 
     def _take_in(
         self, environ: WSGIEnvironment, platform: str, installation: InstallationId, body: bytes
@@ -108,13 +145,17 @@ class Door:
             # Memory is a second old: before anybody is turned away, the database is asked.
             listener = self._listeners.read(platform, installation)
             if listener is None:
-                return Answer(HTTPStatus.NOT_FOUND)
+                return NOT_HERE
             proven = _proven(listener, environ, body, now)
             if not isinstance(proven, Delivery):
                 _log.warning("intake.refused installation=%s reason=%s", installation, proven)
-                return Answer(HTTPStatus.UNAUTHORIZED)
-        self._inbox.take_in(listener.tenant, listener.installation, proven, listener.declared)
-        return Answer(HTTPStatus.OK)
+                return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED, platform=platform)
+        taken = self._inbox.take_in(
+            listener.tenant, listener.installation, proven, listener.declared
+        )
+        if taken is None:
+            return Answer(HTTPStatus.OK, entry=Entry.DUPLICATE, platform=platform)
+        return Answer(HTTPStatus.OK, entry=Entry.TAKEN, platform=platform, delivery=taken)
 
 
 def _read_body(stream: IO[bytes]) -> bytes:
@@ -181,7 +222,7 @@ def straight_in(
             answer = door.answer(environ, address[1], address[2])
         except Exception as error:  # noqa: BLE001 - nobody stands behind us to answer for a bug
             _log.exception("intake.fault kind=%s", type(error).__name__)
-            answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR)
+            answer = door.broken()
         status, later = answer.status, answer.retry_after
         more = [] if later is None else [("Retry-After", str(later))]
         start_response(f"{status.value} {status.phrase}", [*common, *more])

@@ -34,11 +34,11 @@ class Inbox:
         installation: InstallationId,
         delivery: Delivery,
         declared: Webhooks,
-    ) -> bool:
-        """Commit the delivery. False when it was here before; nothing is stored then.
+    ) -> DeliveryId | None:
+        """Commit the delivery, and give its id. None when it was here before: nothing is stored.
 
-        `declared` tells in which header the vendor puts the delivery's name, unique per
-        installation, and perhaps its topic. Raises as `Storage.take_in`.
+        `declared` tells where the vendor puts the delivery's name, unique per installation, and
+        perhaps its topic. Raises as `Storage.take_in`.
         """
         header = declared.topic_header
         topic = None if header is None else delivery.header(header)
@@ -46,7 +46,7 @@ class Inbox:
             id=DeliveryId(self.mint.id()),
             tenant=tenant,
             installation=installation,
-            name=delivery.delivery_id(declared.delivery_id_header),
+            name=delivery.delivery_id(declared.delivery_id_header, declared.delivery_id_field),
             topic=one_line(topic or "")[:255],
             received_at=delivery.received_at,
             headers=dict(islice(delivery.headers.items(), KEPT_HEADERS)),
@@ -54,4 +54,4 @@ class Inbox:
             state=DeliveryState.RECEIVED,
             wake_at=delivery.received_at,
         )
-        return self.storage.take_in(stored)
+        return stored.id if self.storage.take_in(stored) else None
