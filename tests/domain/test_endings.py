@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -98,6 +98,17 @@ def test_one_refund_told_twice_counts_once() -> None:
     assert owed(a_purchase(COURSE), half, half, richer) == (COURSE,)
 
 
+@pytest.mark.parametrize("refund", [f"re-{n}" for n in range(6)])
+def test_of_two_tellings_of_one_refund_the_larger_counts(refund: str) -> None:
+    # Facts are read by their ids, which are as good as random: some of these are the wrong way.
+    in_part = [a_refund_fact(refund=refund, amounts=[(LINE, eur(n))]) for n in (2500, 4900)]
+    paid = a_payment_ref()
+    by_payment = [a_refund_fact(refund=refund, by_payment=[(paid, eur(n))]) for n in (2500, 4900)]
+
+    assert owed(a_purchase(COURSE), *in_part) == ()
+    assert owed(a_purchase(COURSE), *by_payment) == ()
+
+
 def test_a_refund_learnt_to_be_whole_later_ends_the_line() -> None:
     assert owed(a_purchase(COURSE), a_refund_fact(), a_refund_fact(whole=True)) == ()
     assert owed(a_purchase(COURSE), a_refund_fact(whole=True), a_refund_fact()) == ()
@@ -107,6 +118,21 @@ def test_the_higher_of_two_prices_must_come_back() -> None:
     cheap, dear = a_purchase(COURSE, paid=eur(1000)), a_purchase(COURSE, paid=eur(1190))
 
     assert owed(cheap, dear, a_refund_fact(amounts=[(LINE, eur(1000))])) == (COURSE,)
+
+
+def test_prices_in_two_currencies_are_no_error() -> None:
+    one, other = a_purchase(COURSE, paid=eur(4900)), a_purchase(COURSE, paid=Money(1, "USD"))
+
+    assert owed(one, other) == (COURSE,)
+    assert owed(one, other, a_refund_fact(amounts=[(LINE, Money(1, "USD"))])) == ()
+
+
+def test_a_refund_of_all_stays_one_when_another_failed_before_or_with_it() -> None:
+    whole = a_refund_fact(whole=True)
+
+    for at, has in ((whole.at, ()), (whole.at + timedelta(seconds=1), (COURSE,))):
+        failed = RefundFailed(CUSTOMER, ORDER, "another", at)
+        assert owed(a_purchase(COURSE), whole, failed) == has
 
 
 def test_a_refund_that_failed_is_taken_back_for_its_order_only() -> None:
@@ -272,6 +298,9 @@ def test_of_two_pieces_of_news_at_one_moment_the_kinder_one_counts() -> None:
     assert read(a_purchase(COURSE), *reversed(both)).owed() == (COURSE,)
     later = told_until(soon(days=1))
     assert read(a_purchase(COURSE), both[0], later).next_change == soon(days=1)
+    for day in range(2, 8):  # read by ids, which are as good as random
+        ends = (told_until(soon(days=day)), told_until(soon(days=day + 10)))
+        assert read(a_purchase(COURSE), *ends).next_change == soon(days=day + 10)
 
 
 def test_news_of_a_subscription_is_of_every_line_that_it_renews() -> None:
@@ -289,6 +318,9 @@ def test_a_line_is_renewed_by_what_any_telling_of_it_says() -> None:
     ended = told_until(ago(days=1), SubscriptionRef(STORE, "sub-1"))
 
     assert read(ended, better, poor).owed() == ()
+    for earlier in (poor, better):
+        first = replace(earlier, at=ago(days=10))
+        assert read(ended, first, poor, better).owed() == ()
 
 
 def test_who_paid_again_after_the_announced_end_has_resumed() -> None:

@@ -207,10 +207,19 @@ def test_a_gift_stays_whatever_is_refunded() -> None:
     ledger = read(a_purchase(COURSE), a_gift(COURSE), a_refund_fact(LINE))
 
     assert ledger.owed() == (COURSE,)
-    assert [reason.kind for reason in ledger.holdings[COURSE].living] == [ReasonKind.GIFT]
+    (reason,) = ledger.holdings[COURSE].living
+    assert (reason.kind, reason.title, reason.since) == (ReasonKind.GIFT, "team", ago(days=90))
 
 
 # --- tags -----------------------------------------------------------------------------------------
+
+
+def test_what_a_tag_opens_is_had_since_the_first_reason_for_the_tag() -> None:
+    sales = (a_purchase(TAG, at=ago(days=9)), a_purchase(TAG, line=SECOND, at=ago(days=3)))
+
+    (reason,) = read(*sales, access=OPENS).holdings[COURSE].living
+
+    assert reason.since == ago(days=9)
 
 
 def test_access_that_a_tag_opened_goes_only_with_the_tag() -> None:
@@ -229,6 +238,7 @@ def test_a_tag_that_a_sale_added_goes_with_the_sale_and_closes_what_it_opened() 
     assert {holding.resource for holding in ended} == {COURSE, TAG}
     (reason, _causes) = next(h for h in ended if h.resource == COURSE).ended[0]
     assert (reason.kind, reason.through) == (ReasonKind.TAG, TAG)
+    assert (reason.source, reason.since) == (f"{STORE}/t1", bought.at)
 
 
 def test_a_tag_that_another_sale_gives_stays() -> None:
@@ -254,6 +264,17 @@ def test_a_tag_bought_again_after_it_was_removed_is_owed_and_not_gone() -> None:
 
     assert ledger.owed() == (TAG,)
     assert ledger.tags_gone == frozenset()
+
+
+def test_a_tag_removed_at_the_moment_it_was_added_is_still_there() -> None:
+    added = a_tag_added(TAG, ago(days=5))
+
+    ledger = read(added, a_tag_removed(TAG, added.at))
+
+    assert ledger.owed() == (TAG,)
+    assert ledger.tags_gone == frozenset()
+    (reason,) = ledger.holdings[TAG].living
+    assert (reason.kind, reason.source) == (ReasonKind.BY_ITSELF, added.id)
 
 
 def test_a_removed_tag_that_nobody_is_known_to_have_given_is_gone_and_not_ours() -> None:

@@ -40,6 +40,14 @@ def test_a_line_that_told_its_own_amount_counts_with_that_price() -> None:
     assert share_total(shared) == shared
 
 
+def test_a_total_that_grew_is_shared_by_list_prices_again() -> None:
+    order = order_of([listed("1", 1900, 1400), a_line("2", paid=eur(900))], 1400)
+    shared = share_total(order)
+    assert [line.listed for line in shared.lines] == [eur(1900), eur(900)]
+    grown = replace(shared, payments=order_of([], 2800).payments)
+    assert paid(share_total(grown)) == {"1": 1900, "2": 900}
+
+
 def test_what_went_back_for_a_line_is_no_more_than_its_share() -> None:
     shared = share_total(order_of([listed("1", 500, 800, 800), listed("2", 500, 800, 100)], 800))
     assert [line.refunded for line in shared.lines] == [eur(400), eur(100)]

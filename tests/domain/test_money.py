@@ -56,6 +56,8 @@ def test_the_largest_remainder_gets_the_odd_cent_and_earlier_parts_win_ties() ->
     assert eur(100).split([1, 1, 1]) == (eur(34), eur(33), eur(33))
     assert eur(101).split([1, 1, 1]) == (eur(34), eur(34), eur(33))
     assert eur(10).split([1, 2]) == (eur(3), eur(7))
+    assert eur(10).split([1, 5]) == (eur(2), eur(8))
+    assert eur(7).split([1]) == (eur(7),)
     assert eur(0).split([5, 0]) == (eur(0), eur(0))
 
 
@@ -90,7 +92,7 @@ def test_half_a_unit_is_rounded_up() -> None:
     assert eur(4).share(1, 3) == eur(1)
 
 
-@pytest.mark.parametrize(("part", "whole"), [(1, 0), (-1, 2), (3, 2), (0, -1)])
+@pytest.mark.parametrize(("part", "whole"), [(1, 0), (0, 0), (-1, 2), (3, 2), (0, -1)])
 def test_a_share_outside_the_whole_is_refused(part: int, whole: int) -> None:
     with pytest.raises(InvalidInput, match="share"):
         eur(5).share(part, whole)
@@ -105,6 +107,9 @@ def test_what_is_written_out_is_read_back(amount: Money) -> None:
 def test_amounts_are_written_with_the_decimals_of_their_currency() -> None:
     assert eur(4900).decimal() == "49.00"
     assert eur(5).decimal() == "0.05"
+    assert eur(0).decimal() == "0.00"
+    assert eur(1).decimal() == "0.01"
+    assert eur(-1).decimal() == "-0.01"
     assert eur(-1005).decimal() == "-10.05"
     assert Money(3800, "JPY").decimal() == "3800"
     assert Money(-3800, "JPY").decimal() == "-3800"
@@ -197,6 +202,8 @@ def test_the_wire_has_its_own_decimals_where_the_platform_says_so() -> None:
     assert WIRE.write(Money(3800, "JPY")) == 3800
     assert WIRE.write(Money(1234, "KWD")) == 1234
     assert WIRE.write(Money(4900, "HUF")) == 4900
+    assert WireFormat({"EUR": 3}).write(eur(123)) == 1230
+    assert WireFormat({"EUR": 3}).read(1230, "EUR") == eur(123)
     assert WireFormat({"KWD": 2}).write(Money(1230, "KWD")) == 123
     assert WireFormat({"KWD": 2}).read(123, "KWD") == Money(1230, "KWD")
 
@@ -253,6 +260,8 @@ def test_amounts_compare_add_and_know_whether_they_are_nothing() -> None:
     assert eur(1) + eur(2) == eur(3)
     assert eur(1) - eur(2) == eur(-1)
     assert eur(1) < eur(2) <= eur(2)
+    assert not eur(2) < eur(2)
+    assert not eur(2) <= eur(1)
     assert eur(1)
     assert not zero("EUR")
 
@@ -267,3 +276,41 @@ def test_an_amount_that_is_no_whole_number_of_minor_units_is_refused(minor: obje
 def test_a_currency_that_is_no_iso_code_is_refused(currency: str) -> None:
     with pytest.raises(InvalidInput, match="currency"):
         Money(1, currency)
+
+
+@pytest.mark.parametrize(
+    ("refused", "field", "advice"),
+    [
+        (lambda: Money(True, "EUR"), "amount", "give whole minor units"),
+        (lambda: Money(1, "eur"), "currency", "give a three-letter ISO 4217 code in capitals"),
+        (lambda: eur(MAX_MINOR + 1), "amount", "this is larger than any order can be"),
+        (lambda: eur(1) + Money(1, "USD"), "currency", "EUR and USD do not mix"),
+        (lambda: eur(1).share(2, 1), "share", "a part lies between nothing and the whole"),
+        (lambda: eur(1).split([]), "split", "an amount splits over positive weights only"),
+        (lambda: parse_amount("x", "EUR"), "amount", "type digits like 49 or 49.00"),
+        (lambda: parse_amount("1.5", "JPY"), "amount", "JPY has 0 decimals"),
+        (lambda: parse_amount("0", "EUR"), "amount", "type an amount above zero"),
+        (lambda: WIRE.read(50001, "ugx"), "amount", "UGX has no such fraction"),
+        (
+            lambda: WireFormat({"KWD": 2}).write(Money(1, "KWD")),
+            "amount",
+            "this platform cannot write so small a part of KWD",
+        ),
+        (
+            lambda: WireFormat(refused=frozenset({"MGA"})).read(1, "mga"),
+            "currency",
+            "how this platform writes MGA is unknown",
+        ),
+        (
+            lambda: WireFormat(refused=frozenset({"MRU"})).write(Money(1, "MRU")),
+            "currency",
+            "how this platform writes MRU is unknown",
+        ),
+    ],
+)
+def test_what_is_refused_names_its_field_and_says_what_to_do(
+    refused: Callable[[], object], field: str, advice: str
+) -> None:
+    with pytest.raises(InvalidInput) as told:
+        refused()
+    assert (told.value.field, told.value.advice) == (field, advice)

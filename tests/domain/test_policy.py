@@ -365,3 +365,65 @@ def test_a_document_without_a_needed_part_is_refused(key: str) -> None:
 def test_a_document_is_an_object() -> None:
     with pytest.raises(InvalidInput, match="give an object"):
         policy_version_from([])  # type: ignore[arg-type]  # what a JSON file could hold
+
+
+REFUSALS: dict[str, tuple[Callable[[], object], str]] = {
+    "say what must not have been used": (UsageCondition, "usage"),
+    "give 0 to 100 per cent": (
+        lambda: UsageCondition(max_share_percent=101),
+        "usage.max_share_percent",
+    ),
+    "give a fixed amount, basis points, or both": (KeptFee, "kept_fee"),
+    "a fee is not negative": (lambda: KeptFee(eur(-1)), "kept_fee.minor"),
+    "give 0 to 10000; 250 are 2.5 per cent": (
+        lambda: KeptFee(basis_points=10_001),
+        "kept_fee.basis_points",
+    ),
+    "number clauses like 2 or 2.1": (lambda: Clause("a", "T."), "id"),
+    "write one line of up to 600 characters": (lambda: Clause("1", ""), "text"),
+    "give 0 to 3660 days": (lambda: Clause("1", "T.", window_days=-1), "window_days"),
+    "leave out window, usage, prorata and kept_fee": (
+        lambda: Clause("1", "T.", window_days=30, non_refundable=True),
+        "non_refundable",
+    ),
+    "a clause that only informs has a text and no rule": (
+        lambda: Clause("1", "T.", non_refundable=True, decides=False),
+        "decides",
+    ),
+    "count versions from 1": (lambda: version(number=0), "number"),
+    "give an IANA name like Europe/Zagreb": (lambda: version(zone="Europe"), "timezone"),
+    "each clause needs a number of its own": (lambda: version(COURSES, COURSES), "clauses"),
+    "give at least one clause that decides": (lambda: version(PERSON_DECIDES), "clauses"),
+    "3.1 cites 3.2, which is not here": (lambda: version(DOWNLOADS), "clauses"),
+    "give at least one version": (lambda: Policy(()), "versions"),
+    "list versions from the oldest to the newest": (
+        lambda: Policy((version(), version())),
+        "versions",
+    ),
+    "give a moment with its time zone": (
+        lambda: SHOP.in_force(local(2026, 1, 1).replace(tzinfo=None)),
+        "at",
+    ),
+}
+
+
+@pytest.mark.parametrize("advice", REFUSALS)
+def test_what_is_refused_names_its_field_and_says_what_to_do(advice: str) -> None:
+    build, field = REFUSALS[advice]
+    with pytest.raises(InvalidInput) as refused:
+        build()
+    assert (refused.value.field, refused.value.advice) == (field, advice)
+
+
+def test_the_most_and_the_least_are_allowed() -> None:
+    assert Clause("1", "x" * 600, window_days=3660).window_days == 3660
+    assert Clause("1", "T.", window_days=0).window_days == 0
+    assert KeptFee(basis_points=10_000).of(eur(100)) == eur(100)
+    assert KeptFee(eur(0), basis_points=1).fixed == eur(0)
+    assert UsageCondition(max_share_percent=0).max_share_percent == 0
+    assert UsageCondition(max_share_percent=100).max_share_percent == 100
+
+
+def test_a_clause_that_is_cited_and_not_there_is_named() -> None:
+    with pytest.raises(KeyError, match=r"9\.9"):
+        version().cited("9.9")

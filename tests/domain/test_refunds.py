@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from plugin.domain.ids import PlanId
-from plugin.domain.orders import Payment
+from plugin.domain.ids import InstallationId, PlanId
+from plugin.domain.orders import Payment, PaymentRef
 from plugin.domain.refunds import (
     IN_FLIGHT,
     MOVES,
@@ -25,7 +25,10 @@ from plugin.domain.refunds import (
     PENDING_LIMIT,
     PENDING_POLL,
     RESEND_LIMIT,
+    RESTORED,
+    RESTORED_NOT_FOUND,
     START,
+    UNANSWERED_POLL,
     Ambiguous,
     Declined,
     Found,
@@ -42,7 +45,10 @@ from plugin.domain.refunds import (
     Succeeded,
     after_call,
     after_look,
+    after_restore,
+    is_our_key,
     may_move,
+    not_looked,
     refund_id,
     refundable,
 )
@@ -113,6 +119,16 @@ def test_the_same_plan_and_payment_is_the_same_refund() -> None:
     assert refund_id(PlanId("p"), pay_1) == refund_id(PlanId("p"), a_payment_ref("pay-1"))
     assert refund_id(PlanId("p"), pay_1) != refund_id(PlanId("p"), pay_2)
     assert refund_id(PlanId("p"), pay_1) != refund_id(PlanId("q"), pay_1)
+    assert refund_id(PlanId("p"), pay_1) != refund_id(
+        PlanId("p"), replace(pay_1, installation=InstallationId("bank-2"))
+    )
+
+
+def test_the_id_of_a_refund_is_the_same_in_every_version() -> None:
+    """It stands in rows, in keys and in the gateway's books: another one would pay again."""
+    told = refund_id(PlanId("p"), PaymentRef(InstallationId("bank-1"), "pay-1"))
+
+    assert told == "b04691d65b417e5e0daaa2342f5ec140"
 
 
 def test_the_key_tells_the_refund_and_the_attempt() -> None:
@@ -125,8 +141,14 @@ def test_the_key_tells_the_refund_and_the_attempt() -> None:
 
 @pytest.mark.parametrize("looks", [(), (0,), (5, 5), (15, 5)])
 def test_a_schedule_without_ascending_looks_is_refused(looks: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="seconds after the call, ascending"):
+    with pytest.raises(
+        ValueError, match=r"^say when to look up: seconds after the call, ascending$"
+    ):
         GatewayRules(honours_key=True, key_lives=1, looks=looks)
+
+
+def test_the_first_look_may_be_a_second_after_the_call() -> None:
+    assert GatewayRules(honours_key=True, key_lives=1, looks=(1,)).looks == (1,)
 
 
 # --- what a call asks for -------------------------------------------------------------------------
@@ -199,13 +221,40 @@ def test_a_pending_refund_that_disappears_goes_to_a_person() -> None:
 
 
 def test_a_pending_refund_waits_on_until_its_limit() -> None:
-    still = Move(S.PENDING, NOW + PENDING_POLL, "re_1")
+    still = Move(S.PENDING, NOW + UNANSWERED_POLL, "re_1")
     too_long = Move(S.NEEDS_PERSON, None, "re_1", "pending_too_long")
     late = PENDING_LIMIT + timedelta(seconds=1)
 
     assert after_look(pending(age=PENDING_LIMIT), None, NOW, KEYS) == still
     assert after_look(pending(age=late), None, NOW, KEYS) == too_long
     assert after_look(pending(age=late), Found(Pending("re_1")), NOW, KEYS) == too_long
+
+
+@pytest.mark.parametrize(
+    ("age", "tells_news", "minutes"),
+    [
+        (0, True, 10),
+        (3600, True, 10),
+        (3 * 3600, True, 30),
+        (20 * 86400, True, 60),
+        (0, False, 10),
+        (20 * 86400, False, 10),
+    ],
+)
+def test_a_pending_refund_is_asked_for_rarely_only_where_its_news_are_read_anyway(
+    age: int, tells_news: bool, minutes: int
+) -> None:
+    rules = replace(KEYS, tells_news=tells_news)
+    move = after_look(pending(age=timedelta(seconds=age)), Found(Pending("re_1")), NOW, rules)
+
+    assert move.wake_at == NOW + timedelta(minutes=minutes)
+
+
+def test_after_the_schedule_nobody_waits_longer_than_ten_minutes_for_the_next_look() -> None:
+    rare = GatewayRules(honours_key=True, key_lives=82_800, looks=(5, 900, 3600))
+
+    assert after_look(unknown(looks=2), None, NOW, rare).wake_at == NOW + PENDING_POLL
+    assert after_look(unknown(looks=1), None, NOW, rare).wake_at == soon(seconds=2700)
 
 
 SEND_AGAIN = Move(S.RESERVED, NOW, None, "not_found_there", again=True)
@@ -239,6 +288,15 @@ def test_never_answered_goes_to_a_person_when_looks_and_key_are_over() -> None:
     assert after_look(unknown(looks=2, age=82_799), None, NOW, KEYS).to is S.UNKNOWN
     assert after_look(unknown(looks=2), None, NOW, NO_KEYS) == person
     assert after_look(unknown(looks=1), None, NOW, NO_KEYS).to is S.UNKNOWN
+
+
+@pytest.mark.parametrize(("after", "wait"), [(90, 90), (2, 2), (1, 1), (0, 1), (-5, 1)])
+def test_a_look_that_was_not_made_changes_nothing_but_when_to_look(after: int, wait: int) -> None:
+    refund = replace(pending(), reason="busy")
+
+    move = not_looked(refund, after, NOW)
+
+    assert move == Move(S.PENDING, soon(seconds=wait), "re_1", "busy", unasked=True)
 
 
 ANSWERS = st.one_of(
@@ -443,3 +501,51 @@ def test_reserving_what_is_left_leaves_nothing(
 @pytest.mark.parametrize("state", [S.WITHDRAWN, S.REFUSED, S.FAILED_LATER])
 def test_what_did_not_go_back_is_left_again(state: S) -> None:
     assert refundable(a_payment(), [a_refund(state=state)]) == eur(4900)
+
+
+# --- after a copy was restored --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", RefundState)
+def test_what_may_have_moved_since_the_copy_is_looked_up_now(state: S) -> None:
+    move = after_restore(moved(a_refund(), state, gateway_ref="re_1"), NOW)
+    match state:
+        case S.RESERVED | S.SUBMITTING | S.UNKNOWN:
+            assert move == Move(S.UNKNOWN, NOW, None, RESTORED)
+        case S.PENDING:
+            assert move == Move(S.PENDING, NOW, "re_1", RESTORED)
+        case _:
+            assert move is None
+    if move is not None:
+        assert move.to is state or may_move(state, move.to)
+
+
+@pytest.mark.parametrize("rules", [KEYS, NO_KEYS])
+def test_a_restored_refund_that_is_not_there_is_never_sent_again(rules: GatewayRules) -> None:
+    refund = moved(a_refund(send_at=NOW), S.UNKNOWN, looks=0, reason=RESTORED)
+    seen = []
+    for looks in range(len(rules.looks)):
+        move = after_look(replace(refund, looks=looks), NotFound(), soon(seconds=60), rules)
+        seen.append(move.to)
+        refund = replace(refund, reason=move.reason)
+        assert move.reason == RESTORED_NOT_FOUND
+    assert seen == [S.UNKNOWN, S.UNKNOWN, S.NEEDS_PERSON]
+
+
+def test_a_look_without_an_answer_leaves_a_restored_refund_unlooked() -> None:
+    for state in (S.UNKNOWN, S.PENDING):
+        refund = moved(a_refund(send_at=NOW), state, reason=RESTORED)
+        move = after_look(refund, None, soon(seconds=60), KEYS)
+        assert (move.to, move.reason) == (state, RESTORED)
+    pending = moved(a_refund(send_at=NOW), S.PENDING, reason=RESTORED)
+    assert after_look(pending, Found(Pending("re_1")), NOW, KEYS).reason == ""
+
+
+@pytest.mark.parametrize("key", [a_refund().key, "mg-f00-a12", "mg-a_b-a1"])
+def test_our_keys_are_known_by_their_shape(key: str) -> None:
+    assert is_our_key(key)
+
+
+@pytest.mark.parametrize("key", [None, "", "mg-f00", "mg-f00-a0", "mg--a1 ", "x-mg-f00-a1"])
+def test_what_is_not_shaped_so_is_none(key: str | None) -> None:
+    assert not is_our_key(key)

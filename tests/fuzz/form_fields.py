@@ -12,9 +12,9 @@ from flask import has_request_context, request
 from marshmallow import Schema
 from marshmallow.validate import OneOf
 
-from plugin.platforms.manifest import PlatformManifest
+from plugin.platforms.manifest import FieldForm, PlatformManifest
 from plugin.web import strict_forms
-from plugin.web.schemas import connect_form
+from plugin.web.schemas import VALUE, connect_form
 from plugin.web.strict_forms import Form
 
 ASKED: Final[dict[str, Sequence[str]]] = {}
@@ -50,6 +50,12 @@ def choices(manifests: Sequence[PlatformManifest]) -> Mapping[str, Sequence[str]
                 if isinstance(check, OneOf):
                     found.setdefault(name, set()).update(str(choice) for choice in check.choices)
     return {name: sorted(words) for name, words in sorted(found.items())}
+
+
+def host_fields(manifest: PlatformManifest) -> frozenset[str]:
+    """The fields of an install form whose text becomes a part of a host that is called."""
+    fields = (one for one in manifest.install_fields if one.form is not FieldForm.TEXT)
+    return frozenset(VALUE + one.name for one in fields)
 
 
 def _forms(manifests: Sequence[PlatformManifest]) -> Iterator[Schema]:

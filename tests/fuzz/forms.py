@@ -26,8 +26,8 @@ from plugin.ports.records import Installation
 from plugin.web.auth import Access, access_of, cookie_name
 from plugin.web.schemas import VALUE, connect_form
 from tests.fuzz import hostile
-from tests.fuzz.form_fields import ASKED, OF_DESKS, choices, field_names
-from tests.fuzz.hostile import TEXTS, broken
+from tests.fuzz.form_fields import ASKED, OF_DESKS, choices, field_names, host_fields
+from tests.fuzz.hostile import HOSTS, TEXTS, broken
 from tests.fuzz.world import NOW, TICKETS, World
 from tests.fuzz.wsgi import Asked, Told
 
@@ -36,6 +36,8 @@ _PART: Final = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_]+)>")
 _FIELD: Final = re.compile(rb'name="([a-z_-]{1,40})" value="([^"&]{1,300})"')
 _MADE: Final = re.compile(r"/install/at/([0-9a-f]{32})")
 _MOST_SEEN: Final = 24
+_CONNECTS: Final = 0.06
+"""Of the forms: the one whose texts say where our calls go."""
 _OF_SESSIONS: Final = frozenset({"session", "form_token", "link"})
 
 Pairs = list[tuple[str, str]]
@@ -60,6 +62,7 @@ class Forms:
     names: Sequence[str] = ()
     seen: dict[str, list[str]] = field(default_factory=dict)
     made: dict[TenantId, list[str]] = field(default_factory=dict)
+    _to_test: list[tuple[TenantId, str]] = field(default_factory=list)
     _weighed: Sequence[tuple[Rule, Access]] = ()
 
     def __post_init__(self) -> None:
@@ -105,6 +108,7 @@ class Forms:
         made = _MADE.match(told.headers.get("Location", ""))
         if made is not None and tried.tenant is not None:
             self.made.setdefault(tried.tenant, []).append(made[1])
+            self._to_test.append((tried.tenant, made[1]))
         for name, value in _FIELD.findall(told.body):
             if (key := name.decode()) not in _OF_SESSIONS:
                 kept = self.seen.setdefault(key, [])
@@ -113,6 +117,11 @@ class Forms:
                     del kept[:-_MOST_SEEN]
 
     def make(self, chance: random.Random) -> Tried:
+        if self._to_test:
+            tenant, ref = self._to_test.pop(0)
+            return self._by_admin(tenant, f"/install/at/{ref}/step", [], chance)
+        if chance.random() < _CONNECTS:
+            return self._connected(chance)
         rule, access = chance.choice(self._weighed)
         method = chance.choice(sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}))
         if access is Access.PUBLIC or chance.random() < 0.45:
@@ -151,7 +160,8 @@ class Forms:
                 case 4 if method == "POST":
                     headers.append(("Cookie", f"{cookie}={admin.session.token}"))
                     pairs = [pair for pair in pairs if pair[0] != "form_token"]
-                    pairs.append(("form_token", chance.choice((*TEXTS, "0" * 64))))
+                    given = chance.choice((chance.choice(TEXTS), "é" * 64, "0" * 64))
+                    pairs.append(("form_token", given))
                 case _:
                     pairs.append(("form_token", admin.form_token))
         elif access is Access.PANEL_SESSION:
@@ -232,6 +242,26 @@ class Forms:
         path = self._path(rule, chance, own)
         asked = self._asked(method, path, headers, pairs, chance)
         return Tried(asked, access, proven, tenant)
+
+    def _connected(self, chance: random.Random) -> Tried:
+        """A new connection, mostly to a host that no account has: our calls must not go there."""
+        manifests = [m for m in self.world.parts.registry.manifests() if host_fields(m)]
+        manifest, pairs = chance.choice(manifests), [("another", "yes")]
+        for one in manifest.install_fields:
+            is_host = VALUE + one.name in host_fields(manifest)
+            pairs.append((VALUE + one.name, chance.choice(HOSTS) if is_host else "made-up"))
+        path = f"/install/{manifest.kind}/{manifest.stem}"
+        return self._by_admin(self.world.home, path, pairs, chance)
+
+    def _by_admin(self, tenant: TenantId, path: str, pairs: Pairs, chance: random.Random) -> Tried:
+        """A page's own form, rightly filled in but for `pairs`."""
+        admin = self.world.admins[tenant]
+        cookie = ("Cookie", f"{cookie_name(https=True)}={admin.session.token}")
+        pairs = [("form_token", admin.form_token), *pairs]
+        asked = self._asked(
+            "POST", path, [cookie, ("Sec-Fetch-Site", "same-origin")], pairs, chance
+        )
+        return Tried(asked, Access.ADMIN, proven=True, tenant=tenant)
 
     # --- what -------------------------------------------------------------------------------------
 

@@ -10,6 +10,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _DEEP: Final = 60_000
+HOSTS: Final = (
+    "acme",
+    "evil.example",
+    "evil.example#",
+    "evil.example/",
+    "evil.example?",
+    "evil.example:443/",
+    "evil.example\\",
+    "acme@evil.example#",
+    "acme.evil.example/#",
+    "127.0.0.1/",
+    "acme.",
+    "acme\n",
+    "-acme",
+)
+"""For fields that become a part of a host: what would make its end a path, or its start a name."""
+
 TEXTS: Final = (
     "",
     " ",

@@ -54,6 +54,17 @@ def _call_unchecked(world: World) -> None:
     world.app.before_request(ask)
 
 
+def _write_where_told(world: World) -> None:
+    """A visitors' book, kept under the name that a visitor gives."""
+
+    def note() -> None:
+        for name in request.args.values():
+            with suppress(OSError, ValueError):
+                (world.folder / name).open("a").close()
+
+    world.app.before_request(note)
+
+
 def _parse_carelessly(world: World) -> None:
     """A parser that takes a body for an object."""
     registry = world.parts.registry
@@ -96,6 +107,7 @@ PLANTED: Final[Mapping[str, Callable[[World], None]]] = MappingProxyType(
         "raises": _raise,
         "unchecked_writer": _write_unchecked,
         "unchecked_caller": _call_unchecked,
+        "told_where": _write_where_told,
         "careless_parser": _parse_carelessly,
         "leaves": _leave,
     }

@@ -53,6 +53,7 @@ def test_no_hostile_request_breaks_writes_or_calls(tmp_path: Path) -> None:
         ("leaves", "raised", "400"),
         ("unchecked_writer", "unsigned_writes", "400"),
         ("unchecked_caller", "outgoing", "400"),
+        ("told_where", "strange_files", "1000"),
         ("careless_parser", "faults", "400"),
     ],
 )
