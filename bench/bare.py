@@ -1,7 +1,8 @@
 """The least that a durable intake can do: check an HMAC, commit the body with others, answer 200.
 
 What Makegood's intake is measured against. It knows one secret, one table with one index, no
-tenant, no JSON and no log. Started as `python -m bench.bare PORT FOLDER`.
+tenant, no JSON and no log. Started as `python -m bench.bare PORT FOLDER`, or with the address of a
+PostgreSQL database behind it: then each body is committed by itself, since that server groups.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from flask import Flask, Response, request
 from granian import Granian
 from granian.constants import Interfaces
@@ -26,6 +28,7 @@ SECRET: Final = b"a-secret-made-for-the-bench"
 ID_HEADER: Final = "X-Webhook-Message-Id"
 SIGNATURE_HEADER: Final = "X-Webhook-Signature"
 FOLDER: Final = "BARE_FOLDER"
+DATABASE: Final = "BARE_DATABASE"
 MOST: Final = 256
 
 
@@ -83,17 +86,35 @@ class Grouped:
                 ticket.done.release()
 
 
+class OneByOne:
+    """Each body committed by itself, on a connection of its thread."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._mine = threading.local()
+
+    def put(self, ticket: Ticket) -> bool:
+        if not hasattr(self._mine, "db"):
+            self._mine.db = psycopg.connect(self._database)
+        self._mine.db.execute(
+            "INSERT INTO inbox VALUES (%s, %s) ON CONFLICT DO NOTHING", (ticket.id, ticket.body)
+        )
+        self._mine.db.commit()
+        return True
+
+
 def web_worker() -> Flask:
     """What each server process serves."""
     app = Flask("bare", static_folder=None)
-    grouped = Grouped(Path(os.environ[FOLDER]))
+    database = os.environ.get(DATABASE)
+    inbox = OneByOne(database) if database else Grouped(Path(os.environ[FOLDER]))
 
     def receive() -> Response:
         body = request.get_data()
         signature = request.headers.get(SIGNATURE_HEADER, "")
         if not hmac.compare_digest(hmac.digest(SECRET, body, "sha256").hex(), signature):
             return Response(status=401)
-        if not grouped.put(Ticket(request.headers[ID_HEADER], body)):
+        if not inbox.put(Ticket(request.headers[ID_HEADER], body)):
             return Response(status=503)
         return Response(status=200)
 
@@ -101,9 +122,13 @@ def web_worker() -> Flask:
     return app
 
 
-def main(port: str, folder: str) -> None:
-    """Serve until told to end, with the database in `folder`."""
+def main(port: str, folder: str, database: str = "") -> None:
+    """Serve until told to end, with the database in `folder`, or the one named."""
     os.environ[FOLDER] = folder
+    os.environ[DATABASE] = database
+    if database:
+        with psycopg.connect(database) as db:
+            db.execute("CREATE TABLE inbox (id TEXT PRIMARY KEY, body BYTEA NOT NULL)")
     Granian(
         "bench.bare:web_worker",
         factory=True,

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import hmac
 import json
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from bench.bare import ID_HEADER, SECRET, SIGNATURE_HEADER
-from bench.load import Load, send_all
-from bench.results import Figure, keep, load_average, table
+from bench.results import Figure, table
+from bench.rounds import HEAD, Contestant, Measured, compared, row, speed_ratio, take_turns
 from bench.servers import Server, free_port
 from plugin.chance import SystemClock, SystemMint
 from plugin.domain.ids import InstallationId
@@ -31,20 +30,10 @@ from plugin.ports import Connection, Kind
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.settings import read_settings
 
-CONNECTIONS: Final = 16
 BODY_BYTES: Final = 4096
-WARM_UP: Final = 400
 INSTALLATION: Final = InstallationId("bench-1")
 OURS, BARE = "makegood", "bare"
 PATHS: Final = {OURS: f"/webhooks/systeme_io/{INSTALLATION}", BARE: "/webhooks/bare"}
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One load on one server: what came back, and the CPU its processes took per answer."""
-
-    load: Load
-    cpu_us: float
 
 
 def a_body() -> bytes:
@@ -75,100 +64,76 @@ def requests(path: str, start: int, number: int) -> Iterator[bytes]:
         yield b"%smessage-%012d\r\n\r\n%s" % (head, place, body)
 
 
-def bare_server(folder: Path) -> Server:
-    """The bare intake on a fresh folder."""
+def bare_server(folder: Path, database: str = "") -> Server:
+    """The bare intake on a fresh folder, or on a PostgreSQL database."""
     folder.mkdir()
     port = free_port()
-    return Server(["-m", "bench.bare", str(port), str(folder)], port, folder / "log")
+    words = ["-m", "bench.bare", str(port), str(folder), *([database] if database else [])]
+    return Server(words, port, folder / "log")
 
 
-def our_server(folder: Path) -> Server:
-    """The web of Makegood on a fresh data folder, with one store installed."""
-    folder.mkdir()
-    settings = {"MAKEGOOD_DATA_DIR": str(folder / "data")}
-    house = prepare_house(read_settings(settings), SystemClock(), SystemMint())
-    tenant = home_tenant(house.storage).id
-    secrets = {"webhook_secret_1": SECRET.decode(), "api_key": "not-for-signing"}
-    store = Connection(tenant, INSTALLATION, Kind.STORE, "systeme_io", "Bench", {}, secrets)
-    with house.storage.begin(tenant) as uow:
-        now = SystemClock().now()
-        uow.installations.add(Installation(store, InstallationStatus.CONNECTED, now))
-        uow.commit()
-    house.engine.dispose()
+def our_server(
+    folder: Path, platform: str = "systeme_io", *, database: str = "", keys: str = ""
+) -> Server:
+    """The web of Makegood on a fresh data folder, with one store installed, on granian 2x4."""
+    settings = installed(folder, platform, database=database, keys=keys)
     port = free_port()
     program = f"from plugin.serve import serve_web; serve_web('127.0.0.1', {port}, 2, 4)"
     return Server(["-c", program], port, folder / "log", settings)
 
 
-def measure(rounds: int, number: int, seed: int) -> dict[str, list[Round]]:
+def installed(
+    folder: Path, platform: str = "systeme_io", *, database: str = "", keys: str = ""
+) -> dict[str, str]:
+    """A data folder with one store installed; the settings that open it."""
+    folder.mkdir()
+    settings = {
+        "MAKEGOOD_DATA_DIR": str(folder / "data"),
+        "MAKEGOOD_DATABASE_URL": database,
+        "MAKEGOOD_SECRET_KEYS": keys,
+    }
+    house = prepare_house(read_settings(settings), SystemClock(), SystemMint())
+    tenant = home_tenant(house.storage).id
+    secrets = {"webhook_secret_1": SECRET.decode(), "api_key": "not-for-signing"}
+    store = Connection(tenant, INSTALLATION, Kind.STORE, platform, "Bench", {}, secrets)
+    with house.storage.begin(tenant) as uow:
+        now = SystemClock().now()
+        uow.installations.add(Installation(store, InstallationStatus.CONNECTED, now))
+        uow.commit()
+    house.engine.dispose()
+    return settings
+
+
+def measure(rounds: int, number: int, seed: int, warm_up: int = 400) -> Measured:
     """Load both servers `rounds` times each, `number` deliveries at a time."""
-    chance = random.Random(seed)
-    measured: dict[str, list[Round]] = {OURS: [], BARE: []}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="makegood-bench-")))
         servers = {
             OURS: stack.enter_context(our_server(folder / OURS)),
             BARE: stack.enter_context(bare_server(folder / BARE)),
         }
-        for name, server in servers.items():
-            send_all(server.port, requests(PATHS[name], 0, WARM_UP), CONNECTIONS)
-        for turn in range(rounds):
-            start = WARM_UP + turn * number
-            for name in chance.sample([OURS, BARE], 2):
-                made = list(requests(PATHS[name], start, number))
-                before = servers[name].cpu_seconds()
-                load = send_all(servers[name].port, made, CONNECTIONS)
-                cpu = servers[name].cpu_seconds() - before
-                measured[name].append(Round(load, cpu / number * 1e6))
-    return measured
+        contestants = {
+            name: Contestant(server, partial(requests, PATHS[name]), number)
+            for name, server in servers.items()
+        }
+        return take_turns(contestants, rounds, warm_up, seed)
 
 
-def figures(measured: dict[str, list[Round]]) -> dict[str, Figure]:
+def figures(measured: Measured) -> dict[str, Figure]:
     """The figures of issue and docs, from the medians of the rounds."""
     ours, bare = measured[OURS], measured[BARE]
-
-    def compared(what: Callable[[Load], float]) -> float:
-        """The median over the turns: what was loaded one after the other had the same machine."""
-        pairs = zip(ours, bare, strict=True)
-        return median(what(one.load) / what(other.load) for one, other in pairs)
-
+    p99 = compared(measured, OURS, BARE, lambda load: load.percentile(0.99))
     return {
-        "intake_vs_bare": round(compared(lambda load: load.per_second), 3),
+        "intake_vs_bare": round(speed_ratio(measured, OURS, BARE), 3),
         "intake_cpu_us": round(median(one.cpu_us for one in ours)),
         "bare_cpu_us": round(median(one.cpu_us for one in bare)),
-        "intake_p99_vs_bare": round(compared(lambda load: load.percentile(0.99)), 2),
-        "intake_per_s": round(_speed(ours)),
-        "intake_load_average": load_average(),
+        "intake_p99_vs_bare": round(p99, 2),
+        "intake_per_s": round(median(one.load.per_second for one in ours)),
     }
 
 
-def _speed(rounds: Sequence[Round]) -> float:
-    return median(one.load.per_second for one in rounds)
-
-
-def _milliseconds(rounds: Sequence[Round], share: float) -> float:
-    return median(one.load.percentile(share) for one in rounds) * 1000
-
-
-def _row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
-    speeds = [one.load.per_second for one in rounds]
-    return (
-        name,
-        f"{_speed(rounds):.0f}",
-        f"{min(speeds):.0f}-{max(speeds):.0f}",
-        f"{_milliseconds(rounds, 0.5):.1f}",
-        f"{_milliseconds(rounds, 0.99):.1f}",
-        f"{median(one.cpu_us for one in rounds):.0f}",
-    )
-
-
-def main(rounds: int, number: int, seed: int) -> None:
-    """Measure, print the table, and keep the figures."""
-    print(f"intake: {rounds} rounds of {number} deliveries each, seed {seed}")
-    print(f"load average before: {load_average()}")
-    measured = measure(rounds, number, seed)
-    head = ("intake", "accepts/s", "range", "p50 ms", "p99 ms", "CPU us/accept")
-    print(table(head, [_row(name, rounds_of) for name, rounds_of in measured.items()]))
-    found = figures(measured)
-    keep(found)
-    print(json.dumps(found))
+def run(seed: int, *, small: bool) -> dict[str, Figure]:
+    """Measure, print the table, and return the figures."""
+    measured = measure(*((1, 200) if small else (9, 4000)), seed)
+    print(table(("intake", *HEAD), [row(name, rounds) for name, rounds in measured.items()]))
+    return figures(measured)
