@@ -24,7 +24,7 @@ FRONT_END := $(shell find ui_extensions -mindepth 1 \
 # Without this, a make that is killed would leave the server behind.
 END_WITH_MAKE := $(shell command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM)
 
-.PHONY: help run build test check bench kill race overtake histories powercut fuzz tenants lock chromium clean
+.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz tenants drill selftest mutants lock chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,11 +51,12 @@ check: $(STAMPS)/test ## style, types, architecture, spelling, dependencies, man
 	$(BIN)/makegood platforms check
 	$(BIN)/cog --check README.md docs/*.md
 
-bench: $(STAMPS)/test $(DIST) ## measure beside a bare peer: a table, and build/bench.json
-	@exec $(BIN)/python -m bench intake
+bench: $(STAMPS)/test $(DIST) ## measure beside bare peers: tables, and build/bench.json
+	@exec $(BIN)/python -m bench $(PARTS)
 
-kill: $(STAMPS)/test $(DIST) ## kill working processes N times (N=2000) and count doubles and losses
-	@exec $(BIN)/python -m tests.kill --n $(or $(N),2000)
+kill: $(STAMPS)/test $(DIST) ## kill processes N times (N=2000), at points and in calls (DATABASE=, RESTARTS=)
+	@exec $(BIN)/python -m tests.kill --n $(or $(N),2000) \
+		--database $(or $(DATABASE),sqlite) --restarts $(or $(RESTARTS),0)
 
 race: $(STAMPS)/test $(DIST) ## have 100 callers race for each of N orders (N=200) and count doubles
 	@exec $(BIN)/python -m tests.race --n $(or $(N),200) --database $(or $(DATABASE),sqlite)
@@ -66,6 +67,9 @@ overtake: $(STAMPS)/test $(DIST) ## have N webhooks (N=1000) arrive before the g
 histories: $(STAMPS)/test ## drive N steps (N=20000) of random histories, in any order, against a naive model
 	@exec $(BIN)/python -m tests.histories --n $(or $(N),20000)
 
+drift: $(STAMPS)/test ## plant N differences (N=1000) that no webhook tells of, and sweep for 15 minutes
+	@exec $(BIN)/python -m tests.drift --n $(or $(N),1000) --database $(or $(DATABASE),sqlite)
+
 powercut: $(STAMPS)/test $(DIST) ## cut the power at every write of N customers' refunds (N=12); try bad starts
 	@exec $(BIN)/python -m tests.powercut --n $(or $(N),12)
 
@@ -75,6 +79,19 @@ fuzz: $(STAMPS)/test $(DIST) ## send N hostile requests (N=1000000) and count wh
 tenants: $(STAMPS)/test $(DIST) ## ask every route for what another business has, by everybody
 	@exec $(BIN)/python -m tests.tenants --n $(or $(N),0)
 
+fairness: $(STAMPS)/test ## flood one tenant with N events (N=10000), time another's; BACKLOG= has so many wait
+	@exec $(BIN)/python -m tests.fairness --n $(or $(N),10000) --database $(or $(DATABASE),sqlite) \
+		--backlog $(or $(BACKLOG),0)
+
+drill: $(STAMPS)/test $(DIST) ## lose a house of N refunds (N=100000), restore a copy, reconcile, count
+	@exec $(BIN)/python -m tests.drill --n $(or $(N),100000) --database $(or $(DATABASE),sqlite)
+
+selftest: $(STAMPS)/test $(DIST) ## plant twelve bugs, each of which its harness must find
+	@exec $(BIN)/python -m tests.selftest
+
+mutants: $(STAMPS)/test $(DIST) ## change the code that moves money a word at a time; tests must notice
+	@exec nice -n 19 $(BIN)/python -m tests.mutants --workers $(WORKERS)
+
 PIP_COMPILE := ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
 	--strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--no-emit-options
@@ -83,8 +100,9 @@ lock: $(STAMPS)/test ## resolve requirements/*.in anew into the hash-locked *.tx
 	cd requirements && $(PIP_COMPILE) --output-file build.txt build.in
 	cd requirements && $(PIP_COMPILE) --output-file node.txt node.in
 	cd requirements && $(PIP_COMPILE) --output-file run.txt run.in
-	cd requirements && $(PIP_COMPILE) --constraint run.txt --constraint build.txt \
-		--output-file test.txt test.in
+	cd requirements && $(PIP_COMPILE) --constraint run.txt --output-file tracing.txt tracing.in
+	cd requirements && $(PIP_COMPILE) --constraint run.txt --constraint tracing.txt \
+		--constraint build.txt --output-file test.txt test.in
 
 clean: ## remove everything make made; your data stays
 	rm -rf $(VENV) build *.egg-info ui_extensions/dist ui_extensions/.dist-new \

@@ -5,7 +5,8 @@ Each imports what only it needs: Flask never enters the worker, the engine never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plugin.chance import SystemClock, SystemMint, Threads
@@ -13,16 +14,24 @@ from plugin.first_start import House, open_house
 from plugin.mail import SmtpMailer
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
+from plugin.platforms.fenced_budget import FencedBudget
 from plugin.platforms.registry import Registry
+from plugin.ports.watching import Watch, unwatched
 from plugin.services.carry_out import CarryOut
+from plugin.services.restored_house import EndHold
 from plugin.services.send_refund import SendRefund
 from plugin.settings import Settings, read_settings
+from plugin.storage.breakers import SqlBreakers
 from plugin.storage.budgets import SqlBudgets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from flask import Flask
 
-    from plugin.ports import Clock, Mint
+    from plugin.platforms.token_bucket import Budget, Rate
+    from plugin.ports import Clock, Mailer, Mint
+    from plugin.watch.watching import Scrape, Watching
     from plugin.workflows.engine import Task
 
 
@@ -36,23 +45,74 @@ class Parts:
     platforms: Adapters
     clock: Clock
     mint: Mint
+    watching: Watching | None = None
+    scrape: Scrape | None = None
+
+    @property
+    def watch(self) -> Watch:
+        """What every part tells what happens."""
+        return unwatched if self.watching is None else self.watching.told
+
+    @contextmanager
+    def watched(self, *, alone: bool) -> Iterator[None]:
+        """Hand over what was gathered in the end. Who works `alone` has a door for scrapes."""
+        settings = self.settings
+        with ExitStack() as stack:
+            if self.watching is not None:
+                stack.callback(self.watching.end)
+            if alone and settings.metrics_port and self.scrape is not None:
+                from plugin.watch.scraper import scrape_door
+
+                door = scrape_door(
+                    settings.host, settings.metrics_port, settings.metrics_token, self.scrape
+                )
+                stack.enter_context(door)
+            yield
 
 
-def put_together(settings: Settings, clock: Clock | None = None) -> Parts:
-    """Open the house and build the adapters. Raises NeedsHuman where a person must act first."""
+def put_together(settings: Settings, clock: Clock | None = None, role: str = "") -> Parts:
+    """Open the house and build the adapters. Raises NeedsHuman where a person must act first.
+
+    `role` for a process that serves: `web` or `worker`. It is watched as the settings say.
+    """
     clock = clock or SystemClock()
-    house = open_house(settings)
+    watching = _watching(role, settings, clock) if role else None
+    watch = unwatched if watching is None else watching.told
+    house = open_house(settings, watch)
     registry = Registry([DataFiles().manifests()])
     platforms = Adapters(
-        registry, clock, SqlBudgets(house.engine).budget_for, settings.allow_private_hosts
+        registry,
+        clock,
+        SqlBudgets(house.engine).budget_for,
+        settings.allow_private_hosts,
+        SqlBreakers(house.engine).breaker_for,
+        watch,
     )
-    return Parts(settings, house, registry, platforms, clock, SystemMint())
+    scrape = None if watching is None else _begin_watching(watching, house, clock)
+    return Parts(settings, house, registry, platforms, clock, SystemMint(), watching, scrape)
 
 
-def create_app(settings: Settings | None = None, parts: Parts | None = None) -> Flask:
+def _watching(role: str, settings: Settings, clock: Clock) -> Watching:
+    from plugin.watch.watching import Watching
+
+    return Watching(role, settings, clock)
+
+
+def _begin_watching(watching: Watching, house: House, clock: Clock) -> Scrape | None:
+    from plugin.watch.origins import origin_of
+
+    return watching.begin(lambda: house.storage.gauges(clock.now()), origin_of(house.storage))
+
+
+def create_app(
+    settings: Settings | None = None,
+    parts: Parts | None = None,
+    is_draining: Callable[[], bool] | None = None,
+) -> Flask:
     """The web: webhooks, panel, install and admin screens.
 
     Every route says how it is opened; one that does not stops the start (UndeclaredRoutes).
+    `is_draining`: whether this process was told to end.
     """
     from flask import Flask
 
@@ -63,11 +123,12 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     from plugin.web.install import install_blueprint
     from plugin.web.panel import panel_blueprint
     from plugin.web.public import public_blueprint
+    from plugin.web.readiness import Readiness
     from plugin.web.security import install_security
     from webhooks.http import Intake, straight_in, webhooks_blueprint
     from webhooks.inbox import Inbox
 
-    parts = parts or put_together(settings or read_settings())
+    parts = parts or put_together(settings or read_settings(), role="web")
     files = DataFiles()
     context = WebContext(
         settings=parts.settings,
@@ -79,12 +140,14 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
         mint=parts.mint,
         assets=files.assets(),
         signing_keys=parts.house.signing_keys,
+        missing=Readiness(parts.house.storage.what_is_missing, is_draining).missing,
+        scrape=parts.scrape,
     )
     app = Flask("plugin.web", static_folder=None, template_folder="templates")
     app.url_map.strict_slashes = False
-    install_access_log(app)
+    install_access_log(app, parts.mint.id, parts.watch)
     inbox = Inbox(parts.house.storage, parts.mint)
-    intake = Intake(parts.house.storage, parts.registry, inbox, parts.clock)
+    intake = Intake(parts.house.storage, parts.registry, inbox, parts.clock, parts.watch)
     app.register_blueprint(webhooks_blueprint(intake))
     app.register_blueprint(public_blueprint(context, files))
     app.register_blueprint(panel_blueprint(context))
@@ -96,18 +159,44 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     return app
 
 
-def worker_tasks(parts: Parts) -> dict[str, Task]:
-    """What the worker does for each kind of due row."""
-    from plugin.domain.ids import DeliveryId, RefundId, RunId, TenantId
+def _fenced(platforms: Adapters, may_call: Callable[[], bool]) -> Adapters:
+    def budget_for(account: str, rate: Rate) -> Budget:
+        return FencedBudget(platforms.budget_for(account, rate), may_call)
+
+    return replace(platforms, budget_for=budget_for)
+
+
+def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> dict[str, Task]:
+    """What the worker does for each kind of due row.
+
+    `may_call` is asked before each call to a platform: a worker that may be taken for dead begins
+    none.
+    """
+    from plugin.domain.ids import DeliveryId, InstallationId, RefundId, RunId, TenantId
+    from plugin.services.sweep_account import SweepAccount
+    from plugin.watch.watching import WatchedMailer, watched_tasks
     from webhooks.dispatch import Dispatch
 
+    if may_call is not None:
+        parts = replace(parts, platforms=_fenced(parts.platforms, may_call))
     storage = parts.house.storage
-    mailer = SmtpMailer(parts.settings.smtp_url, parts.settings.mail_from)
+    mailer: Mailer = SmtpMailer(parts.settings.smtp_url, parts.settings.mail_from)
+    if parts.settings.smtp_url:
+        mailer = WatchedMailer(mailer, parts.settings.smtp_url, parts.watch)
     dispatch = Dispatch(storage, parts.platforms, parts.registry, parts.clock)
     send = SendRefund(storage, parts.platforms, parts.clock)
     carry_out = CarryOut(storage, parts.platforms, mailer, parts.clock)
-    return {
+    end_hold = EndHold(storage, parts.platforms, parts.clock)
+    sweep_account = SweepAccount(storage, parts.platforms, parts.clock, parts.mint)
+
+    def sweep(tenant: str, installation: str) -> None:
+        sweep_account(TenantId(tenant), InstallationId(installation))
+
+    tasks: dict[str, Task] = {
         "delivery": lambda tenant, ref: dispatch(TenantId(tenant), DeliveryId(ref)),
         "refund": lambda tenant, ref: send(TenantId(tenant), RefundId(ref)),
         "run": lambda tenant, ref: carry_out(TenantId(tenant), RunId(ref)),
+        "hold": lambda tenant, _: end_hold(TenantId(tenant)),
+        "sweep": sweep,
     }
+    return watched_tasks(tasks, parts.watch)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -38,7 +39,8 @@ class Threads:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="gather")
 
     def __call__(self, calls: Sequence[Callable[[], R]]) -> Sequence[R | Exception]:
-        futures = [self._pool.submit(call) for call in calls]
+        # What is written and timed there belongs to the request that asks.
+        futures = [self._pool.submit(copy_context().run, call) for call in calls]
         return [_outcome(future.result) for future in futures]
 
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plugin.commands.looking import GROUPS
 from plugin.commands.pairs import read_pairs
 from plugin.commands.program import (
-    NOT_MANY,
     WRONG,
     Output,
     Program,
@@ -31,14 +31,11 @@ from plugin.commands.program import (
     parent_option,
     set_option,
 )
-from plugin.ports.records import DeliveryState
 from plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from plugin.app import Parts
     from plugin.ports.records import Tenant
-
-ONE_STATE = f"Only those that are {', '.join(DeliveryState)}. May come several times."
 
 
 @click.group("makegood", cls=Program)
@@ -50,10 +47,10 @@ def main() -> None:
     """
 
 
-def _parts(settings: Settings | None = None) -> Parts:
+def _parts(settings: Settings | None = None, role: str = "") -> Parts:
     from plugin.app import put_together
 
-    return put_together(settings or read_settings())
+    return put_together(settings or read_settings(), role=role)
 
 
 def _home(parts: Parts) -> Tenant:
@@ -82,21 +79,28 @@ def serve(*, with_practice: bool, as_json: bool) -> None:
     """
     from plugin.logs import log_to_stderr
     from plugin.serve import answers, own_command, supervise, wait_until_alone, wait_until_free
+    from plugin.watch.folder import counting_in
+    from plugin.watch.watching import refuse_missing_packages
     from plugin.workflows.only_worker import OnlyWorker
 
     out = Output(as_json=as_json)
     settings = read_settings()
     _check_installation()
+    refuse_missing_packages(settings)
     wait_until_free(settings.host, settings.port)
     _prepare(settings)
     if settings.is_sqlite:
         wait_until_alone(lambda: OnlyWorker(settings.data_dir))
     log_to_stderr()
-    supervise(
-        {"web": own_command("web"), "worker": own_command("worker")},
-        is_ready=lambda: answers(settings.host, settings.port),
-        announce=lambda: _announce(settings, out, with_practice=with_practice or settings.practice),
-    )
+    with counting_in(settings.data_dir if settings.metrics_token else None):
+        supervise(
+            {"web": own_command("web"), "worker": own_command("worker")},
+            is_ready=lambda: answers(settings.host, settings.port),
+            announce=lambda: _announce(
+                settings, out, with_practice=with_practice or settings.practice
+            ),
+            notice_seconds=settings.drain_notice_seconds,
+        )
 
 
 def _check_installation() -> None:
@@ -130,7 +134,13 @@ def web(*, parent: int | None) -> None:
     if parent is not None:
         end_with_parent(parent)
     log_to_stderr()
-    serve_web(settings.host, settings.port, settings.web_workers, settings.web_threads)
+    serve_web(
+        settings.host,
+        settings.port,
+        settings.web_workers,
+        settings.web_threads,
+        settings.drain_notice_seconds,
+    )
 
 
 @main.command()
@@ -139,20 +149,28 @@ def web(*, parent: int | None) -> None:
 def worker(*, parent: int | None, as_json: bool) -> None:
     """Run the worker only. On SQLite there is one per data folder."""
     from plugin.serve import end_with_parent
+    from plugin.watch.folder import count_alone
 
     if parent is not None:
         end_with_parent(parent)
+    else:
+        count_alone()
     out = Output(as_json=as_json)
     settings = read_settings()
 
     from plugin.app import worker_tasks
     from plugin.logs import log_to_stderr
-    from plugin.workflows.worker import run_worker
+    from plugin.workflows.heart import Heart
+    from plugin.workflows.worker import executor_name, run_worker
 
     _check_installation()
-    parts = _parts(settings)
+    parts = _parts(settings, "worker")
     log_to_stderr()
-    run_worker(settings, parts.house.storage, parts.clock, worker_tasks(parts))
+    storage = parts.house.storage
+    heart = Heart(storage, executor_name())
+    tasks = worker_tasks(parts, lambda: heart.is_beating)
+    with parts.watched(alone=parent is None):
+        run_worker(settings, storage, parts.clock, tasks, heart=heart)
     out.end()
 
 
@@ -289,6 +307,64 @@ def check(*, as_json: bool) -> None:
     out.end(WRONG if faults else 0, **facts, faults=faults, warnings=warnings)
 
 
+@main.command()
+@click.argument("installation", required=False)
+@json_option
+def sweep(installation: str | None, *, as_json: bool) -> None:
+    """Look now for events that no webhook brought, at all stores or one; tell what differs."""
+    from plugin.commands.sweep import sweep_now
+
+    out = Output(as_json=as_json)
+    facts, faults = sweep_now(_parts(), installation, out.line)
+    out.end(WRONG if faults else 0, **facts, faults=faults)
+
+
+# --- keeping --------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+def backup(file: Path, *, as_json: bool) -> None:
+    """Copy all data into a new file, while everything runs. The keys are not in it."""
+    from plugin.chance import SystemClock
+    from plugin.commands.copies import back_up
+
+    out = Output(as_json=as_json)
+    out.end(**back_up(read_settings(), SystemClock(), file, out.line))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--release", "is_release", is_flag=True, help="End the hold that follows a restore.")
+@json_option
+def restore(file: Path | None, *, is_release: bool, as_json: bool) -> None:
+    """Load a copy into an empty house. Nothing is sent until what happened since is known."""
+    from plugin.chance import SystemClock
+    from plugin.commands.copies import release_holds
+    from plugin.commands.copies import restore as load
+
+    out = Output(as_json=as_json)
+    if (file is None) is not is_release:
+        raise click.UsageError("give the FILE of a copy, or --release")
+    if file is None:
+        out.end(**release_holds(_parts(), out.line))
+    out.end(**load(read_settings(), SystemClock(), file, out.line))
+
+
+@main.command()
+@click.option(
+    "--to", "revision", default="head", metavar="VERSION", help="Go to this one, also back."
+)
+@json_option
+def migrate(*, revision: str, as_json: bool) -> None:
+    """Bring the database to this version's schema, or back to an older one."""
+    from plugin.commands.migrating import migrate_house
+
+    out = Output(as_json=as_json)
+    out.end(**migrate_house(read_settings(), revision, out.line))
+
+
 @main.group()
 def platforms() -> None:
     """The stores and helpdesks that there are."""
@@ -327,91 +403,8 @@ def platforms_matrix(*, as_json: bool) -> None:
     out.end(matrix=tables)
 
 
-# --- looking --------------------------------------------------------------------------------------
-
-
-@main.group()
-def deliveries() -> None:
-    """Incoming webhooks."""
-
-
-@deliveries.command("list")
-@click.option("--state", multiple=True, help=ONE_STATE)
-@click.option("--limit", default=20, show_default=True, type=NOT_MANY, help="At most so many.")
-@json_option
-def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """List the newest deliveries."""
-    from plugin.commands.look import list_deliveries
-
-    out = Output(as_json=as_json)
-    out.end(deliveries=list_deliveries(_parts(), state, limit, out.line))
-
-
-@deliveries.command("show")
-@click.argument("delivery")
-@json_option
-def deliveries_show(delivery: str, *, as_json: bool) -> None:
-    """Show one delivery: its headers' names, state and size, never its content."""
-    from plugin.commands.look import show_delivery
-
-    out = Output(as_json=as_json)
-    out.end(**show_delivery(_parts(), delivery, out.line))
-
-
-@deliveries.command("replay")
-@click.argument("delivery")
-@json_option
-def deliveries_replay(delivery: str, *, as_json: bool) -> None:
-    """Put a delivery back in line. What it did already is not done again."""
-    from plugin.commands.look import replay_delivery
-
-    out = Output(as_json=as_json)
-    replay_delivery(_parts(), delivery)
-    out.line("Back in line.")
-    out.end(replayed=delivery)
-
-
-@main.group()
-def refunds() -> None:
-    """Refunds and how far they are."""
-
-
-@refunds.command("list")
-@click.option("--limit", default=20, show_default=True, type=NOT_MANY, help="At most so many.")
-@json_option
-def refunds_list(*, limit: int, as_json: bool) -> None:
-    """List the newest refunds."""
-    from plugin.commands.look import list_refunds
-
-    out = Output(as_json=as_json)
-    out.end(refunds=list_refunds(_parts(), limit, out.line))
-
-
-@refunds.command("show")
-@click.argument("refund")
-@json_option
-def refunds_show(refund: str, *, as_json: bool) -> None:
-    """Show one refund with every move and effect."""
-    from plugin.commands.look import show_refund
-
-    out = Output(as_json=as_json)
-    out.end(**show_refund(_parts(), refund, out.line))
-
-
-@main.group()
-def audit() -> None:
-    """The audit trail."""
-
-
-@audit.command("verify")
-@json_option
-def audit_verify(*, as_json: bool) -> None:
-    """Recompute the chain of hashes of every tenant."""
-    from plugin.commands.look import verify_audit
-
-    out = Output(as_json=as_json)
-    broken, entries = verify_audit(_parts(), out.line)
-    out.end(WRONG if broken else 0, entries=entries, broken=broken)
+for group in GROUPS:
+    main.add_command(group)
 
 
 if __name__ == "__main__":

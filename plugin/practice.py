@@ -24,6 +24,7 @@ from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     Source,
 )
+from plugin.services.sweep_account import begin_sweeping
 
 if TYPE_CHECKING:
     from plugin.app import Parts
@@ -62,6 +63,7 @@ def _make(parts: Parts) -> Tenant:
         uow.installations.add(store)
         uow.installations.add(_installation(parts, tenant, Kind.HELPDESK))
         uow.settings.save_access_map(shop, practice_access_map(shop), now)
+        begin_sweeping(uow, shop, now)
         for place, event in enumerate(practice_history(shop, seeded_at)):
             source = Source(DeliveryId(f"practice-{place}"), shop, "Practice shop", now)
             apply_event(uow, event, source, now)

@@ -207,7 +207,14 @@ def test_the_lock_is_made_from_what_setup_cfg_asks() -> None:
     assert requirement_lines((ROOT / "requirements/run.in").read_text()) == asked
 
 
-@pytest.mark.parametrize("name", ["build", "node", "run", "test"])
+def test_the_lock_of_tracing_is_made_from_what_its_extra_asks() -> None:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string((ROOT / "setup.cfg").read_text())
+    asked = requirement_lines(config["options.extras_require"]["tracing"])
+    assert requirement_lines((ROOT / "requirements/tracing.in").read_text()) == asked
+
+
+@pytest.mark.parametrize("name", ["build", "node", "run", "test", "tracing"])
 def test_every_requirement_is_locked_with_its_digest(name: str) -> None:
     locked = (ROOT / f"requirements/{name}.txt").read_text()
     pins = re.findall(r"^[A-Za-z0-9][^\n]*(?:\n {4}[^\n]*)*", locked, re.MULTILINE)
@@ -226,6 +233,7 @@ def test_every_requirement_is_locked_with_its_digest(name: str) -> None:
         "requirements/node.txt",
         "requirements/run.txt",
         "requirements/test.txt",
+        "requirements/tracing.txt",
         "ui_extensions/package-lock.json",
         "tests/peers/package-lock.json",
     ],

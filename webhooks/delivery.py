@@ -103,17 +103,30 @@ class Delivery:
         """Return the SHA-256 of the body, 64 lower-case hex digits."""
         return sha256(self.body).hexdigest()
 
-    def delivery_id(self, header_name: str | None) -> str:
+    def delivery_id(self, header_name: str | None, field_name: str | None = None) -> str:
         """Return what tells a repeated delivery from a new one.
 
-        That is the declared header's value, or `sha256:<digest>` where the platform declares none,
-        it is absent, or it is not 1 to 200 visible ASCII characters (no store could keep it as a
-        key). The header is not signed on most platforms: the effect must be deduplicated as well.
+        That is the declared header's value, or that of the declared field, which must be the first
+        of the body: nobody reads on to find it. It is `sha256:<digest>` where the platform declares
+        neither, it is absent, or it is not 1 to 200 visible ASCII characters (no store could keep
+        it as a key). The header is not signed on most platforms: the effect must be deduplicated
+        as well.
         """
         value = self.header(header_name) if header_name else None
+        if field_name is not None and (found := _first_field(field_name).match(self.body)):
+            value = found[1].decode()
         if value is not None and _DELIVERY_ID.fullmatch(value):
             return value
         return f"sha256:{self.digest()}"
+
+
+@lru_cache(maxsize=64)
+def _first_field(name: str) -> re.Pattern[bytes]:
+    """How a body begins whose first field is `name`, with a plain text in it."""
+    quoted = re.escape(name.encode())
+    return re.compile(
+        rb'[ \t\r\n]*\{[ \t\r\n]*"' + quoted + rb'"[ \t\r\n]*:[ \t\r\n]*"([!#-\[\]-~]{1,200})"'
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from plugin.commands.copies import held_lines
 from plugin.domain.errors import MakegoodError
 from plugin.ports.records import Installation, InstallationStatus, Tenant
 from plugin.settings import Settings
@@ -47,6 +49,8 @@ def check_house(parts: Parts, say: Say) -> tuple[dict[str, object], list[str], l
     for fault in faults:
         say(f"{'fault':14} {fault}")
     warnings = _mail_warnings(settings, tenants)
+    with suppress(MakegoodError):  # a key is missing, which is a fault above
+        warnings += held_lines(parts)
     for warning in warnings:
         say(f"{'warning':14} {warning}")
     return facts, faults, warnings

@@ -111,6 +111,17 @@ Effect = (
 Json = str | int | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
+def goes_by_mail(effect: Effect) -> bool:
+    """Mail cannot be looked up. All else may be done twice, or is looked for first."""
+    match effect:
+        case TellOwner():
+            return True
+        case TellCustomer(desk, ticket):
+            return desk is None or ticket is None
+        case _:
+            return False
+
+
 class EffectState(StrEnum):
     """How far one effect is.
 

@@ -26,6 +26,10 @@ class Refused(MakegoodError):
     """The other side said no, and will say no again to the same call."""
 
 
+ACCOUNT_RESTING = "account_resting"
+"""The code of a RetryLater that no call was made for: its account has not answered for a while."""
+
+
 class RetryLater(MakegoodError):
     """Nothing happened. `after_seconds` is the other side's wish, where it had one."""
 

@@ -364,6 +364,11 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     "refund_running": "The gateway is still working on this refund.",
     "reported_by_gateway": "The gateway reported the refund.",
     "reported_by_store": "The store reported the refund.",
+    "restored": "A copy was restored: what became of it since then is being looked up.",
+    "restored_not_found": (
+        "A copy was restored, and the gateway has no trace of this refund. It may have been undone "
+        "or replaced since the copy, so it is not sent."
+    ),
     "right_missing": "Our key may not refund at the gateway.",
     "several_refunds_match": "More than one refund at the gateway could be ours.",
     "url_refused": "The gateway's address is none that we may call.",

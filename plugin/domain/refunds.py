@@ -6,8 +6,9 @@ definitive refusal, never after silence. What may have moved counts as moved unt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -35,7 +36,7 @@ class RefundState(StrEnum):
 _S = RefundState
 
 MOVES: Mapping[RefundState, frozenset[RefundState]] = {
-    _S.RESERVED: frozenset({_S.WITHDRAWN, _S.SUBMITTING}),
+    _S.RESERVED: frozenset({_S.WITHDRAWN, _S.SUBMITTING, _S.UNKNOWN}),
     _S.SUBMITTING: frozenset(
         {_S.PENDING, _S.SUCCEEDED, _S.REFUSED, _S.UNKNOWN, _S.MANUAL, _S.RESERVED}
     ),
@@ -48,7 +49,8 @@ MOVES: Mapping[RefundState, frozenset[RefundState]] = {
     _S.REFUSED: frozenset(),
     _S.FAILED_LATER: frozenset(),
 }
-"""Every legal move. `submitting -> reserved` only when it is certain that nothing was sent."""
+"""Every legal move. `submitting -> reserved` only when it is certain that nothing was sent, and
+`reserved -> unknown` only when a copy was restored: it may have been sent since."""
 
 START = frozenset({_S.RESERVED, _S.MANUAL})
 IN_FLIGHT = frozenset(
@@ -56,6 +58,11 @@ IN_FLIGHT = frozenset(
 )
 OVER = frozenset({_S.WITHDRAWN, _S.REFUSED, _S.SUCCEEDED, _S.FAILED_LATER})
 UNDO_SECONDS = 10
+_KEY = re.compile(r"mg-[\w-]+-a[1-9][0-9]*", re.ASCII)
+RESTORED = "restored"
+"""Why a refund of a restored copy is looked up: what became of it since the copy is forgotten."""
+RESTORED_NOT_FOUND = "restored_not_found"
+"""The gateway has no trace of it. It may have been undone or replaced since: never sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,11 @@ class Refund:
     def key(self) -> str:
         """What the gateway gets as idempotency key and keeps as our reference."""
         return f"mg-{self.id}-a{self.attempt}"
+
+
+def is_our_key(reference: str | None) -> bool:
+    """Whether it is shaped as the key of a refund of ours, known here or not."""
+    return reference is not None and _KEY.fullmatch(reference) is not None
 
 
 def refund_id(plan: PlanId, payment: PaymentRef) -> RefundId:
@@ -178,11 +190,13 @@ class GatewayRules:
     """From the manifest: whether a repeated key is the same refund, for how long, and when to look.
 
     `looks` are seconds after the call at which to look up; `key_lives` seconds that a key protects.
+    `tells_news`: what becomes of a refund is read every few minutes with all other news.
     """
 
     honours_key: bool
     key_lives: int
     looks: Sequence[int]
+    tells_news: bool = False
 
     def __post_init__(self) -> None:
         if not self.looks or list(self.looks) != sorted(set(self.looks)) or self.looks[0] < 1:
@@ -191,16 +205,23 @@ class GatewayRules:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a refund goes next. `wake_at` is None when nothing is left for the worker to do."""
+    """Where a refund goes next. `wake_at` is None when nothing is left for the worker to do.
+
+    `again`: it may be sent once more. `unasked`: the look-up was not made, and counts as none.
+    """
 
     to: RefundState
     wake_at: datetime | None = None
     gateway_ref: str | None = None
     reason: str = ""
     again: bool = False
+    unasked: bool = False
 
 
-PENDING_POLL = timedelta(hours=1)
+PENDING_POLL = timedelta(minutes=10)
+LONGEST_POLL = timedelta(hours=1)
+"""For a gateway whose news are read: one refund by itself need not be asked for often."""
+UNANSWERED_POLL = timedelta(minutes=2)
 PENDING_LIMIT = timedelta(days=30)
 RESEND_LIMIT = timedelta(days=1)
 """Without keys, how long after the decision it may still be sent again; then a person decides."""
@@ -226,6 +247,12 @@ def after_call(
             assert_never(answer)
 
 
+def not_looked(refund: Refund, after_seconds: int, now: datetime) -> Move:
+    """The move of a look-up that was not made, since the gateway's account rests."""
+    wake_at = now + timedelta(seconds=max(after_seconds, 1))
+    return Move(refund.state, wake_at, refund.gateway_ref, refund.reason, unasked=True)
+
+
 def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: GatewayRules) -> Move:
     """The move that a look-up asks for.
 
@@ -233,13 +260,18 @@ def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: Gatew
 
     A refund that was never found is sent again only with the same key where the gateway honours it
     and the key still lives; where it has no keys, only after the whole schedule of looks, else a
-    person decides.
+    person decides. One of a restored copy is never sent again: after the whole schedule a person
+    decides.
     """
     match found:
         case Found(answer):
-            return _as_found(refund, answer, now)
+            return _as_found(refund, answer, now, rules)
         case Ambiguous():
             return Move(_S.NEEDS_PERSON, None, None, "several_refunds_match")
+        case NotFound() if refund.state is _S.UNKNOWN and _is_restored(refund):
+            if refund.looks + 1 >= len(rules.looks):
+                return Move(_S.NEEDS_PERSON, None, None, RESTORED_NOT_FOUND)
+            return replace(_look_again(refund, now, rules), reason=RESTORED_NOT_FOUND)
         case NotFound() if refund.state is _S.PENDING:
             return Move(_S.NEEDS_PERSON, None, refund.gateway_ref, "refund_disappeared")
         case NotFound() if _may_send_again(refund, now, rules):
@@ -250,16 +282,37 @@ def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: Gatew
             assert_never(found)
 
 
-def _as_found(refund: Refund, answer: RefundAnswer, now: datetime) -> Move:
+def _as_found(refund: Refund, answer: RefundAnswer, now: datetime, rules: GatewayRules) -> Move:
     match answer:
         case Succeeded(gateway_ref, trace):
             return Move(_S.SUCCEEDED, None, gateway_ref, trace or "")
         case Pending(gateway_ref):
-            return _still_pending(refund, gateway_ref, now)
+            wait = PENDING_POLL
+            if rules.tells_news:
+                wait = min(max((now - refund.send_at) / 6, PENDING_POLL), LONGEST_POLL)
+            return _still_pending(refund, gateway_ref, now, wait)
         case Declined(code):
             return Move(_S.REFUSED, None, refund.gateway_ref, code)
         case _:
             assert_never(answer)
+
+
+def after_restore(refund: Refund, now: datetime) -> Move | None:
+    """Where a refund goes that a restored copy has: what may have moved since is looked up now.
+
+    None where nobody but a person knows more, or nothing can have changed.
+    """
+    match refund.state:
+        case _S.RESERVED | _S.SUBMITTING | _S.UNKNOWN:
+            return Move(_S.UNKNOWN, now, None, RESTORED)
+        case _S.PENDING:
+            return Move(_S.PENDING, now, refund.gateway_ref, RESTORED)
+        case _:
+            return None
+
+
+def _is_restored(refund: Refund) -> bool:
+    return refund.reason in (RESTORED, RESTORED_NOT_FOUND)
 
 
 def _may_send_again(refund: Refund, now: datetime, rules: GatewayRules) -> bool:
@@ -272,18 +325,24 @@ def _may_send_again(refund: Refund, now: datetime, rules: GatewayRules) -> bool:
 def _look_again(refund: Refund, now: datetime, rules: GatewayRules) -> Move:
     done = refund.looks + 1
     if refund.state is _S.PENDING:
-        return _still_pending(refund, refund.gateway_ref, now)
+        # A look that got no answer found nothing out.
+        return _still_pending(refund, refund.gateway_ref, now, UNANSWERED_POLL, refund.reason)
     if done >= len(rules.looks) and (now - refund.send_at).total_seconds() >= rules.key_lives:
         return Move(_S.NEEDS_PERSON, None, None, "never_answered")
     looks = rules.looks
-    wait = looks[-1] if done >= len(looks) else looks[done] - looks[done - 1]
-    return Move(_S.UNKNOWN, now + timedelta(seconds=wait), None, refund.reason)
+    if done < len(looks):
+        wait = timedelta(seconds=looks[done] - looks[done - 1])
+    else:
+        wait = min(timedelta(seconds=looks[-1]), PENDING_POLL)
+    return Move(_S.UNKNOWN, now + wait, None, refund.reason)
 
 
-def _still_pending(refund: Refund, gateway_ref: str | None, now: datetime) -> Move:
+def _still_pending(
+    refund: Refund, gateway_ref: str | None, now: datetime, wait: timedelta, reason: str = ""
+) -> Move:
     if now - refund.send_at > PENDING_LIMIT:
         return Move(_S.NEEDS_PERSON, None, gateway_ref, "pending_too_long")
-    return Move(_S.PENDING, now + PENDING_POLL, gateway_ref)
+    return Move(_S.PENDING, now + wait, gateway_ref, reason)
 
 
 # --- how much may still go back -------------------------------------------------------------------

@@ -114,6 +114,7 @@ class QualityStatus(StrEnum):
 STORE_CAPABILITIES = (
     "find_orders",
     "history",
+    "news",
     "refund_full",
     "refund_partial",
     "lookup",
@@ -253,7 +254,8 @@ class Outgoing:
 class Webhooks:
     """How deliveries arrive. `topics`: the vendor's word, and the kinds of event it may mean.
 
-    Exactly one of `topic_header` and `topic_field` (dotted path in the body) is set. Without a
+    Exactly one of `topic_header` and `topic_field` (dotted path in the body) is set, and at most
+    one of `delivery_id_header` and `delivery_id_field` (the first field of the body). Without a
     `signature` every delivery is refused: the entry only says that the vendor does not sign.
     """
 
@@ -261,6 +263,7 @@ class Webhooks:
     trust: Trust
     topics: Mapping[str, tuple[str, ...]]
     delivery_id_header: str | None = None
+    delivery_id_field: str | None = None
     topic_header: str | None = None
     topic_field: str | None = None
 

@@ -6,6 +6,7 @@ Nothing is converted in silence, and what is not declared here is refused. It kn
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -47,6 +48,7 @@ from plugin.platforms.signature_declaration import (
     declaration_faults,
 )
 
+MOST_BETWEEN_LOOKS = 900
 _WORD = "[a-z][a-z0-9_]{0,63}"
 _HEADER = "[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -223,6 +225,9 @@ class WebhooksSchema(Part):
     signature = fields.Nested(_SignatureSchema, required=True, allow_none=True)
     trust = fields.Enum(Trust, by_value=True, required=True)
     delivery_id_header = _header(allow_none=True)
+    delivery_id_field = fields.String(
+        validate=_whole(_WORD, "give the first key of the body"), allow_none=True
+    )
     topic_header = _header(allow_none=True)
     topic_field = fields.String(
         validate=_whole(rf"{_WORD}(?:\.{_WORD})*", "give the keys, joined by dots"), allow_none=True
@@ -242,6 +247,8 @@ class WebhooksSchema(Part):
             raise ValidationError(
                 "give exactly one of topic_header and topic_field", "topic_header"
             )
+        if data.get("delivery_id_header") and data.get("delivery_id_field"):
+            raise ValidationError("give delivery_id_header or this, not both", "delivery_id_field")
 
 
 class _ManualRefundSchema(Part):
@@ -269,6 +276,11 @@ class RefundsSchema(Part):
         schedule = data.get("look_up_after_seconds", [])
         if schedule != sorted(set(schedule)):
             raise ValidationError("seconds after the call, ascending", "look_up_after_seconds")
+        if any(late - early > MOST_BETWEEN_LOOKS for early, late in pairwise([0, *schedule])):
+            raise ValidationError(
+                f"at most {MOST_BETWEEN_LOOKS} seconds apart: what nobody knows is found by then",
+                "look_up_after_seconds",
+            )
 
 
 class MoneySchema(Part):

@@ -26,6 +26,7 @@ from plugin.platforms.manifest import (
     AuthKind,
     FieldForm,
     HelpdeskManifest,
+    Idempotency,
     Level,
     ManualRefund,
     Outgoing,
@@ -53,6 +54,9 @@ from plugin.platforms.manifest_parts import (
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.platforms.url_templates import DNS_LABEL, placeholders, unplaced
 from plugin.ports import Kind
+
+ENDED_BY = 180
+"""Seconds after which a refund's call is over, whoever made it: begun in 60, ended in 120."""
 
 
 class InvalidManifest(Exception):
@@ -198,6 +202,13 @@ class StoreManifestSchema(_PlatformSchema):
                 raise ValidationError("a refund by API needs a look-up", "capabilities.lookup")
             if levels["lookup"].is_coded and not refunds.look_up_after_seconds:
                 raise ValidationError("say when to look up", "refunds.look_up_after_seconds")
+            last = max(refunds.look_up_after_seconds, default=ENDED_BY)
+            if refunds.idempotency is not Idempotency.KEY and last < ENDED_BY:
+                raise ValidationError(
+                    f"without keys the last look comes {ENDED_BY} s after the call at the soonest: "
+                    "it may be sent again then, and the first call must be over",
+                    "refunds.look_up_after_seconds",
+                )
 
     @validates_schema
     def _check_link(self, data: dict[str, Any], **_: object) -> None:

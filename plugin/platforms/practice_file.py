@@ -60,7 +60,15 @@ _SCHEMA = (
         kind TEXT NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL, marker TEXT NOT NULL,
         UNIQUE (ticket, marker))""",
 )
+_YOUNGER = (
+    """CREATE TABLE IF NOT EXISTS news (
+        place INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, at TEXT NOT NULL,
+        body TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS news_at ON news (at)",
+)
+"""What a file of the first release may lack. That release goes on with a file that has it."""
 _TABLES = (  # what refers to others goes first
+    "news",
     "messages",
     "ticket_tags",
     "tickets",
@@ -126,6 +134,8 @@ class PracticeFile:
             db.execute("PRAGMA foreign_keys = ON")
             if _version_of(db) != _VERSION:
                 _create(db)
+            elif not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'news_at'").fetchone():
+                _add_younger(db)
         except sqlite3.OperationalError:
             db.close()
             raise
@@ -146,7 +156,14 @@ def _create(db: sqlite3.Connection) -> None:
     """Make the tables. Two processes may come here at once: the second finds them made."""
     db.execute("BEGIN IMMEDIATE")
     if _version_of(db) != _VERSION:
-        for statement in _SCHEMA:
+        for statement in (*_SCHEMA, *_YOUNGER):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {_VERSION}")
+    db.execute("COMMIT")
+
+
+def _add_younger(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    for statement in _YOUNGER:
+        db.execute(statement)
     db.execute("COMMIT")

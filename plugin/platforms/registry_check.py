@@ -29,6 +29,7 @@ from plugin.ports import (
     ServesPanel,
     WritesTickets,
 )
+from plugin.ports.news import TellsNews
 
 CapabilityPorts = Mapping[Kind, Mapping[str, type]]
 
@@ -36,6 +37,7 @@ CAPABILITY_PORTS: CapabilityPorts = MappingProxyType(
     {
         Kind.STORE: {
             "find_orders": FindsOrders,
+            "news": TellsNews,
             "refund_full": RefundsMoney,
             "refund_partial": RefundsMoney,
             "lookup": RefundsMoney,

@@ -25,6 +25,15 @@ class WorksheetStep:
     link: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often an account may be called: `requests` in `per_seconds`, `burst` of them at once."""
+
+    requests: int
+    per_seconds: int
+    burst: int
+
+
 class Platforms(Protocol):
     """Adapters and what their manifests declare."""
 
@@ -38,6 +47,9 @@ class Platforms(Protocol):
         """The platform's name as people write it."""
 
     def gateway_rules(self, connection: Connection) -> GatewayRules: ...
+    def pace(self, connection: Connection) -> Pace | None:
+        """How often the account may be called; None for a platform that is never called."""
+
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]: ...
 
 

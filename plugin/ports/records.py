@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
+from plugin.domain.drift import Difference, DriftState
 from plugin.domain.effects import EffectState, PlannedEffect
 from plugin.domain.ids import (
     AgentRef,
@@ -83,6 +85,14 @@ class DeliveryState(StrEnum):
     UNREADABLE = "unreadable"
     UNRECOGNISED = "unrecognised"
     FAILED = "failed"
+
+
+NOT_APPLIED: Final = (
+    DeliveryState.FAILED,
+    DeliveryState.UNREADABLE,
+    DeliveryState.UNRECOGNISED,
+)
+"""Kept for a person, who may have them read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +228,7 @@ class DueWork:
     `name` is the workflow's id: the row and how often it was woken.
     """
 
-    kind: str  # "delivery", "refund" or "run"
+    kind: str  # "delivery", "refund", "run", "sweep" or "hold"
     tenant: TenantId
     ref: str
     wakes: int
@@ -226,3 +236,72 @@ class DueWork:
     @property
     def name(self) -> str:
         return f"{self.kind}:{self.ref}:{self.wakes}"
+
+
+RESTORED = "restored"
+"""The reason of the hold after a copy was restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is sent for the tenant while it stands: no refund, no effect, no mail, no note.
+
+    `since`: when it began. `read_from`: what happened outside from then on is not known yet; for
+    `restored` the moment of the copy. `wake_at`: when it is looked at whether it may end.
+    """
+
+    reason: str
+    since: datetime
+    read_from: datetime
+    wake_at: datetime | None = None
+    wakes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """How far we have read what changed at one account, and when we look again.
+
+    All that its platform tells of before `read_until` is in the inbox. `swept_at` is when a sweep
+    last ended well, None before the first. `failures` in a row, with the `reason` of the last.
+    `examined` is the last customer that the round now running looked at; empty between rounds.
+    """
+
+    installation: InstallationId
+    read_until: datetime
+    swept_at: datetime | None
+    wake_at: datetime | None
+    wakes: int = 0
+    failures: int = 0
+    reason: str = ""
+    examined: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A difference between the outside and our books, with how far it is.
+
+    `customer` is None where it is nobody's in particular. `found_at`: when it was first seen.
+    """
+
+    id: str
+    installation: InstallationId
+    customer: CustomerKey | None
+    difference: Difference
+    state: DriftState
+    found_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RestingAccount:
+    """A platform account that did not answer, so that calls to it end at once.
+
+    `since` when it rests; `next_try` when one call goes out again; after another failure it rests
+    for `then` (at most five minutes: "asked every 5 min"). `failures` in a row.
+    """
+
+    installation: InstallationId
+    since: datetime
+    next_try: datetime
+    then: timedelta
+    failures: int

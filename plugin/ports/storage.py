@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from plugin.domain.access_map import AccessMap
@@ -36,15 +36,19 @@ from plugin.domain.rules import Turns
 from plugin.ports.records import (
     AuditEntry,
     DeliveryState,
+    Drift,
     DueWork,
+    Hold,
     Installation,
     RefundMove,
+    RestingAccount,
     Run,
     RunState,
     StoredDelivery,
     StoredEffect,
     StoredPlan,
     StoredSignIn,
+    Sweep,
     TagChange,
     Tenant,
 )
@@ -111,6 +115,9 @@ class Deliveries(Protocol):
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         """Newest first; all states when `states` is empty."""
+
+    def ids_in(self, states: Sequence[DeliveryState]) -> Sequence[DeliveryId]:
+        """All in these states, oldest first."""
 
     def last_received(self) -> Mapping[InstallationId, datetime]:
         """When each connection was last heard; those that never were are left out."""
@@ -203,6 +210,15 @@ class Effects(Protocol):
     def open(self, limit: int) -> Sequence[StoredEffect]:
         """Effects that a person must see: needs_person and unknown."""
 
+    def newest(self, limit: int, states: Sequence[EffectState] = ()) -> Sequence[StoredEffect]:
+        """Changed last first; all states when `states` is empty."""
+
+    def keys_in(self, state: EffectState) -> Sequence[EffectKey]:
+        """All in this state, changed first first."""
+
+    def unsent_messages(self) -> Sequence[StoredEffect]:
+        """Words to the customer or the owner that wait, or are being sent."""
+
 
 class Audit(Protocol):
     """Who did what, in a chain of hashes."""
@@ -214,6 +230,97 @@ class Audit(Protocol):
     def entries(self, after: int, limit: int) -> Sequence[AuditEntry]: ...
     def verify(self) -> tuple[int, int | None]:
         """How many entries there are, and the number of the first that does not fit, or None."""
+
+
+class Holds(Protocol):
+    """Why nothing is sent for the tenant just now."""
+
+    def all(self) -> Sequence[Hold]:
+        """Oldest first. Empty: what is due is sent."""
+
+    def put(self, hold: Hold) -> None:
+        """Keep it; one of the same reason is replaced."""
+
+    def lift(self, reason: str) -> bool:
+        """False when there is none of that reason (any more)."""
+
+    def has_unapplied(self, until: datetime) -> bool:
+        """Whether a delivery that came by then still waits to be applied."""
+
+
+class Tallies(Protocol):
+    """How many there are, found by index; never more than `most` rows of a kind are looked at."""
+
+    def refunds(self, states: Sequence[RefundState], most: int) -> Mapping[InstallationId, int]:
+        """Refunds in these states by the account that pays them back, at most `most` in all."""
+
+    def effects(self, states: Sequence[EffectState], most: int) -> int:
+        """Effects in these states; at most `most`."""
+
+    def closings(self, most: int) -> Mapping[InstallationId, int]:
+        """What is to be taken away and is not yet, by connection; at most `most` in all."""
+
+    def not_applied(self, most: int) -> Mapping[DeliveryState, int]:
+        """Deliveries that were not applied, by state; at most `most` in all."""
+
+    def deliveries(
+        self, moments: Sequence[datetime], most: int
+    ) -> Mapping[InstallationId, Sequence[int]]:
+        """Between each two moments what each connection was delivered; each at most `most`."""
+
+    def not_applied_between(
+        self, begin: datetime, end: datetime, most: int
+    ) -> Sequence[tuple[InstallationId, datetime]]:
+        """When deliveries came that were not applied; at most `most`."""
+
+    def heard(self, most: int) -> Mapping[InstallationId, Sequence[datetime]]:
+        """The last `most` times that each connection was heard, newest first."""
+
+
+class Sweeps(Protocol):
+    """How far the accounts of the tenant were read."""
+
+    def begin(self, sweep: Sweep) -> bool:
+        """False when the account has one already: it stays as it is."""
+
+    def get(self, installation: InstallationId) -> Sweep | None: ...
+    def all(self) -> Sequence[Sweep]: ...
+    def save(self, before: Sweep, after: Sweep) -> bool:
+        """Compare-and-set on wakes."""
+
+    def wake(self, installation: InstallationId, at: datetime) -> bool:
+        """Have it looked at from `at` on. False where the account has none."""
+
+    def customers(self, after: str, limit: int) -> Sequence[CustomerKey]:
+        """Customers of whom something ever ended or money went back, by key, after `after`."""
+
+
+class Drifts(Protocol):
+    """What was found to differ outside from our books."""
+
+    def put(self, drift: Drift) -> None:
+        """Keep it; one of the same id is replaced."""
+
+    def get(self, drift: str) -> Drift | None: ...
+    def of_customer(
+        self, installation: InstallationId, customer: CustomerKey | None
+    ) -> Sequence[Drift]:
+        """Oldest first, those that are over too."""
+
+    def suspects(
+        self, installation: InstallationId, until: datetime, limit: int
+    ) -> Sequence[CustomerKey]:
+        """Customers with a difference that was seen once, by `until`."""
+
+    def open(self, limit: int) -> Sequence[Drift]:
+        """Those that a person must see, newest first."""
+
+
+class Breakers(Protocol):
+    """Which platform accounts do not answer just now."""
+
+    def resting(self) -> Sequence[RestingAccount]:
+        """Those of the tenant that rest, longest first."""
 
 
 class UnitOfWork(Protocol):
@@ -241,6 +348,18 @@ class UnitOfWork(Protocol):
     def audit(self) -> Audit: ...
     @property
     def sign_ins(self) -> SignIns: ...
+    @property
+    def holds(self) -> Holds: ...
+
+    @property
+    def tallies(self) -> Tallies: ...
+    @property
+    def sweeps(self) -> Sweeps: ...
+    @property
+    def drifts(self) -> Drifts: ...
+
+    @property
+    def breakers(self) -> Breakers: ...
 
     @property
     def tenant_id(self) -> TenantId: ...
@@ -272,10 +391,44 @@ class Storage(Protocol):
     def tenants(self) -> Sequence[Tenant]: ...
     def add_tenant(self, tenant: Tenant, at: datetime) -> None: ...
     def due(self, now: datetime, limit: int) -> Sequence[DueWork]:
-        """Work of all tenants whose time has come, oldest first."""
+        """Work whose time has come, in fair turns.
+
+        Of each tenant the first, oldest first, then of each the second; so no tenant's backlog
+        hides what another has waiting. Costs no more however much is waiting.
+        """
+
+    def begin_sweeps(self, now: datetime) -> None:
+        """Have every store that is connected and has no sweep yet looked at from now on.
+
+        It is read from when it was last heard: before that, news did arrive.
+        """
 
     def wake_interrupted(self, now: datetime) -> None:
         """Have every refund that is `submitting` looked at now, not when its call should be over.
 
         Only for a worker that is alone and has not begun: all of them were interrupted then.
+        """
+
+    def wake_claimed(self, tenant: TenantId, refund: RefundId, wakes: int, now: datetime) -> bool:
+        """The same for one refund, whose call a dead worker began as its wake number `wakes`.
+
+        False where it is no longer so: its call came to an end, or somebody else has it.
+        """
+
+    def beat(self, executor: str) -> None:
+        """Say that this worker lives, by the database's clock. The long dead are forgotten."""
+
+    def living_workers(self, within: timedelta) -> frozenset[str]:
+        """Workers that said so within that time."""
+
+    def silent_workers(self, since: timedelta) -> frozenset[str]:
+        """Workers that began, did not end in order, and were not heard of for longer than that."""
+
+    def forget_worker(self, executor: str) -> None:
+        """Take out a worker that ended in order, with nothing left in hand."""
+
+    def seconds_to_full(self, accounts: Sequence[InstallationId]) -> Mapping[InstallationId, float]:
+        """In how many seconds each account's budget of calls is whole again, by the database.
+
+        Those that are whole are left out.
         """

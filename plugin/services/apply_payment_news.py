@@ -21,7 +21,7 @@ from plugin.domain.facts import (
 )
 from plugin.domain.message_texts import MessageId
 from plugin.domain.orders import DisputeStage, Order, RefundStage
-from plugin.domain.refunds import OVER, Move, Refund, RefundState, may_move
+from plugin.domain.refunds import OVER, Move, Refund, RefundState, is_our_key, may_move
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import Announcement
 from plugin.services.applying import (
@@ -68,7 +68,9 @@ def payment_refunded(
     if (closed := _close_manual(uow, order, event, now)) is not None:
         return closed
     # By the store, as a sale cancelled; or by this gateway, which tells of one refund often.
-    is_told = is_all_back(uow, order) or has_refund(uow, order, event.refund)
+    is_told = (
+        is_all_back(uow, order) or has_refund(uow, order, event.refund) or _is_forgotten(uow, event)
+    )
     fact_of_it = Refunded(
         customer=order.customer,
         order=order.ref,
@@ -96,6 +98,11 @@ def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund 
         if refund.gateway_ref == event.refund or event.reference in (refund.key, refund.id):
             return refund
     return None
+
+
+def _is_forgotten(uow: UnitOfWork, event: PaymentRefunded) -> bool:
+    """Whether we made it ourselves, after the copy that was restored, and told of it then."""
+    return is_our_key(event.reference) and bool(uow.holds.all())
 
 
 def _contradicts(refund: Refund, event: PaymentRefunded) -> bool:

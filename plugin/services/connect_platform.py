@@ -20,6 +20,7 @@ from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
 from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.key_replacement import ACCOUNT, KEY_WORKS, renewed, with_offer
 from plugin.services.self_test_lines import WAITING, with_line
+from plugin.services.sweep_account import begin_sweeping
 from plugin.settings import Settings
 
 
@@ -98,6 +99,8 @@ class ConnectPlatform:
             else:
                 installation = self._renewed(existing, form)
                 uow.installations.save(installation)
+            if asked.kind is Kind.STORE:
+                begin_sweeping(uow, installation.connection.installation, now)
             uow.audit.write(
                 now,
                 actor,

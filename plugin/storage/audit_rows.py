@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import rfc8785
-from sqlalchemy import Row, String, select, type_coerce, update
+from sqlalchemy import Row, String, bindparam, select, type_coerce, update
 
 from plugin.ports.records import AuditEntry
 from plugin.storage import tables as t
@@ -21,6 +21,13 @@ from plugin.storage.rows import TenantRows
 _a = t.audit
 FIRST = "0" * 64
 """What the first entry is chained to."""
+_OWN = t.tenants.c.id == bindparam("tenant")
+_END = select(t.tenants.c.audit_count, t.tenants.c.audit_head).where(_OWN)
+_MOVE_END = (
+    update(t.tenants)
+    .where(_OWN)
+    .values(audit_count=bindparam("new_count"), audit_head=bindparam("new_head"))
+)
 
 
 class AuditRows(TenantRows):
@@ -45,11 +52,7 @@ class AuditRows(TenantRows):
             previous=previous,
             hash=name,
         )
-        self._db.execute(
-            update(t.tenants)
-            .where(t.tenants.c.id == self._tenant)
-            .values(audit_count=count + 1, audit_head=name)
-        )
+        self._run(_MOVE_END, new_count=count + 1, new_head=name)
 
     def entries(self, after: int, limit: int) -> Sequence[AuditEntry]:
         rows = self._db.execute(
@@ -73,11 +76,7 @@ class AuditRows(TenantRows):
         return count, None if end == (count, previous) else min(count, end[0]) + 1
 
     def _end(self) -> tuple[int, str]:
-        row = self._db.execute(
-            select(t.tenants.c.audit_count, t.tenants.c.audit_head).where(
-                t.tenants.c.id == self._tenant
-            )
-        ).one()
+        row = self._run(_END).one()
         return row.audit_count, row.audit_head
 
 

@@ -1,32 +1,43 @@
 """How many calls a platform account has left, kept where all processes see it.
 
-One row per account, locked for one short transaction per call, by the database's own clock, so that
+One row per account, changed by one short transaction per call, by the database's own clock, so that
 several machines share one limit. Never waits for a token: it says how long to wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    Executable,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy import Connection as Db
-from sqlalchemy import Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.platforms.token_bucket import Bucket, Budget, Rate, take
+from plugin.storage.database import ALONE
 from plugin.storage.tables import buckets
 
 NowUs = Callable[[Db], int]
 """Microseconds since 1970."""
+_CLOCKS = {
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+    "sqlite": "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+}
 
 
 def database_now_us(db: Db) -> int:
     """The time by the database's clock."""
-    if db.dialect.name == "postgresql":
-        clock = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
-    else:
-        clock = "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
-    return int(db.exec_driver_sql(clock).scalar_one())
+    return int(db.exec_driver_sql(f"SELECT {_CLOCKS[db.dialect.name]}").scalar_one())
 
 
 class SqlBudgets:
@@ -41,6 +52,17 @@ class SqlBudgets:
         return _SqlBudget(self._engine, self._now_us, account, rate)
 
 
+def seconds_to_full(
+    db: Db, accounts: Sequence[str], now_us: NowUs = database_now_us
+) -> Mapping[str, float]:
+    """In how many seconds each account's bucket is full again; without those that are full."""
+    rows = db.execute(
+        select(buckets.c.account, buckets.c.full_at_us).where(buckets.c.account.in_(accounts))
+    ).all()
+    now = now_us(db)
+    return {row.account: (row.full_at_us - now) / 1_000_000 for row in rows if row.full_at_us > now}
+
+
 @dataclass(frozen=True, slots=True)
 class _SqlBudget:
     """Implements `plugin.platforms.token_bucket.Budget`."""
@@ -51,6 +73,9 @@ class _SqlBudget:
     rate: Rate
 
     def take(self) -> float:
+        """One statement where a token is there, which is nearly always."""
+        if self._take_at_once():
+            return 0.0
         mine = buckets.c.account == self.account
         with self.engine.begin() as db:
             dialect = postgresql if db.dialect.name == "postgresql" else sqlite
@@ -63,3 +88,36 @@ class _SqlBudget:
             if after != before:
                 db.execute(update(buckets).where(mine).values(full_at_us=after.full_at_us))
         return wait
+
+    def _take_at_once(self) -> bool:
+        """The same as `token_bucket.take`, in the database's words, for a bucket that has one."""
+        gap_us = self.rate.gap_us
+        with self.engine.connect().execution_options(**{ALONE: True}) as db:
+            now_us = {} if self.now_us is database_now_us else {"now": self.now_us(db)}
+            room = {"gap": gap_us, "room": gap_us * (self.rate.burst - 2)}
+            statement = _taking(db.dialect.name, counts_itself=not now_us)
+            taken = db.execute(statement, {"mine": self.account, **room, **now_us}).first()
+            db.commit()
+        return taken is not None
+
+
+@cache
+def _taking(database: str, *, counts_itself: bool) -> Executable:
+    """Insert a bucket that one token was taken from, or take it from the one that is there.
+
+    What the insert would have written, `excluded`, is now and one gap. Gives a row where it was
+    taken; none where the bucket is empty, or beyond full since the clock was set back.
+    """
+    is_postgresql = database == "postgresql"
+    dialect = postgresql if is_postgresql else sqlite
+    larger = func.greatest if is_postgresql else func.max
+    now = literal_column(_CLOCKS[database]) if counts_itself else bindparam("now", type_=BigInteger)
+    gap, room = bindparam("gap", type_=BigInteger), bindparam("room", type_=BigInteger)
+    new = dialect.insert(buckets).values(account=bindparam("mine"), full_at_us=now + gap)
+    fresh, held = new.excluded.full_at_us, buckets.c.full_at_us
+    taking: Executable = new.on_conflict_do_update(
+        index_elements=["account"],
+        set_={"full_at_us": larger(held + gap, fresh)},
+        where=held <= fresh + room,
+    ).returning(buckets.c.account)
+    return taking

@@ -12,7 +12,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import TypeVar, get_args, get_origin
@@ -20,6 +20,7 @@ from typing import TypeVar, get_args, get_origin
 from plugin.domain.errors import InvalidInput
 
 T = TypeVar("T")
+Reader = Callable[[object], object]
 Doc = str | int | bool | None | list["Doc"] | dict[str, "Doc"]
 
 
@@ -39,6 +40,13 @@ def to_doc(value: object) -> Doc:
 
     Raises ValueError for what has no document form, floats among them.
     """
+    kind: type = type(value)
+    names = _field_names(kind)
+    if names is not None:
+        return {
+            "is": type(value).__name__,
+            **{name: to_doc(getattr(value, name)) for name in names},
+        }
     match value:
         case None | bool() | int():
             return value
@@ -56,77 +64,132 @@ def to_doc(value: object) -> Doc:
             if not all(isinstance(key, str) for key in value):
                 raise ValueError("only a mapping of text has a document form")
             return {key: to_doc(item) for key, item in value.items()}
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = {f.name: to_doc(getattr(value, f.name)) for f in dataclasses.fields(value)}
-            return {"is": type(value).__name__, **fields}
         case _:
             raise ValueError(f"no document form for {type(value).__name__}")
 
 
 def from_doc(kind: object, doc: object) -> object:
     """The value of type `kind` in `doc`. Raises ValueError when it does not fit."""
+    return _reader(kind)(doc)
+
+
+# Types are taken apart once and kept as readers: a document is read a thousand times a second.
+
+
+@functools.cache
+def _reader(kind: object) -> Reader:
     origin = get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return _choice(get_args(kind), doc)
+        return _choice(get_args(kind))
     if origin is tuple:
-        item, *rest = get_args(kind)
+        return _tuple(kind, get_args(kind))
+    if origin is frozenset:
+        item = _reader(get_args(kind)[0])
+        return _of_list(kind, lambda doc: frozenset(map(item, doc)))
+    if origin in (dict, Mapping):
+        return _mapping(kind, _reader(get_args(kind)[1]))
+    if isinstance(kind, typing.NewType):
+        return _reader(kind.__supertype__)
+    if isinstance(kind, type):
+        return _built(kind) if dataclasses.is_dataclass(kind) else _plain(kind)
+    raise _misfit(kind)
+
+
+def _of_list(kind: object, made: Callable[[list[object]], object]) -> Reader:
+    def read(doc: object) -> object:
         if not isinstance(doc, list):
             raise _misfit(kind)
-        if rest == [...]:
-            return tuple(from_doc(item, part) for part in doc)
-        return tuple(from_doc(k, part) for k, part in zip((item, *rest), doc, strict=True))
-    if origin is frozenset and isinstance(doc, list):
-        return frozenset(from_doc(get_args(kind)[0], part) for part in doc)
-    if origin in (dict, Mapping) and isinstance(doc, dict):
-        return {key: from_doc(get_args(kind)[1], part) for key, part in doc.items()}
-    if isinstance(kind, typing.NewType):
-        return from_doc(kind.__supertype__, doc)
-    if isinstance(kind, type):
-        return _plain(kind, doc)
-    raise _misfit(kind)
+        return made(doc)
+
+    return read
 
 
-def _plain(kind: type, doc: object) -> object:
-    if dataclasses.is_dataclass(kind):
-        return _built(kind, doc)
-    if kind is types.NoneType and doc is None:
-        return None
+def _tuple(kind: object, items: tuple[object, ...]) -> Reader:
+    if items[1:] == (...,):
+        item = _reader(items[0])
+        return _of_list(kind, lambda doc: tuple(map(item, doc)))
+    each = [_reader(item) for item in items]
+    return _of_list(
+        kind, lambda doc: tuple(read(part) for read, part in zip(each, doc, strict=True))
+    )
+
+
+def _mapping(kind: object, item: Reader) -> Reader:
+    def read(doc: object) -> object:
+        if not isinstance(doc, dict):
+            raise _misfit(kind)
+        return {key: item(part) for key, part in doc.items()}
+
+    return read
+
+
+def _plain(kind: type) -> Reader:
     if issubclass(kind, Enum):
-        return kind(doc)
-    if kind is datetime and isinstance(doc, str):
-        return datetime.fromisoformat(doc)
-    if kind in (bool, str, int) and type(doc) is kind:
-        return doc
+        return kind
+    if kind is datetime:
+        text = _exactly(str)
+        return lambda doc: datetime.fromisoformat(typing.cast("str", text(doc)))
+    if kind in (bool, str, int, types.NoneType):
+        return _exactly(kind)
     raise _misfit(kind)
 
 
-def _built(kind: type, doc: object) -> object:
+def _exactly(kind: type) -> Reader:
+    def read(doc: object) -> object:
+        if type(doc) is not kind:
+            raise _misfit(kind)
+        return doc
+
+    return read
+
+
+def _built(kind: type) -> Reader:
     """A dataclass from its document. Missing may only be what has a default: it came later."""
-    if not isinstance(doc, dict) or doc.get("is") != kind.__name__:
-        raise _misfit(kind)
-    hints = _hints(kind)
-    parts = {name: part for name, part in doc.items() if name != "is"}
-    if not parts.keys() <= hints.keys():
-        raise _misfit(kind)
-    try:
-        return kind(**{name: from_doc(hints[name], part) for name, part in parts.items()})
-    except (TypeError, InvalidInput) as error:
-        raise _misfit(kind) from error
+    readers: dict[str, Reader] = {}
+
+    def read(doc: object) -> object:
+        if not isinstance(doc, dict) or doc.get("is") != kind.__name__:
+            raise _misfit(kind)
+        if not readers:  # not before: a type may hold itself
+            readers.update((name, _reader(hint)) for name, hint in _hints(kind).items())
+        values = {}
+        try:
+            for name, part in doc.items():
+                if name != "is":
+                    values[name] = readers[name](part)
+            return kind(**values)
+        except (KeyError, TypeError, InvalidInput) as error:
+            raise _misfit(kind) from error
+
+    return read
 
 
-def _choice(kinds: tuple[object, ...], doc: object) -> object:
+def _choice(kinds: tuple[object, ...]) -> Reader:
     """Of a union: the dataclass that the document names, else the first plain type that fits."""
-    if isinstance(doc, dict) and "is" in doc:
-        for kind in kinds:
-            if isinstance(kind, type) and kind.__name__ == doc["is"]:
-                return from_doc(kind, doc)
-    for kind in kinds:
-        if not dataclasses.is_dataclass(kind):
+    named = {kind.__name__: kind for kind in reversed(kinds) if isinstance(kind, type)}
+    plain = [_reader(kind) for kind in kinds if not dataclasses.is_dataclass(kind)]
+    may_be_none = types.NoneType in kinds
+
+    def read(doc: object) -> object:
+        if doc is None and may_be_none:
+            return None
+        if isinstance(doc, dict) and (kind := named.get(str(doc.get("is")))) is not None:
+            return _reader(kind)(doc)
+        for of_kind in plain:
             try:
-                return from_doc(kind, doc)
+                return of_kind(doc)
             except ValueError:
                 continue
-    raise _misfit(kinds)
+        raise _misfit(kinds)
+
+    return read
+
+
+@functools.cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @functools.cache

@@ -29,6 +29,8 @@ WAL_PAGES = 4000
 """How far the log grows, 16 MB, before it is written into the file. At SQLite's own 1000 pages the
 indexes of a busy intake are written four times as often, a fifth of its whole cost."""
 READ_ONLY = "makegood_read"
+ALONE = "makegood_alone"
+"""An execution option: the transaction is one statement, which needs no BEGIN on SQLite."""
 
 
 def is_free_of_wal_bug(version: tuple[int, int, int]) -> bool:
@@ -121,24 +123,33 @@ def _refuse_unsafe(connection: DBAPIConnection) -> None:
     cursor.close()
 
 
-def connect_to_read(engine: Engine) -> Connection:
-    """A connection whose transactions cannot write, and see one moment of the database each."""
+def connect_to_read(engine: Engine, *, alone: bool = False) -> Connection:
+    """A connection whose transactions cannot write, and see one moment of the database each.
+
+    `alone`: each is one statement only, and costs a third.
+    """
     connection = engine.connect()
     if engine.dialect.name == "sqlite":
-        return connection.execution_options(**{READ_ONLY: True})
+        return connection.execution_options(**{READ_ONLY: True, ALONE: alone})
+    if alone:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads first and writes later can find the database changed under
     # it and fail with "locked" whatever the time-out; taking the lock at once makes writers queue.
-    read = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql(f"PRAGMA query_only={int(read)}")
-    if read:
-        connection.exec_driver_sql("BEGIN")
-        return
+    options = connection.get_execution_options()
+    read, alone = options.get(READ_ONLY, False), options.get(ALONE, False)
     driver = cast("QueuedConnection", connection.connection.dbapi_connection)
+    driver.only_read(read)
+    if read:
+        if not alone:
+            connection.exec_driver_sql("BEGIN")
+        return
     driver.line_up(BUSY_MS / 1000)
+    if alone:
+        return
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except BaseException:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Dialect, Row, func, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
-from plugin.ports.records import DeliveryState, StoredDelivery
+from plugin.ports.records import NOT_APPLIED, DeliveryState, StoredDelivery
+from plugin.ports.watching import DeliverySettled
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
 from plugin.storage.tables import utc_text
@@ -50,7 +51,7 @@ class DeliveryRows(TenantRows):
         topic: str | None = None,
         wake_at: datetime | None = None,
     ) -> None:
-        self._db.execute(
+        received_at = self._db.execute(
             update(_d)
             .where(self._mine(_d), _d.c.id == delivery)
             .values(
@@ -60,7 +61,10 @@ class DeliveryRows(TenantRows):
                 wake_at=wake_at,
                 attempts=_d.c.attempts + 1,
             )
-        )
+            .returning(_d.c.received_at)
+        ).scalar()
+        if received_at is not None:
+            self._tell(DeliverySettled(delivery, state, received_at))
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         query = (
@@ -68,22 +72,40 @@ class DeliveryRows(TenantRows):
         )
         if states:
             query = query.where(_d.c.state.in_(states))
+        if states and set(states) <= set(NOT_APPLIED):
+            query = query.where(t.is_kept)
         return [_delivery(row) for row in self._db.execute(query)]
 
+    def ids_in(self, states: Sequence[DeliveryState]) -> Sequence[DeliveryId]:
+        query = select(_d.c.id).where(self._mine(_d), _d.c.state.in_(states))
+        if set(states) <= set(NOT_APPLIED):
+            query = query.where(t.is_kept)
+        oldest_first = query.order_by(_d.c.received_at, _d.c.id)
+        return [DeliveryId(ref) for ref in self._db.execute(oldest_first).scalars()]
+
     def last_received(self) -> Mapping[InstallationId, datetime]:
-        latest = func.max(_d.c.received_at)
-        rows = self._db.execute(
-            select(_d.c.installation_id, latest)
-            .where(self._mine(_d))
-            .group_by(_d.c.installation_id)
+        latest = (
+            select(func.max(_d.c.received_at))
+            .where(self._mine(_d), _d.c.installation_id == t.installations.c.id)
+            .scalar_subquery()
         )
-        return {InstallationId(installation): at for installation, at in rows}
+        mine = select(t.installations.c.id, latest).where(self._mine(t.installations))
+        return {InstallationId(ref): at for ref, at in self._db.execute(mine) if at is not None}
 
 
 def driver_insert(dialect: Dialect) -> str:
-    """`Deliveries.add` for SQLite's driver: takes `driver_values`, gives a row where it is new."""
-    statement = sqlite.insert(_d).on_conflict_do_nothing().returning(_d.c.tenant_id)
+    """`Deliveries.add` for the driver: takes `driver_values`, gives a row where it is new.
+
+    For PostgreSQL it takes `driver_row`.
+    """
+    new = (postgresql if dialect.name == "postgresql" else sqlite).insert(_d)
+    statement = new.on_conflict_do_nothing().returning(_d.c.tenant_id)
     return str(statement.compile(dialect=dialect))
+
+
+def driver_row(delivery: StoredDelivery) -> dict[str, object]:
+    """A row as a driver takes it that names what it is given."""
+    return dict(zip(_d.c.keys(), driver_values(delivery), strict=True))
 
 
 def driver_values(delivery: StoredDelivery) -> tuple[str | bytes | int | None, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from plugin.domain.effects import (
     EffectState,
@@ -14,19 +14,55 @@ from plugin.domain.effects import (
     RestoreAccess,
     RestoreTag,
     RevokeAccess,
+    TellCustomer,
+    TellOwner,
     access_key,
 )
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, RunId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.domain.rules import Turn, Turns
 from plugin.ports.records import Run, RunState, StoredEffect, TagChange
+from plugin.ports.watching import EffectMoved
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
-from plugin.storage.rows import TenantRows
+from plugin.storage.rows import TenantRows, mine
 
 _u = t.runs
 _e = t.effects
 _TAKES = (RevokeAccess.__name__, RemoveTag.__name__)
+_RUN = select(_u).where(mine(_u), _u.c.id == bindparam("run"))
+_WAKE = (
+    update(_u)
+    .where(mine(_u), _u.c.id == bindparam("run"))
+    .values(state=bindparam("new_state"), wake_at=bindparam("new_wake_at"), wakes=_u.c.wakes + 1)
+)
+_OF_RUN = (
+    select(_e).where(mine(_e), _e.c.run_id == bindparam("run")).order_by(_e.c.position, _e.c.key)
+)
+_EFFECT = select(_e).where(mine(_e), _e.c.key == bindparam("of"))
+_MOVE = (
+    update(_e)
+    .where(mine(_e), _e.c.key == bindparam("of"), _e.c.state == bindparam("before"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("state", "attempts", "wake_at", "outcome", "changed_at")
+        }
+    )
+    .returning(_e.c.kind)
+)
+_TURNS = (
+    select(
+        _e.c.resource_installation,
+        _e.c.resource_kind,
+        _e.c.resource_ref,
+        _e.c.turn,
+        _e.c.kind,
+        _e.c.document,
+    )
+    .where(mine(_e), _e.c.customer == bindparam("of"), _e.c.turn.is_not(None))
+    .order_by(_e.c.turn)
+)
 
 
 class EffectRows(TenantRows):
@@ -74,48 +110,38 @@ class EffectRows(TenantRows):
             )
 
     def run(self, run: RunId) -> Run | None:
-        row = self._db.execute(select(_u).where(self._mine(_u), _u.c.id == run)).first()
+        row = self._run(_RUN, run=run).first()
         return None if row is None else _run(row)
 
     def wake_run(self, run: Run, *, wake_at: datetime | None, state: RunState) -> None:
-        self._db.execute(
-            update(_u)
-            .where(self._mine(_u), _u.c.id == run.id)
-            .values(state=state, wake_at=wake_at, wakes=_u.c.wakes + 1)
-        )
+        self._run(_WAKE, run=run.id, new_state=state, new_wake_at=wake_at)
 
     def of_run(self, run: RunId) -> Sequence[StoredEffect]:
-        rows = self._db.execute(
-            select(_e).where(self._mine(_e), _e.c.run_id == run).order_by(_e.c.position, _e.c.key)
-        )
-        return [_effect(row) for row in rows]
+        return [_effect(row) for row in self._run(_OF_RUN, run=run)]
 
     def get(self, key: EffectKey) -> StoredEffect | None:
-        row = self._db.execute(select(_e).where(self._mine(_e), _e.c.key == key)).first()
+        row = self._run(_EFFECT, of=key).first()
         return None if row is None else _effect(row)
 
     def set_state(self, key: EffectKey, before: EffectState, effect: StoredEffect) -> bool:
-        moved = self._db.execute(
-            update(_e)
-            .where(self._mine(_e), _e.c.key == key, _e.c.state == before)
-            .values(
-                state=effect.state,
-                attempts=effect.attempts,
-                wake_at=effect.wake_at,
-                outcome=effect.outcome[:255],
-                changed_at=effect.changed_at,
-            )
-            .returning(_e.c.key)
-        )
-        return moved.first() is not None
+        moved = self._run(
+            _MOVE,
+            of=key,
+            before=before,
+            new_state=effect.state,
+            new_attempts=effect.attempts,
+            new_wake_at=effect.wake_at,
+            new_outcome=effect.outcome[:255],
+            new_changed_at=effect.changed_at,
+        ).first()
+        if moved is None:
+            return False
+        self._tell(EffectMoved(key, effect.run, moved.kind, before, effect.state))
+        return True
 
     def turns(self, customer: CustomerKey) -> Turns:
         """Per resource how often we changed it, and whether the last change took it away."""
-        rows = self._db.execute(
-            select(_e)
-            .where(self._mine(_e), _e.c.customer == customer, _e.c.turn.is_not(None))
-            .order_by(_e.c.turn)
-        )
+        rows = self._run(_TURNS, of=customer)
         return {
             Resource(
                 InstallationId(row.resource_installation),
@@ -147,11 +173,23 @@ class EffectRows(TenantRows):
         return TagChange(row.kind == RestoreTag.__name__, row.changed_at)
 
     def open(self, limit: int) -> Sequence[StoredEffect]:
+        return self.newest(limit, (EffectState.NEEDS_PERSON, EffectState.UNKNOWN))
+
+    def newest(self, limit: int, states: Sequence[EffectState] = ()) -> Sequence[StoredEffect]:
+        return [_effect(row) for row in self._last_changed(_e, states or EffectState, limit)]
+
+    def keys_in(self, state: EffectState) -> Sequence[EffectKey]:
+        of_state = select(_e.c.key).where(self._mine(_e), _e.c.state == state)
+        keys = self._db.execute(of_state.order_by(_e.c.changed_at, _e.c.key)).scalars()
+        return [EffectKey(key) for key in keys]
+
+    def unsent_messages(self) -> Sequence[StoredEffect]:
         rows = self._db.execute(
-            select(_e)
-            .where(self._mine(_e), _e.c.state.in_((EffectState.NEEDS_PERSON, EffectState.UNKNOWN)))
-            .order_by(_e.c.changed_at.desc())
-            .limit(limit)
+            select(_e).where(
+                self._mine(_e),
+                _e.c.kind.in_((TellCustomer.__name__, TellOwner.__name__)),
+                _e.c.state.in_((EffectState.WAITING, EffectState.SENDING)),
+            )
         )
         return [_effect(row) for row in rows]
 

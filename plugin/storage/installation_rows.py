@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection as Db
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import Connection, Kind
 from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
 from plugin.storage import tables as t
 from plugin.storage.keyring import Keyring
-from plugin.storage.rows import TenantRows
+from plugin.storage.rows import TenantRows, mine
+
+_ONE = select(t.installations).where(mine(t.installations), t.installations.c.id == bindparam("of"))
+_ALL = (
+    select(t.installations)
+    .where(mine(t.installations), t.installations.c.status != InstallationStatus.REMOVED)
+    .order_by(t.installations.c.created_at, t.installations.c.id)
+)
 
 
 class InstallationRows(TenantRows):
@@ -36,24 +43,12 @@ class InstallationRows(TenantRows):
         )
 
     def get(self, installation: InstallationId) -> Installation | None:
-        row = self._db.execute(
-            select(t.installations).where(
-                self._mine(t.installations), t.installations.c.id == installation
-            )
-        ).first()
+        row = self._run(_ONE, of=installation).first()
         return None if row is None else installation_from(row, self._keyring)
 
     def all(self) -> Sequence[Installation]:
         """All that are not removed, oldest first."""
-        rows = self._db.execute(
-            select(t.installations)
-            .where(
-                self._mine(t.installations),
-                t.installations.c.status != InstallationStatus.REMOVED,
-            )
-            .order_by(t.installations.c.created_at, t.installations.c.id)
-        )
-        return [installation_from(row, self._keyring) for row in rows]
+        return [installation_from(row, self._keyring) for row in self._run(_ALL)]
 
     def save(self, installation: Installation) -> None:
         self._db.execute(

@@ -6,12 +6,18 @@ does not open there. Never logs and never shows what it opens.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from plugin.domain.errors import NeedsHuman
+
+
+def key_mark(key: str) -> str:
+    """By what people tell keys apart. It opens nothing, and no key can be found from it."""
+    return hashlib.sha256(b"makegood key " + key.encode()).hexdigest()[:8]
 
 
 class Keyring:

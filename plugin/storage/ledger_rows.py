@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import bindparam, select
 
 from plugin.domain.facts import Fact
 from plugin.domain.ids import CustomerKey
@@ -14,10 +14,19 @@ from plugin.domain.line_shares import share_total
 from plugin.domain.orders import Order, OrderRef
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
-from plugin.storage.rows import TenantRows
+from plugin.storage.rows import TenantRows, mine
 
 _f = t.facts
 _o = t.orders
+_FACTS = (
+    select(_f.c.document)
+    .where(mine(_f), _f.c.customer == bindparam("of"))
+    .order_by(_f.c.at, _f.c.id)
+)
+_DOCUMENTS = select(_o.c.document).where(mine(_o))
+_ORDER = _DOCUMENTS.where(_o.c.installation_id == bindparam("at"), _o.c.ref == bindparam("ref"))
+_OF_CUSTOMER = _DOCUMENTS.where(_o.c.customer == bindparam("of"))
+_BY_NUMBER = _DOCUMENTS.where(_o.c.number == bindparam("number"))
 
 
 class FactRows(TenantRows):
@@ -36,12 +45,11 @@ class FactRows(TenantRows):
         )
 
     def of_customer(self, customer: CustomerKey) -> Sequence[Fact]:
-        rows = self._db.execute(
-            select(_f.c.document)
-            .where(self._mine(_f), _f.c.customer == customer)
-            .order_by(_f.c.at, _f.c.id)
-        )
-        return [load(Fact, row.document) for row in rows]  # type: ignore[arg-type]  # a union is a type here
+        return self._once(customer, lambda: self._read(customer))
+
+    def _read(self, customer: CustomerKey) -> Sequence[Fact]:
+        rows = self._run(_FACTS, of=customer)
+        return tuple(load(Fact, row.document) for row in rows)  # type: ignore[arg-type]  # a union is a type here
 
 
 class OrderRows(TenantRows):
@@ -63,22 +71,18 @@ class OrderRows(TenantRows):
         )
 
     def get(self, order: OrderRef) -> Order | None:
-        row = self._db.execute(
-            select(_o.c.document).where(
-                self._mine(_o), _o.c.installation_id == order.installation, _o.c.ref == order.ref
-            )
-        ).first()
+        row = self._run(_ORDER, at=order.installation, ref=order.ref).first()
         return None if row is None else load(Order, row.document)
 
     def of_customer(self, customer: CustomerKey) -> Sequence[Order]:
-        return self._where(_o.c.customer == customer)
+        def read() -> Sequence[Order]:
+            rows = self._run(_OF_CUSTOMER, of=customer)
+            return tuple(load(Order, row.document) for row in rows)
+
+        return self._once(customer, read)
 
     def by_number(self, number: str) -> Sequence[Order]:
-        return self._where(_o.c.number == number)
-
-    def _where(self, condition: ColumnElement[bool]) -> Sequence[Order]:
-        rows = self._db.execute(select(_o.c.document).where(self._mine(_o), condition))
-        return [load(Order, row.document) for row in rows]
+        return [load(Order, row.document) for row in self._run(_BY_NUMBER, number=number)]
 
 
 def _merged(known: Order, told: Order) -> Order:

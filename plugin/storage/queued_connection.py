@@ -17,6 +17,9 @@ class QueuedConnection(Protocol):
     @property
     def in_transaction(self) -> bool: ...
 
+    def only_read(self, only: bool) -> None:  # noqa: FBT001 - that is the question
+        """Whether statements that write are refused from now on."""
+
     def line_up(self, patience_seconds: float | None) -> None:
         """Wait for a turn, so long at most, or without end for None; then go on without.
 
@@ -32,6 +35,12 @@ def queued(driver: ModuleType, turns: WriteTurns) -> type:
 
     class Queued(driver.Connection):  # type: ignore[misc, name-defined]  # of a driver that is found at run time
         _turn: Turn | None = None
+        _reads_only: bool | None = None  # not said yet
+
+        def only_read(self, only: bool) -> None:  # noqa: FBT001 - that is the question
+            if only is not self._reads_only:  # said once, not before each transaction
+                self.execute(f"PRAGMA query_only={int(only)}")
+                self._reads_only = only
 
         def line_up(self, patience_seconds: float | None) -> None:
             self.leave_line()

@@ -22,6 +22,7 @@ from plugin.domain.plan import Plan
 from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.requests import RefundRequest
 from plugin.ports.records import RefundMove, StoredPlan
+from plugin.ports.watching import RefundMoved
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
 from plugin.storage.rows import TenantRows
@@ -124,7 +125,7 @@ class RefundRows(TenantRows):
             **_changing(refund, at),
         )
         if is_new:
-            self._add_move(RefundMove(refund.id, "planned", refund.state, at, actor))
+            self._add_move(refund, RefundMove(refund.id, "planned", refund.state, at, actor))
         return is_new
 
     def get(self, refund: RefundId) -> Refund | None:
@@ -159,7 +160,7 @@ class RefundRows(TenantRows):
         if moved.first() is None:
             return False
         if before.state is not after.state:
-            self._add_move(move)
+            self._add_move(before, move)
         return True
 
     def wake(self, refund: Refund, at: datetime) -> None:
@@ -184,12 +185,7 @@ class RefundRows(TenantRows):
         ]
 
     def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
-        query = (
-            select(_r).where(self._mine(_r)).order_by(_r.c.changed_at.desc(), _r.c.id).limit(limit)
-        )
-        if states:
-            query = query.where(_r.c.state.in_(states))
-        return [_refund(row) for row in self._db.execute(query)]
+        return [_refund(row) for row in self._last_changed(_r, states or RefundState, limit)]
 
     def _where(self, *conditions: ColumnElement[bool]) -> list[Refund]:
         rows = self._db.execute(
@@ -197,10 +193,12 @@ class RefundRows(TenantRows):
         )
         return [_refund(row) for row in rows]
 
-    def _add_move(self, move: RefundMove) -> None:
-        last = self._db.execute(
-            select(func.max(_m.c.seq)).where(self._mine(_m), _m.c.refund_id == move.refund)
-        ).scalar_one()
+    def _add_move(self, refund: Refund, move: RefundMove) -> None:
+        last, decided_at = self._db.execute(
+            select(func.max(_m.c.seq), func.min(_m.c.at)).where(
+                self._mine(_m), _m.c.refund_id == move.refund
+            )
+        ).one()
         self._insert(
             _m,
             refund_id=move.refund,
@@ -212,6 +210,10 @@ class RefundRows(TenantRows):
             reason=move.reason[:255],
             evidence=move.evidence[:255],
         )
+        told = RefundMoved(
+            refund.id, refund.plan, move.before, move.after, move.at, decided_at or move.at
+        )
+        self._tell(told)
 
 
 def _changing(refund: Refund, at: datetime) -> dict[str, object]:

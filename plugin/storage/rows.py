@@ -1,46 +1,125 @@
-"""What all tables of a tenant share: the connection, and the tenant that every statement names."""
+"""What all tables of a tenant share: the connection, and the tenant that every statement names.
+
+Statements that are asked often are made once, with `mine` and their other values bound when they
+run: to make one anew costs as much as to run it.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Table, insert
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import TypeVar, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Row,
+    Table,
+    bindparam,
+    insert,
+    select,
+)
 from sqlalchemy import Connection as Db
 from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.domain.ids import TenantId
+from plugin.ports.watching import Tell, unwatched
+
+T = TypeVar("T")
+
+
+def mine(table: Table) -> ColumnElement[bool]:
+    """The rows of the tenant that a statement is run for, in statements that are made once."""
+    return table.c.tenant_id == bindparam("tenant")
+
+
+@cache
+def _newest_in_state(table: Table) -> Executable:
+    newest = table.c.changed_at.desc()  # by the key too would sort all rows of one moment
+    in_state = table.c.state == bindparam("state")
+    return select(table).where(mine(table), in_state).order_by(newest).limit(bindparam("most"))
 
 
 class TenantRows:
-    """Rows of one tenant, inside one transaction."""
+    """Rows of one tenant, inside one transaction. `tell` is told what moves in it."""
 
-    def __init__(self, db: Db, tenant: TenantId) -> None:
+    def __init__(self, db: Db, tenant: TenantId, tell: Tell = unwatched) -> None:
         self._db = db
         self._tenant = tenant
+        self._tell = tell
+        self._kept: dict[object, object] | None = None
 
     def _mine(self, table: Table) -> ColumnElement[bool]:
         return table.c.tenant_id == self._tenant
 
+    def keep_what_is_read(self) -> None:
+        """For a transaction that sees one moment throughout: what is asked again is the same."""
+        self._kept = {}
+
+    def _once(self, key: object, read: Callable[[], T]) -> T:
+        """What `read` gives, asked once where the transaction only reads."""
+        if self._kept is None:
+            return read()
+        if key not in self._kept:
+            self._kept[key] = read()
+        return cast("T", self._kept[key])
+
+    def _run(self, statement: Executable, **given: object) -> CursorResult[tuple[object, ...]]:
+        """Run a statement that was made once, for this tenant."""
+        return self._db.execute(statement, {"tenant": self._tenant, **given})
+
+    def _last_changed(
+        self, table: Table, states: Iterable[str], limit: int
+    ) -> Sequence[Row[tuple[object, ...]]]:
+        """Rows in these states, changed last first.
+
+        Each state by itself, so that the index of states finds its newest however many there are.
+        """
+        [key] = (column.name for column in table.primary_key if column.name != "tenant_id")
+        statement = _newest_in_state(table)
+        rows = [row for state in states for row in self._run(statement, state=state, most=limit)]
+        rows.sort(key=attrgetter(key))
+        rows.sort(key=attrgetter("changed_at"), reverse=True)
+        return rows[:limit]
+
     def _insert(self, table: Table, **values: object) -> None:
-        self._db.execute(insert(table).values(tenant_id=self._tenant, **values))
+        self._db.execute(insert(table), {"tenant_id": self._tenant, **values})
 
     def _insert_new(self, table: Table, **values: object) -> bool:
         """Insert unless a unique constraint says that it is there. True when a row came into being.
 
         Asked by RETURNING: `rowcount` after ON CONFLICT does not tell on every driver.
         """
-        dialect = postgresql if self._db.dialect.name == "postgresql" else sqlite
-        statement = (
-            dialect.insert(table)
-            .values(tenant_id=self._tenant, **values)
-            .on_conflict_do_nothing()
-            .returning(table.c.tenant_id)
-        )
-        return self._db.execute(statement).first() is not None
+        statement = _inserting_new(self._db.dialect.name, table)
+        return self._db.execute(statement, self._row(values)).first() is not None
 
     def _replace(self, table: Table, key: tuple[str, ...], **values: object) -> None:
         """Insert, or overwrite the row with the same key."""
-        dialect = postgresql if self._db.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).values(tenant_id=self._tenant, **values)
-        rest = {name: value for name, value in values.items() if name not in key}
-        self._db.execute(
-            statement.on_conflict_do_update(index_elements=["tenant_id", *key], set_=rest)
-        )
+        rest = tuple(name for name in values if name not in key)
+        statement = _replacing(self._db.dialect.name, table, key, rest)
+        self._db.execute(statement, self._row(values))
+
+    def _row(self, values: Mapping[str, object]) -> dict[str, object]:
+        return {"tenant_id": self._tenant, **values}
+
+
+@cache
+def _inserting_new(dialect: str, table: Table) -> Executable:
+    new = _insert_of(dialect)(table).on_conflict_do_nothing()
+    return new.returning(table.c.tenant_id)
+
+
+@cache
+def _replacing(
+    dialect: str, table: Table, key: tuple[str, ...], rest: tuple[str, ...]
+) -> Executable:
+    new = _insert_of(dialect)(table)
+    return new.on_conflict_do_update(
+        index_elements=["tenant_id", *key], set_={name: new.excluded[name] for name in rest}
+    )
+
+
+def _insert_of(dialect: str) -> Callable[[Table], postgresql.Insert | sqlite.Insert]:
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import InstallationId
@@ -16,16 +17,19 @@ from plugin.domain.policy_document import policy_version_from, to_document
 from plugin.ports.records import Tenant
 from plugin.storage import tables as t
 from plugin.storage.codec import from_doc, to_doc
-from plugin.storage.rows import TenantRows
+from plugin.storage.rows import TenantRows, mine
 from plugin.storage.tenant_row import tenant_from
+
+_TENANT = select(t.tenants).where(t.tenants.c.id == bindparam("tenant"))
+_POLICIES = select(t.policies.c.document).where(mine(t.policies)).order_by(t.policies.c.number)
+_MAPS = select(t.access_maps.c.document).where(mine(t.access_maps))
 
 
 class SettingRows(TenantRows):
     """Implements `plugin.ports.storage.Settings`."""
 
     def tenant(self) -> Tenant:
-        row = self._db.execute(select(t.tenants).where(t.tenants.c.id == self._tenant)).one()
-        return tenant_from(row)
+        return self._once("tenant", lambda: tenant_from(self._run(_TENANT).one()))
 
     def describe_tenant(self, name: str, time_zone: str, locale: str) -> None:
         self._db.execute(
@@ -35,33 +39,16 @@ class SettingRows(TenantRows):
         )
 
     def policy(self) -> Policy | None:
-        rows = self._db.execute(
-            select(t.policies.c.document)
-            .where(self._mine(t.policies))
-            .order_by(t.policies.c.number)
-        )
-        versions = tuple(policy_version_from(json.loads(row.document)) for row in rows)
-        return Policy(versions) if versions else None
+        documents = self._once("policy", lambda: tuple(self._run(_POLICIES).scalars()))
+        return _read_policy(documents)
 
     def add_policy(self, version: PolicyVersion) -> None:
         self._insert(t.policies, number=version.number, document=json.dumps(to_document(version)))
 
     def access_map(self) -> AccessMap:
         """The union of what was said of each store account."""
-        products: dict[tuple[str, str], tuple[Resource, ...]] = {}
-        bundles: dict[Resource, tuple[Resource, ...]] = {}
-        tags: dict[Resource, tuple[Resource, ...]] = {}
-        for row in self._db.execute(
-            select(t.access_maps.c.document).where(self._mine(t.access_maps))
-        ):
-            document = json.loads(row.document)
-            for installation, product, gives in document["products"]:
-                products[installation, product] = _resources(gives)
-            for opener, opened in document["bundles"]:
-                bundles[_resource(opener)] = _resources(opened)
-            for opener, opened in document["tags"]:
-                tags[_resource(opener)] = _resources(opened)
-        return AccessMap(products, bundles, tags)
+        documents = self._once("map", lambda: tuple(self._run(_MAPS).scalars()))
+        return _read_map(documents)
 
     def save_access_map(
         self, installation: InstallationId, access: AccessMap, at: datetime
@@ -78,6 +65,31 @@ class SettingRows(TenantRows):
             document=json.dumps(document, ensure_ascii=False),
             changed_at=at,
         )
+
+
+# Read again only where the text is another one: a panel asks for both a dozen times.
+
+
+@lru_cache(maxsize=256)
+def _read_policy(documents: tuple[str, ...]) -> Policy | None:
+    versions = tuple(policy_version_from(json.loads(document)) for document in documents)
+    return Policy(versions) if versions else None
+
+
+@lru_cache(maxsize=256)
+def _read_map(documents: tuple[str, ...]) -> AccessMap:
+    products: dict[tuple[str, str], tuple[Resource, ...]] = {}
+    bundles: dict[Resource, tuple[Resource, ...]] = {}
+    tags: dict[Resource, tuple[Resource, ...]] = {}
+    for text in documents:
+        document = json.loads(text)
+        for installation, product, gives in document["products"]:
+            products[installation, product] = _resources(gives)
+        for opener, opened in document["bundles"]:
+            bundles[_resource(opener)] = _resources(opened)
+        for opener, opened in document["tags"]:
+            tags[_resource(opener)] = _resources(opened)
+    return AccessMap(products, bundles, tags)
 
 
 def _resource(document: object) -> Resource:

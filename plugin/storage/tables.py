@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 SCHEMA_VERSION = 3
@@ -78,6 +79,13 @@ def _of_tenant(name: str, *columns: Column[object], key: tuple[str, ...]) -> Tab
         PrimaryKeyConstraint("tenant_id", *key),
         ForeignKeyConstraint(["tenant_id"], ["mg_tenants.id"]),
     )
+
+
+def _waits(table: Table) -> None:
+    """Index the rows of each tenant that wait for their time, and no others: most are through."""
+    waiting = table.c.wake_at.is_not(None)
+    columns = (table.c.tenant_id, table.c.wake_at)
+    Index(f"ix_{table.name}_waiting", *columns, sqlite_where=waiting, postgresql_where=waiting)
 
 
 def _points(table: Table, column: str, target: str, key: str = "id") -> None:
@@ -158,7 +166,23 @@ deliveries = _of_tenant(
 deliveries.append_constraint(UniqueConstraint("tenant_id", "installation_id", "name"))
 _points(deliveries, "installation_id", "mg_installations")
 Index("ix_mg_deliveries_wake_at", deliveries.c.wake_at)
+_waits(deliveries)
 Index("ix_mg_deliveries_received", deliveries.c.tenant_id, deliveries.c.received_at)
+Index(
+    "ix_mg_deliveries_heard",
+    deliveries.c.tenant_id,
+    deliveries.c.installation_id,
+    deliveries.c.received_at,
+)
+is_kept = text("state IN ('failed', 'unreadable', 'unrecognised')")
+"""Deliveries that were not applied. In these very words: a database finds their index by them."""
+Index(
+    "ix_mg_deliveries_kept",
+    deliveries.c.tenant_id,
+    deliveries.c.received_at,
+    sqlite_where=is_kept,
+    postgresql_where=is_kept,
+)
 
 orders = _of_tenant(
     "mg_orders",
@@ -186,6 +210,18 @@ facts = _of_tenant(
     key=("id",),
 )
 Index("ix_mg_facts_customer", facts.c.tenant_id, facts.c.customer)
+is_ending = text(
+    "kind IN ('DisputeClosed', 'DisputeOpened', 'PaidUntil', 'RefundFailed', 'Refunded',"
+    " 'TagRemoved')"
+)
+"""Facts that end something, or may. In these very words: a database finds their index by them."""
+Index(
+    "ix_mg_facts_ending",
+    facts.c.tenant_id,
+    facts.c.customer,
+    sqlite_where=is_ending,
+    postgresql_where=is_ending,
+)
 
 requests = _of_tenant(
     "mg_requests",
@@ -244,6 +280,7 @@ refunds.append_constraint(
 _points(refunds, "plan_id", "mg_plans")
 _points(refunds, "payment_installation", "mg_installations")
 Index("ix_mg_refunds_wake_at", refunds.c.wake_at)
+_waits(refunds)
 Index("ix_mg_refunds_order", refunds.c.tenant_id, refunds.c.order_installation, refunds.c.order_ref)
 Index(
     "ix_mg_refunds_payment",
@@ -251,6 +288,7 @@ Index(
     refunds.c.payment_installation,
     refunds.c.payment_ref,
 )
+Index("ix_mg_refunds_state", refunds.c.tenant_id, refunds.c.state, refunds.c.changed_at)
 
 refund_moves = _of_tenant(
     "mg_refund_moves",
@@ -278,6 +316,7 @@ runs = _of_tenant(
     key=("id",),
 )
 Index("ix_mg_runs_wake_at", runs.c.wake_at)
+_waits(runs)
 
 effects = _of_tenant(
     "mg_effects",
@@ -302,6 +341,7 @@ effects = _of_tenant(
 _points(effects, "run_id", "mg_runs")
 Index("ix_mg_effects_run", effects.c.tenant_id, effects.c.run_id)
 Index("ix_mg_effects_customer", effects.c.tenant_id, effects.c.customer)
+Index("ix_mg_effects_state", effects.c.tenant_id, effects.c.state, effects.c.changed_at)
 
 audit = _of_tenant(
     "mg_audit",
@@ -346,7 +386,9 @@ sweeps = _of_tenant(
     Column("swept_at", UtcTime),
     Column("wake_at", UtcTime),
     Column("wakes", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),  # in a row
     Column("reason", _NAME, nullable=False),  # why the last one did not end well
+    Column("examined", _NAME, nullable=False),  # the last customer looked at in this round
     key=("installation_id",),
 )
 _points(sweeps, "installation_id", "mg_installations")
@@ -356,6 +398,7 @@ drifts = _of_tenant(
     "mg_drifts",
     Column("id", _ID, nullable=False),
     Column("installation_id", _ID, nullable=False),
+    Column("customer", _NAME, nullable=False),  # empty where it is nobody's in particular
     Column("kind", String(24), nullable=False),
     Column("subject", _NAME, nullable=False),
     Column("state", String(16), nullable=False),
@@ -365,11 +408,15 @@ drifts = _of_tenant(
     key=("id",),
 )
 _points(drifts, "installation_id", "mg_installations")
-Index("ix_mg_drifts_found", drifts.c.tenant_id, drifts.c.found_at)
+Index("ix_mg_drifts_found", drifts.c.tenant_id, drifts.c.state, drifts.c.found_at)
+Index("ix_mg_drifts_of", drifts.c.tenant_id, drifts.c.installation_id, drifts.c.customer)
 
 holds = _of_tenant(
     "mg_holds",
     Column("reason", String(24), nullable=False),
     Column("since", UtcTime, nullable=False),
+    Column("read_from", UtcTime, nullable=False),  # what happened outside since then is not known
+    Column("wake_at", UtcTime),  # when to look whether it may end
+    Column("wakes", Integer, nullable=False),
     key=("reason",),
 )

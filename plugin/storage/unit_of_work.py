@@ -8,94 +8,125 @@ is kept.
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection as Db
-from sqlalchemy import Engine, insert, select, union_all, update
-from sqlalchemy import literal as lit
+from sqlalchemy import Engine, bindparam, insert, select, update
 
-from plugin.domain.ids import InstallationId, TenantId
-from plugin.domain.refunds import RefundState
+from plugin.domain.ids import InstallationId, RefundId, TenantId
 from plugin.ports.records import DueWork, Installation, StoredDelivery, StoredSignIn, Tenant
+from plugin.ports.watching import Committed, Moved, Reading, Watch, unwatched
+from plugin.storage import due_work
 from plugin.storage import tables as t
-from plugin.storage.audit_rows import FIRST, AuditRows
+from plugin.storage.audit_rows import AuditRows
+from plugin.storage.breakers import BreakerRows
+from plugin.storage.budgets import seconds_to_full
 from plugin.storage.database import connect_to_read
 from plugin.storage.delivery_rows import DeliveryRows
 from plugin.storage.effect_rows import EffectRows
+from plugin.storage.gauges import read_gauges
 from plugin.storage.grouped_intake import GroupedIntake
+from plugin.storage.hold_rows import HoldRows
 from plugin.storage.installation_rows import InstallationRows, installation_from
 from plugin.storage.keyring import Keyring
 from plugin.storage.ledger_rows import FactRows, OrderRows
+from plugin.storage.plain_intake import PlainIntake
+from plugin.storage.readiness import Missing, what_is_missing
 from plugin.storage.refund_rows import PlanRows, RefundRows, RequestRows
 from plugin.storage.setting_rows import SettingRows
 from plugin.storage.sign_in_rows import SignInRows, sign_in_from
-from plugin.storage.tenant_row import tenant_from
+from plugin.storage.sweep_rows import DriftRows, SweepRows, begin_sweeps
+from plugin.storage.tally_rows import TallyRows
+from plugin.storage.tenant_row import row_of, tenant_from
+from plugin.storage.worker_rows import Workers
 
-_log = logging.getLogger("makegood.intake")
+# Not a full FOR UPDATE: deliveries that come in point at this row, and need not wait.
+_LOCKED = (
+    select(t.tenants.c.simulated)
+    .where(t.tenants.c.id == bindparam("tenant"))
+    .with_for_update(key_share=True)
+)
 
 
 class SqlUnitOfWork:
     """The tables of one tenant inside one transaction."""
 
-    def __init__(self, db: Db, tenant: TenantId, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        db: Db,
+        tenant: TenantId,
+        keyring: Keyring,
+        watch: Watch = unwatched,
+        *,
+        simulated: bool = False,
+    ) -> None:
         self._db = db
+        self._watch = watch
+        self._simulated = simulated
+        self._moves: list[Moved] = []
         self.tenant_id = tenant
         self.installations = InstallationRows(db, tenant, keyring)
         self.settings = SettingRows(db, tenant)
-        self.deliveries = DeliveryRows(db, tenant)
+        self.deliveries = DeliveryRows(db, tenant, self._moves.append)
         self.facts = FactRows(db, tenant)
         self.orders = OrderRows(db, tenant)
         self.requests = RequestRows(db, tenant)
         self.plans = PlanRows(db, tenant)
-        self.refunds = RefundRows(db, tenant)
-        self.effects = EffectRows(db, tenant)
+        self.refunds = RefundRows(db, tenant, self._moves.append)
+        self.effects = EffectRows(db, tenant, self._moves.append)
         self.audit = AuditRows(db, tenant)
         self.sign_ins = SignInRows(db, tenant)
+        self.tallies = TallyRows(db, tenant)
+        self.holds = HoldRows(db, tenant)
+        self.breakers = BreakerRows(db, tenant)
+        self.sweeps = SweepRows(db, tenant)
+        self.drifts = DriftRows(db, tenant)
 
     def commit(self) -> None:
         """Make everything since `begin` lasting. With SQLite the disk has it when this returns."""
         self._db.commit()
+        if self._moves:
+            self._watch(Committed(tuple(self._moves), self._simulated))
+            self._moves.clear()
 
 
 class SqlStorage:
     """The database, asked by tenant."""
 
-    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+    def __init__(self, engine: Engine, keyring: Keyring, watch: Watch = unwatched) -> None:
         self._engine = engine
         self._keyring = keyring
-        self._grouped = GroupedIntake(engine) if engine.dialect.name == "sqlite" else None
+        self._watch = watch
+        is_sqlite = engine.dialect.name == "sqlite"
+        self._intake = GroupedIntake(engine) if is_sqlite else PlainIntake(engine)
+        self._workers = Workers(engine)
 
     def take_in(self, delivery: StoredDelivery) -> bool:
         """On SQLite in a group with others; on PostgreSQL, which groups by itself, on its own.
 
         Raises RetryLater or SQLAlchemyError where it is not known to be committed.
         """
-        if self._grouped is not None:
-            return self._grouped.take_in(delivery)
-        with self._engine.begin() as db:
-            is_new = DeliveryRows(db, delivery.tenant).add(delivery)
-        _log.info("intake.taken deliveries=1 new=%d", is_new)
-        return is_new
+        return self._intake.take_in(delivery)
 
     @contextmanager
     def begin(self, tenant: TenantId) -> Iterator[SqlUnitOfWork]:
         """A transaction that may write. Raises KeyError where there is no such tenant."""
         with self._engine.connect() as db:
-            # Not a full FOR UPDATE: deliveries that come in point at this row, and need not wait.
-            mine = select(t.tenants.c.id).where(t.tenants.c.id == tenant)
-            row = mine.with_for_update(key_share=True)
-            if db.execute(row).first() is None:
+            row = db.execute(_LOCKED, {"tenant": tenant}).first()
+            if row is None:
                 raise KeyError(tenant)
-            yield SqlUnitOfWork(db, tenant, self._keyring)
+            yield SqlUnitOfWork(db, tenant, self._keyring, self._watch, simulated=row.simulated)
 
     @contextmanager
     def read(self, tenant: TenantId) -> Iterator[SqlUnitOfWork]:
         """A transaction that can only read, and sees one moment throughout."""
         with connect_to_read(self._engine) as db:
-            yield SqlUnitOfWork(db, tenant, self._keyring)
+            uow = SqlUnitOfWork(db, tenant, self._keyring)
+            for rows in (uow.facts, uow.orders, uow.settings):
+                rows.keep_what_is_read()
+            yield uow
 
     def find_installation(self, installation: InstallationId) -> Installation | None:
         """The installation by its random id, whoever's it is: the caller verifies it."""
@@ -111,6 +142,14 @@ class SqlStorage:
             row = db.execute(select(t.sign_ins).where(t.sign_ins.c.id == sign_in)).first()
             return None if row is None else sign_in_from(row)
 
+    def what_is_missing(self) -> Missing | None:
+        """What keeps this process from working with the database right now, if anything does."""
+        return what_is_missing(self._engine, self._keyring)
+
+    def gauges(self, now: datetime) -> Sequence[Reading]:
+        """How much waits, how old it is, and who lives, for whoever watches."""
+        return read_gauges(self._engine, now)
+
     def tenants(self) -> Sequence[Tenant]:
         """All tenants, oldest first."""
         with connect_to_read(self._engine) as db:
@@ -119,19 +158,18 @@ class SqlStorage:
 
     def add_tenant(self, tenant: Tenant, at: datetime) -> None:
         with self._engine.begin() as db:
-            db.execute(
-                insert(t.tenants).values(
-                    id=tenant.id,
-                    name=tenant.name,
-                    owners=json.dumps(tenant.owners),
-                    time_zone=tenant.time_zone,
-                    locale=tenant.locale,
-                    simulated=tenant.simulated,
-                    created_at=at,
-                    audit_count=0,
-                    audit_head=FIRST,
-                )
-            )
+            db.execute(insert(t.tenants).values(row_of(tenant, at)))
+
+    def add_first_tenant(self, tenant: Tenant, at: datetime) -> bool:
+        """Add it, unless there is a real business. Of several that start together one adds it."""
+        with self._engine.begin() as db:
+            if db.dialect.name == "postgresql":  # on SQLite the transaction itself is the lock
+                db.exec_driver_sql("LOCK TABLE mg_tenants IN SHARE ROW EXCLUSIVE MODE")
+            real = select(t.tenants.c.id).where(t.tenants.c.simulated.is_(False)).limit(1)
+            if db.execute(real).first() is not None:
+                return False
+            db.execute(insert(t.tenants).values(row_of(tenant, at)))
+            return True
 
     def name_owners(self, tenant: TenantId, owners: Sequence[str]) -> None:
         """Replace the addresses that are told."""
@@ -143,30 +181,39 @@ class SqlStorage:
             )
 
     def due(self, now: datetime, limit: int) -> Sequence[DueWork]:
-        """Deliveries, refunds and runs whose time has come, oldest first."""
-        parts = [
-            select(
-                lit(kind).label("kind"),
-                table.c.tenant_id,
-                table.c.id.label("ref"),
-                table.c[count].label("wakes"),
-                table.c.wake_at.label("wake_at"),
-            ).where(table.c.wake_at <= now)
-            for kind, table, count in (
-                ("delivery", t.deliveries, "attempts"),
-                ("refund", t.refunds, "wakes"),
-                ("run", t.runs, "wakes"),
-            )
-        ]
-        every = union_all(*parts).subquery()
-        with connect_to_read(self._engine) as db:
-            rows = db.execute(select(every).order_by(every.c.wake_at, every.c.ref).limit(limit))
-            return [DueWork(row.kind, row.tenant_id, row.ref, row.wakes) for row in rows]
+        """Work of all tenants whose time has come, in fair turns."""
+        # On PostgreSQL a transaction, in which it is told how to read.
+        alone = self._engine.dialect.name == "sqlite"
+        with connect_to_read(self._engine, alone=alone) as db:
+            return due_work.due(db, now, limit)
+
+    def begin_sweeps(self, now: datetime) -> None:
+        with self._engine.begin() as db:
+            begin_sweeps(db, now)
 
     def wake_interrupted(self, now: datetime) -> None:
         with self._engine.begin() as db:
-            db.execute(
-                update(t.refunds)
-                .where(t.refunds.c.state == RefundState.SUBMITTING, t.refunds.c.wake_at > now)
-                .values(wake_at=now)
-            )
+            due_work.wake_interrupted(db, now)
+
+    def wake_claimed(self, tenant: TenantId, refund: RefundId, wakes: int, now: datetime) -> bool:
+        with self._engine.begin() as db:
+            return due_work.wake_claimed(db, tenant, refund, wakes, now)
+
+    def beat(self, executor: str) -> None:
+        self._workers.beat(executor)
+
+    def living_workers(self, within: timedelta) -> frozenset[str]:
+        silences = self._workers.silences()
+        return frozenset(name for name, silence in silences.items() if silence <= within)
+
+    def silent_workers(self, since: timedelta) -> frozenset[str]:
+        silences = self._workers.silences()
+        return frozenset(name for name, silence in silences.items() if silence > since)
+
+    def forget_worker(self, executor: str) -> None:
+        self._workers.forget(executor)
+
+    def seconds_to_full(self, accounts: Sequence[InstallationId]) -> Mapping[InstallationId, float]:
+        with connect_to_read(self._engine) as db:
+            told = seconds_to_full(db, accounts)
+        return {InstallationId(account): seconds for account, seconds in told.items()}

@@ -39,6 +39,10 @@ def test_every_command_of_the_house_is_there() -> None:
         "connect",
         "package",
         "shop",
+        "sweep",
+        "backup",
+        "restore",
+        "migrate",
         "check",
         "platforms list",
         "platforms check",
@@ -46,6 +50,8 @@ def test_every_command_of_the_house_is_there() -> None:
         "deliveries list",
         "deliveries show",
         "deliveries replay",
+        "effects list",
+        "effects replay",
         "refunds list",
         "refunds show",
         "audit verify",
@@ -182,7 +188,7 @@ def test_a_database_that_was_never_in_use_is_told_and_made(run: Run, data: Path)
 
 def test_a_newer_database_is_told(run: Run, data: Path) -> None:
     with sqlite3.connect(data / "makegood.sqlite") as database:
-        database.execute("UPDATE mg_schema SET version_num = '9999'")
+        database.execute("UPDATE mg_schema SET version_num = '9999', oldest_code = '9999'")
     database.close()
     assert run("refunds", "list", "--json").facts["code"] == "other_schema"
     assert run("practice", "--json").facts["code"] == "newer_schema"

@@ -32,7 +32,6 @@ from plugin.chance import SystemMint
 from plugin.commands.connect import connect_from_terminal
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.first_start import home_tenant, prepare_house
-from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.ports.records import DueWork, Installation
@@ -232,10 +231,13 @@ class House:
 
 
 @contextmanager
-def open_house(folder: Path, migrated: Path, *, public_url: str = "") -> Iterator[House]:
+def open_house(
+    folder: Path, migrated: Path, *, public_url: str = "", role: str = "", **given: str
+) -> Iterator[House]:
     """A fresh house in a fresh world, begun with a copy of the empty database `migrated`.
 
-    Without a `public_url` it is reached on its own port.
+    Without a `public_url` it is reached on its own port. With a `role` it is watched, as the
+    settings that are `given` say.
     """
     clock = FakeClock(START)
     with ExitStack() as stack:
@@ -254,13 +256,15 @@ def open_house(folder: Path, migrated: Path, *, public_url: str = "") -> Iterato
             "MAKEGOOD_ALLOW_PRIVATE_HOSTS": ",".join(world.places),
             "MAKEGOOD_SMTP_URL": f"smtp://127.0.0.1:{world.mail_port}",
             "MAKEGOOD_OWNER": OWNER,
+            **given,
         }
         settings = read_settings(environment)
         settings.data_dir.mkdir(mode=0o700)
         shutil.copy(migrated, settings.data_dir / "makegood.sqlite")
         prepare_house(settings, clock, SystemMint()).engine.dispose()
-        parts = _on_this_clock(put_together(settings, clock), folder, clock)
+        parts = _on_this_clock(put_together(settings, clock, role), folder, clock)
         stack.callback(parts.house.engine.dispose)
+        stack.enter_context(parts.watched(alone=False))
         tenant = home_tenant(parts.house.storage).id
         house.append(House(world, clock, parts, tenant, create_app(parts=parts), folder, address))
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -305,5 +309,5 @@ def _on_this_clock(parts: Parts, folder: Path, clock: FakeClock) -> Parts:
             file.write_text(json.dumps(told), "utf-8")
     registry = Registry([manifests])
     budgets = SqlBudgets(parts.house.engine, lambda _: int(clock.now().timestamp() * 1_000_000))
-    adapters = Adapters(registry, clock, budgets.budget_for, parts.settings.allow_private_hosts)
+    adapters = replace(parts.platforms, registry=registry, budget_for=budgets.budget_for)
     return replace(parts, registry=registry, platforms=adapters)

@@ -9,7 +9,7 @@ from plugin.domain.errors import InvalidInput
 from plugin.domain.refunds import GatewayRules
 from plugin.ports import Changed, Connection, Probe, WebhookRegistered
 from plugin.ports.connecting import DeclaredLine, FilledForm
-from plugin.ports.platforms import P, WorksheetStep
+from plugin.ports.platforms import P, Pace, WorksheetStep
 
 ALL_LINES = (
     "key_works",
@@ -103,6 +103,9 @@ class ToyPlatforms:
 
     def gateway_rules(self, connection: Connection) -> GatewayRules:
         raise NotImplementedError
+
+    def pace(self, connection: Connection) -> Pace | None:
+        return None
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         return ()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
+import pytest
+
 from plugin.domain.effects import PlannedEffect, TellOwner
 from plugin.domain.facts import PaidUntil
-from plugin.domain.ids import RunId
+from plugin.domain.ids import RunId, TenantId
 from plugin.domain.ledger import Ledger
 from plugin.ports.records import RunState
 from plugin.ports.storage import UnitOfWork
 from plugin.services.run_rules import run_rules, tell_nobody, telling
+from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import (
     CUSTOMER,
     NOW,
@@ -95,6 +100,33 @@ def test_the_next_moment_is_booked_once_and_reads_the_ledger_then(scene: Scene) 
     scene.wait(days=3)
     kinds = [kind for kind, _ in scene.effect_states(work.ref)]
     assert kinds == ["RevokeAccess", "VerifyAccess"]
+
+
+def test_a_moment_that_another_worker_took_meanwhile_is_left_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scene.storage.begin(scene.tenant.id) as uow:
+        append(uow, a_purchase(a_course("c1")))
+        append(uow, PaidUntil(CUSTOMER, a_line_ref(), soon(days=3), NOW))
+        run_rules(uow, CUSTOMER, RUN, "delivery d1", NOW, tell_nobody)
+        uow.commit()
+    scene.clock.advance(days=3)
+    (work,) = scene.storage.due(scene.clock.now(), 10)
+    begin = type(scene.storage).begin
+
+    def late(storage: SqlStorage, tenant: TenantId) -> AbstractContextManager[UnitOfWork]:
+        """Between our look at the run and our transaction, somebody else does all of it."""
+        monkeypatch.setattr(type(scene.storage), "begin", begin)
+        scene.carry_out(RunId(work.ref))
+        return begin(storage, tenant)
+
+    monkeypatch.setattr(type(scene.storage), "begin", late)
+    scene.carry_out(RunId(work.ref))
+    with scene.storage.read(scene.tenant.id) as uow:
+        stored = uow.effects.run(RunId(work.ref))
+    assert stored is not None
+    assert (stored.state, stored.wakes) == (RunState.DONE, 1)
+    assert len(scene.shop.called("revoke")) == 1
 
 
 def test_words_see_what_the_rules_decided(scene: Scene) -> None:

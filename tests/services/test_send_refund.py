@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from plugin.domain.errors import InvalidInput, NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import (
+    ACCOUNT_RESTING,
+    InvalidInput,
+    NeedsHuman,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+)
 from plugin.domain.events import DisputeNews
 from plugin.domain.ids import RefundId
 from plugin.domain.orders import DisputeStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import OVER, GatewayRules, RefundState
+from plugin.platforms.manifest import Timeouts
 from plugin.ports import RefundsMoney
 from plugin.ports.records import InstallationStatus, RefundMove
-from plugin.services.send_refund import BUSY, PATIENCE, SendRefund
+from plugin.services.send_refund import BEGIN_WITHIN, BUSY, PATIENCE, SendRefund
 from tests.factories import BANK, a_course, a_payment_ref, an_installation, eur, soon
 from tests.fakes.crashes import Crash, Crashes, CrashingPort, CrashingStorage
 from tests.fakes.platforms import Mood
@@ -75,6 +84,38 @@ def test_a_refund_that_nobody_knows_or_that_is_not_due_is_left_alone(scene: Scen
     scene.wait(seconds=10)
     scene.send(refund.id)
     assert len(scene.bank.paid) == 1
+
+
+def test_a_worker_that_stood_still_between_its_claim_and_its_call_makes_no_call(
+    scene: Scene,
+) -> None:
+    """Meanwhile another may have taken the refund over, and sent it."""
+    plan = decided(scene)
+    scene.clock.advance(seconds=10)
+    (refund,) = scene.refunds(plan)
+
+    @dataclass
+    class StandingStill:
+        """It does so once it has claimed: after the second time that it asks."""
+
+        times: int = 0
+
+        def now(self) -> datetime:
+            self.times += 1
+            stood = BEGIN_WITHIN + timedelta(seconds=1)
+            return scene.clock.at + (stood if self.times > 2 else timedelta())
+
+    SendRefund(scene.storage, scene.platforms, StandingStill())(scene.tenant.id, refund.id)
+
+    assert scene.bank.called("refund") == []
+    assert moves(scene, plan) == ["reserved", "submitting", "reserved"]
+    scene.wait(seconds=120)
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+
+
+def test_a_call_that_may_begin_is_over_before_the_refund_counts_as_interrupted() -> None:
+    """With the deadline of a whole call that is the usual one."""
+    assert BEGIN_WITHIN + timedelta(seconds=Timeouts().total) < BUSY
 
 
 # --- silence --------------------------------------------------------------------------------------
@@ -262,6 +303,43 @@ def test_what_could_not_be_sent_for_days_is_withdrawn_and_told(scene: Scene) -> 
     scene.wait(seconds=PATIENCE.total_seconds() + 1)
     assert scene.states(plan) == [RefundState.WITHDRAWN]
     assert "could not be reached for days" in scene.mailer.sent[0].body
+
+
+# --- an account that rests ------------------------------------------------------------------------
+
+
+def test_a_refund_whose_account_rests_stays_reserved_and_is_never_unknown(scene: Scene) -> None:
+    plan = decided(scene)
+    scene.bank.raises["refund"] = [RetryLater(ACCOUNT_RESTING, after_seconds=300)] * 3
+    scene.wait(seconds=10)
+    for _ in range(2):
+        scene.wait(seconds=299)
+        assert scene.states(plan) == [RefundState.RESERVED]
+        scene.wait(seconds=1)
+    scene.wait(seconds=300)
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+    assert "unknown" not in moves(scene, plan)
+    assert len(scene.bank.paid) == 1
+
+
+@pytest.mark.parametrize("mood", [Mood.SILENT_AFTER, Mood.PENDING])
+def test_a_look_that_was_not_made_since_the_account_rests_counts_as_none(
+    scene: Scene, mood: Mood
+) -> None:
+    scene.platforms.rules = KEYLESS
+    plan = decided(scene, mood)
+    scene.wait(seconds=10)
+    before = scene.states(plan)
+    scene.bank.raises["look_up"] = [RetryLater(ACCOUNT_RESTING, after_seconds=300)] * 20
+    scene.wait(hours=1)
+    for _ in range(20):
+        (refund,) = scene.refunds(plan)
+        assert ([refund.state], refund.looks) == (before, 0)
+        scene.wait(seconds=300)
+    scene.bank.paid[0].state = "succeeded"
+    scene.wait(hours=1)
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+    assert len(scene.bank.paid) == 1
 
 
 # --- what forbids sending -------------------------------------------------------------------------

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from plugin.domain.errors import NeedsHuman
 from plugin.domain.ids import AgentId, AgentRef
 from plugin.ports.records import StoredPlan
+from plugin.storage import schema
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.schema import _config, migrate
-from plugin.storage.schema_version import REVISION, is_current
+from plugin.storage.schema_version import REVISION, fits
 from plugin.storage.tables import SCHEMA_VERSION, metadata
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import DESK, NOW, TENANT, a_plan, a_request, a_tenant
+from tests.planted_migration import NEXT, next_version
+from tests.storage_fixtures import PostgresServer
 
 OURS = {*metadata.tables, "mg_schema"}
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
@@ -133,15 +139,48 @@ def test_the_version_that_the_code_names_is_the_newest() -> None:
 
 
 def test_a_database_says_whether_it_has_this_schema(empty: Engine) -> None:
-    assert not is_current(empty)
+    assert not fits(empty)
     migrate(empty)
-    assert is_current(empty)
+    assert fits(empty)
     with empty.begin() as connection:
         connection.execute(text("UPDATE mg_schema SET version_num = '9999'"))
-    assert not is_current(empty)
+    assert fits(empty)  # a newer one, on which code of this one may run, as it says
+    for oldest in ("9999", None):
+        with empty.begin() as connection:
+            connection.execute(
+                text("UPDATE mg_schema SET oldest_code = :oldest"), {"oldest": oldest}
+            )
+        assert not fits(empty)
     with empty.begin() as connection:
         connection.execute(text("DELETE FROM mg_schema"))
-    assert not is_current(empty)
+    assert not fits(empty)
+
+
+def test_code_of_the_version_before_may_start_on_a_next_one_that_only_adds(
+    empty: Engine, tmp_path: Path
+) -> None:
+    next_version(tmp_path, oldest_code=REVISION)
+    migrate(empty, versions=[tmp_path])
+    assert revision(empty) == NEXT
+    assert fits(empty)
+
+    migrate(empty, REVISION, versions=[tmp_path])
+    assert revision(empty) == REVISION
+    assert fits(empty)
+
+
+def test_code_of_the_version_before_may_not_start_on_a_next_one_that_takes_away(
+    empty: Engine, tmp_path: Path
+) -> None:
+    next_version(tmp_path, oldest_code=NEXT)
+    migrate(empty, versions=[tmp_path])
+    assert not fits(empty)
+
+
+def test_every_migration_from_the_third_on_says_which_code_may_run_on_it() -> None:
+    for script in ScriptDirectory.from_config(_config()).walk_revisions():
+        if script.revision >= "0003":
+            assert script.module.oldest_code <= script.revision
 
 
 def test_tables_of_others_are_left_alone(empty: Engine) -> None:
@@ -191,3 +230,45 @@ def test_processes_that_start_together_migrate_once(empty: Engine, empty_databas
         engine.dispose()
 
     assert tables(empty) == OURS
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer, migrated_postgres: str) -> Iterator[Engine]:
+    name = f"mg_busy_{uuid4().hex}"
+    engine = open_database(postgres_server.create(name, migrated_postgres))
+    yield engine
+    engine.dispose()
+    postgres_server.drop(name)
+
+
+def test_a_migration_gives_way_to_whoever_works_and_tries_again(
+    postgres: Engine, tmp_path: Path
+) -> None:
+    """It wants all tables; who reads one and then another must not be ended because of that."""
+    next_version(tmp_path)
+    with ThreadPoolExecutor(1) as pool, postgres.connect() as working:
+        working.execute(text("SELECT id FROM mg_refunds"))
+        migrating = pool.submit(migrate, postgres, versions=[tmp_path])
+        with pytest.raises(TimeoutError):
+            migrating.result(1.5)
+        working.execute(text("SELECT id FROM mg_tenants FOR UPDATE"))  # a deadlock, if both stayed
+        working.commit()
+        migrating.result(60)
+    assert revision(postgres) == NEXT
+
+
+def test_tables_that_are_never_free_are_told(
+    postgres: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "TRIES", 1)
+    next_version(tmp_path)
+    with postgres.connect() as working:
+        working.execute(text("SELECT id FROM mg_refunds"))
+        with pytest.raises(NeedsHuman, match="busy_database"):
+            migrate(postgres, versions=[tmp_path])
+    assert revision(postgres) == REVISION
+
+
+def test_what_else_stops_a_migration_is_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(OperationalError):
+        migrate(open_database(f"sqlite:///{tmp_path / 'no' / 'folder'}"))

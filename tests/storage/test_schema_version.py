@@ -13,7 +13,7 @@ from plugin.domain.errors import NeedsHuman
 from plugin.ports.records import Tenant
 from plugin.storage import schema
 from plugin.storage.database import open_database
-from plugin.storage.schema_version import REVISION, is_current
+from plugin.storage.schema_version import REVISION, fits
 from plugin.storage.unit_of_work import SqlStorage
 
 
@@ -24,18 +24,18 @@ def test_the_revision_is_the_newest_migration() -> None:
 
 def test_an_empty_database_is_not_current_until_it_is_migrated(empty_database_url: str) -> None:
     engine = open_database(empty_database_url)
-    assert not is_current(engine)
+    assert not fits(engine)
     schema.migrate(engine)
-    assert is_current(engine)
+    assert fits(engine)
     schema.migrate(engine, "base")
-    assert not is_current(engine)
+    assert not fits(engine)
     engine.dispose()
 
 
 def test_another_version_is_not_current(engine: Engine) -> None:
     with engine.begin() as database:
-        database.execute(text("UPDATE mg_schema SET version_num = '9999'"))
-    assert not is_current(engine)
+        database.execute(text("UPDATE mg_schema SET version_num = '9999', oldest_code = '9999'"))
+    assert not fits(engine)
     with pytest.raises(NeedsHuman, match="newer_schema"):
         schema.migrate(engine)
 

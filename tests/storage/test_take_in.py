@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.domain.errors import RetryLater
 from plugin.domain.ids import InstallationId
+from plugin.storage.plain_intake import PlainIntake
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import TENANT, a_delivery
 
@@ -41,3 +42,37 @@ def test_a_transaction_of_the_tenant_does_not_hold_deliveries_up(
         with shop.begin(TENANT):
             assert shop.take_in(a_delivery("one"))
     assert shop.take_in(a_delivery("two"))
+
+
+def test_a_connection_that_died_is_made_anew(shop: SqlStorage, database_kind: str) -> None:
+    """Only on PostgreSQL: SQLite has no server that could end one."""
+    if database_kind == "sqlite":
+        return
+    assert shop.take_in(a_delivery("one"))
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with shop._engine.connect() as db:
+        db.exec_driver_sql(f"{end_all} AND datname = current_database()")
+    assert shop.take_in(a_delivery("two"))
+    assert not shop.take_in(a_delivery("three", name=a_delivery("two").name))
+
+
+def test_a_forked_process_leaves_its_parents_connection_alone(
+    shop: SqlStorage, database_kind: str
+) -> None:
+    """Only on PostgreSQL: a copy that is used or closed would spoil the parent's connection."""
+    if database_kind == "sqlite":
+        return
+    assert shop.take_in(a_delivery("one"))
+    intake = shop._intake
+    assert isinstance(intake, PlainIntake)
+    ((parent, inherited),) = intake._open
+    intake._open = [(parent + 1, inherited)]  # as a child sees what its parent left it
+    intake._mine.kept = (parent + 1, inherited)
+    assert shop.take_in(a_delivery("two"))
+    ((_, _), (process, own)) = intake._open
+    assert process == parent
+    assert own is not inherited
+    shop._engine.dispose()
+    assert inherited.is_valid
+    assert not own.is_valid
+    inherited.invalidate()

@@ -6,24 +6,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import Engine, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from plugin.domain.access_map import AccessMap
-from plugin.domain.effects import EffectState, PlannedEffect, RevokeAccess, access_key
+from plugin.domain.drift import Difference, DriftKind, DriftState
+from plugin.domain.effects import (
+    EffectState,
+    PlannedEffect,
+    RevokeAccess,
+    TellOwner,
+    access_key,
+    run_key,
+)
 from plugin.domain.ids import InstallationId, RunId, TenantId, TicketId
 from plugin.domain.orders import PaymentRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import RefundState
 from plugin.domain.starting_policies import STARTING_POLICIES
 from plugin.ports.records import (
+    RESTORED,
     DeliveryState,
+    Drift,
+    Hold,
     InstallationStatus,
     RefundMove,
     Run,
     RunState,
     SignInPurpose,
     StoredSignIn,
+    Sweep,
 )
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
@@ -44,6 +56,7 @@ from tests.factories import (
     a_refund,
     a_request,
     a_tag,
+    a_tag_removed,
     a_tenant,
     an_installation,
     an_order,
@@ -54,11 +67,23 @@ from tests.factories import (
 OTHER = TenantId("tenant-2")
 RUN = Run(RunId("run-1"), CUSTOMER, "delivery d1", RunState.WAITING, NOW)
 TAKE = PlannedEffect(access_key(CUSTOMER, a_course(), 1), 0, RevokeAccess(a_course()))
+TELLING = Run(RunId("run-2"), CUSTOMER, "delivery d2", RunState.WAITING, NOW)
+TELL = PlannedEffect(run_key(TELLING.id, "owner"), 0, TellOwner("subject", "body"))
 REFUND = a_refund(wake_at=NOW)
 PLAN: Plan = a_plan()
 REQUEST = a_request()
 POLICY = STARTING_POLICIES[0].version(NOW, "UTC")
 SIGN_IN = StoredSignIn(TENANT, "hash", SignInPurpose.LINK, soon(hours=1))
+SWEEP = Sweep(STORE, NOW, None, NOW)
+DRIFT = Drift(
+    "drift-1",
+    STORE,
+    CUSTOMER,
+    Difference(DriftKind.ACCESS_LEFT, "course:c1"),
+    DriftState.OPEN,
+    NOW,
+    NOW,
+)
 TABLES: Sequence[Table] = [table for table in t.metadata.sorted_tables if "tenant_id" in table.c]
 
 
@@ -75,8 +100,14 @@ def fill(uow: SqlUnitOfWork) -> None:
     uow.plans.add(PLAN, REQUEST.id)
     uow.refunds.add(REFUND, "ana", NOW)
     uow.effects.add_run(RUN, (TAKE,), NOW)
+    uow.effects.add_run(TELLING, (TELL,), NOW)
     uow.audit.write(NOW, "ana", "refund.decided", "plan-1", {})
     uow.sign_ins.add(SIGN_IN)
+    uow.holds.put(Hold(RESTORED, NOW, NOW))
+    uow.facts.append(a_tag_removed(a_tag(), NOW), "test", NOW)
+    uow.sweeps.begin(SWEEP)
+    uow.drifts.put(DRIFT)
+    uow.drifts.put(replace(DRIFT, id="drift-2", state=DriftState.SUSPECTED))
 
 
 @pytest.fixture
@@ -109,6 +140,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "settings.access_map": lambda uow: uow.settings.access_map().products,
     "deliveries.get": lambda uow: uow.deliveries.get(a_delivery().id),
     "deliveries.newest": lambda uow: uow.deliveries.newest((), 9),
+    "deliveries.ids_in": lambda uow: uow.deliveries.ids_in((DeliveryState.FAILED,)),
     "deliveries.last_received": lambda uow: uow.deliveries.last_received(),
     "facts.of_customer": lambda uow: uow.facts.of_customer(CUSTOMER),
     "orders.get": lambda uow: uow.orders.get(ORDER),
@@ -128,18 +160,45 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "effects.get": lambda uow: uow.effects.get(TAKE.key),
     "effects.turns": lambda uow: uow.effects.turns(CUSTOMER),
     "effects.open": lambda uow: uow.effects.open(9),
+    "effects.newest": lambda uow: uow.effects.newest(9),
+    "effects.keys_in": lambda uow: uow.effects.keys_in(EffectState.NEEDS_PERSON),
+    "effects.unsent_messages": lambda uow: uow.effects.unsent_messages(),
+    "breakers.resting": lambda uow: uow.breakers.resting(),
+    "holds.all": lambda uow: uow.holds.all(),
+    "holds.has_unapplied": lambda uow: uow.holds.has_unapplied(soon(hours=1)),
+    "sweeps.get": lambda uow: uow.sweeps.get(STORE),
+    "sweeps.all": lambda uow: uow.sweeps.all(),
+    "sweeps.customers": lambda uow: uow.sweeps.customers("", 9),
+    "drifts.get": lambda uow: uow.drifts.get(DRIFT.id),
+    "drifts.of_customer": lambda uow: uow.drifts.of_customer(STORE, CUSTOMER),
+    "drifts.suspects": lambda uow: uow.drifts.suspects(STORE, NOW, 9),
+    "drifts.open": lambda uow: uow.drifts.open(9),
     "audit.entries": lambda uow: uow.audit.entries(0, 9),
+    "tallies.refunds": lambda uow: uow.tallies.refunds(tuple(RefundState), 9),
+    "tallies.effects": lambda uow: uow.tallies.effects(tuple(EffectState), 9),
+    "tallies.not_applied": lambda uow: uow.tallies.not_applied(9),
+    "tallies.not_applied_between": lambda uow: uow.tallies.not_applied_between(
+        NOW, soon(hours=1), 9
+    ),
+    "tallies.deliveries": lambda uow: uow.tallies.deliveries((NOW, soon(hours=1)), 9),
+    "tallies.heard": lambda uow: uow.tallies.heard(9),
 }
 """Every read, asked for what the other tenant has. Each must find it at home."""
 
 
 @pytest.mark.parametrize("name", READS)
-def test_what_one_tenant_has_another_cannot_read(two: SqlStorage, name: str) -> None:
+def test_what_one_tenant_has_another_cannot_read(
+    two: SqlStorage, engine: Engine, name: str
+) -> None:
+    resting = {"account": STORE, "failures": 5, "opened_at_us": 1, "probe_at_us": 2}
+    with engine.begin() as db:
+        db.execute(insert(t.breakers).values(**resting))
     with two.begin(TENANT) as uow:
         uow.plans.decide(PLAN.id, "ana", NOW)
         stored = uow.effects.of_run(RUN.id)[0]
         for_a_person = replace(stored, state=EffectState.NEEDS_PERSON, changed_at=NOW)
         uow.effects.set_state(TAKE.key, EffectState.WAITING, for_a_person)
+        uow.deliveries.settle(a_delivery().id, DeliveryState.FAILED, wake_at=NOW)
         assert READS[name](uow)
         uow.commit()
 
@@ -150,8 +209,9 @@ def test_what_one_tenant_has_another_cannot_read(two: SqlStorage, name: str) -> 
 def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
     writes = {"add", "save", "append", "settle", "decide", "move", "write", "set_state", "use"}
     writes |= {"add_policy", "save_access_map", "add_run", "add_effects", "wake_run", "wake"}
-    writes |= {"describe_tenant"}
+    writes |= {"describe_tenant", "put", "lift", "begin"}
     told_of_their_own = {"settings.tenant", "effects.last_tag_change", "audit.verify"}
+    told_of_their_own |= {"tallies.closings"}
     with two.read(TENANT) as uow:
         reads = {
             f"{part}.{name}"
@@ -182,6 +242,9 @@ def test_neither_tenant_can_change_what_the_other_has(two: SqlStorage, engine: E
         done = replace(stored, state=EffectState.DONE, changed_at=NOW)
         assert not uow.effects.set_state(TAKE.key, EffectState.WAITING, done)
         assert not uow.sign_ins.use("hash", NOW)
+        assert not uow.holds.lift(RESTORED)
+        assert not uow.sweeps.wake(STORE, NOW)
+        assert not uow.sweeps.save(SWEEP, replace(SWEEP, reason="mallory"))
         uow.audit.write(NOW, "mallory", "refund.decided", "plan-1", {})
         uow.requests.save(replace(REQUEST, reason_text="Changed"))
         uow.facts.append(a_gift(a_tag()), "test", NOW)
@@ -225,8 +288,10 @@ POINTERS: dict[str, Callable[[SqlUnitOfWork], object]] = {
         replace(REFUND, payment=PaymentRef(InstallationId("store-2"), "pay-1")), "mallory", NOW
     ),
     "effect to run": lambda uow: uow.effects.add_effects(RUN, (TAKE,), NOW),
+    "sweep to installation": lambda uow: uow.sweeps.begin(SWEEP),
+    "drift to installation": lambda uow: uow.drifts.put(DRIFT),
     "move to refund": lambda uow: uow.refunds._add_move(
-        RefundMove(REFUND.id, "reserved", "withdrawn", NOW, "mallory")
+        REFUND, RefundMove(REFUND.id, "reserved", "withdrawn", NOW, "mallory")
     ),
 }
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TypeVar
 import pytest
 
 from plugin.storage import write_turns
+from plugin.storage.own_line import OwnLine
 from plugin.storage.write_turns import Turn, WriteTurns
 
 T = TypeVar("T")
@@ -79,8 +81,66 @@ def test_threads_that_share_one_line_wait_for_each_other_too(database: Path) -> 
     turns = WriteTurns(database)
     first = taken(turns.take(A_MOMENT))
     second = elsewhere(turns.wait)
-    wait_until(lambda: is_locked(database, "head"))
+    wait_until(lambda: len(turns._own[1]._waiting) == 1)
     assert not second.done()
+    first.leave()
+    taken(second.result(PATIENCE)).leave()
+    assert not is_locked(database, "turn")
+
+
+def test_threads_of_one_process_go_in_the_order_in_which_they_came(database: Path) -> None:
+    turns = WriteTurns(database)
+    first = taken(turns.take(A_MOMENT))
+    went: list[int] = []
+
+    def go(place: int) -> None:
+        turn = taken(turns.take(PATIENCE))
+        went.append(place)
+        turn.leave()
+
+    waiting = []
+    for place in range(5):
+        waiting.append(elsewhere(lambda place=place: go(place)))  # type: ignore[misc]  # the loop's own value
+        wait_until(lambda: len(turns._own[1]._waiting) == place + 1)  # noqa: B023 - asked at once
+    first.leave()
+    for one in waiting:
+        one.result(PATIENCE)
+    assert went == [0, 1, 2, 3, 4]
+
+
+def test_who_waits_too_long_in_the_own_line_goes_on_without_and_blocks_nobody(
+    database: Path,
+) -> None:
+    turns = WriteTurns(database)
+    first = taken(turns.take(A_MOMENT))
+    second = elsewhere(lambda: turns.take(A_MOMENT))
+    assert second.result(PATIENCE) is None
+    first.leave()
+    taken(turns.take(A_MOMENT)).leave()
+
+
+def test_a_place_given_at_the_last_moment_is_taken() -> None:
+    line = OwnLine()
+    assert line.enter(None)
+
+    class Late(deque[threading.Lock]):
+        """Whoever leaves is just quicker than whoever gives up."""
+
+        def __contains__(self, one: object) -> bool:
+            if super().__contains__(one):
+                self.remove(one)  # type: ignore[arg-type]  # a lock
+            return False
+
+    line._waiting = Late()
+    assert line.enter(0.0)
+
+
+def test_a_forked_process_has_a_line_of_its_own(database: Path) -> None:
+    turns = WriteTurns(database)
+    first = taken(turns.take(A_MOMENT))
+    turns._own = (turns._own[0] + 1, turns._own[1])  # as a child sees what its parent left it
+    second = elsewhere(lambda: turns.take(PATIENCE))
+    wait_until(lambda: is_locked(database, "head"))
     first.leave()
     taken(second.result(PATIENCE)).leave()
 
