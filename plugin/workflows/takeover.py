@@ -60,7 +60,7 @@ class Takeover:
     def _take(self, work: Unfinished) -> bool:
         if work.kind == "refund":
             # Its claim, committed before its call, made the next wake of the one it is named by.
-            claimed = work.wakes
+            claimed = work.wakes + 1
             now = self.clock.now()
             self.storage.wake_claimed(TenantId(work.tenant), RefundId(work.ref), claimed, now)
         self.engine.take_away(work.name)

@@ -217,6 +217,7 @@ def test_a_refund_that_we_heard_had_failed_is_known() -> None:
     failed = RefundFailed(customer_key(EMAIL), ORDER, "re-2", NOW)
 
     assert money(charge(seen("re-2", 700)), facts=[told("re-2", 700), failed]) == []
+    assert money(charge(), facts=[told("re-2", 700), failed]) == []
 
 
 def test_amounts_that_differ_are_told_with_both() -> None:

@@ -18,7 +18,18 @@ from plugin.ports.records import (
 )
 from plugin.services import sweep_account
 from plugin.services.sweep_account import SweepAccount, SweepSoon, Swept, begin_sweeping
-from tests.factories import BANK, STORE, a_delivery
+from tests.factories import (
+    BANK,
+    STORE,
+    a_course,
+    a_delivery,
+    a_line_ref,
+    a_purchase,
+    a_tag,
+    a_tag_removed,
+    ago,
+    an_order_ref,
+)
 from tests.fakes.crashes import Crash, Crashes, CrashingStorage
 from tests.fakes.telling import TellingStore
 from tests.services.scene import Scene
@@ -221,6 +232,37 @@ def test_a_store_that_tells_no_news_is_read_up_to_now_at_once(scene: Scene) -> N
 
     assert swept(scene, STORE).read == 0
     assert row(scene, STORE).read_until == scene.clock.now()
+
+
+def test_a_clock_that_was_set_back_moves_no_cursor_back(scene: Scene) -> None:
+    begin(scene, STORE)
+    swept(scene, STORE)
+    read_until = row(scene, STORE).read_until
+    scene.clock.advance(minutes=-30)
+
+    assert account(scene).now(scene.tenant.id, STORE) is not None
+    assert row(scene, STORE).read_until == read_until
+
+
+def test_a_difference_is_not_told_in_the_turn_that_takes_its_news_in(
+    scene: Scene, bank: TellingStore
+) -> None:
+    """The worker applies it only after that turn."""
+    elsewhere = a_course("c8", store=BANK)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        line = a_line_ref(order=an_order_ref("10600", BANK))
+        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
+        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
+        uow.commit()
+    assert swept(scene).looked.suspected == 1
+    scene.clock.advance(minutes=4)
+    bank.tell("evt-1", scene.clock.now() - timedelta(seconds=90))
+    account(scene).now(scene.tenant.id, BANK)
+    with scene.storage.read(scene.tenant.id) as uow:
+        assert uow.drifts.open(9) == []
+    scene.clock.advance(minutes=1)
+
+    assert swept(scene).looked.opened == 1
 
 
 # --- failures -------------------------------------------------------------------------------------
