@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from importlib import import_module
 from time import monotonic
 from typing import Final
@@ -42,6 +44,8 @@ def main() -> None:
     if words.report:
         print(report())
         return
+    # Also when it is told to end, nothing of it shall go on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     print(f"{machine()}\nseed {words.seed}")
     for name in words.parts or PARTS:
         _measure(name, words.seed, small=words.small)

@@ -1,6 +1,6 @@
 """The practice desk's panel in a house of the bench: tickets, and what an agent's frame asks.
 
-The real routes, forms and tokens over HTTP on a kept connection; only the sign-in by the desk is
+The real routes, forms and tokens over HTTP; only the sign-in by the desk is
 left out, by a token made with the house's own key.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import perf_counter
@@ -51,16 +52,14 @@ def connect_desk(house: House, customers: Sequence[int]) -> None:
 
 @dataclass(slots=True)
 class Frame:
-    """One agent's frame beside one ticket, on a connection of its own."""
+    """One agent's frame beside one ticket."""
 
     house: House
     port: int
     customer: int
-    _line: http.client.HTTPConnection = field(init=False)
     _token: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self._line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         now = SystemClock().now()
         session = PanelSession(
             self.house.tenant, DESK, AGENT, now - timedelta(seconds=1), TicketId(str(self.customer))
@@ -91,19 +90,19 @@ class Frame:
         seconds, _ = self._post("timeline", fields)
         return seconds
 
-    def close(self) -> None:
-        self._line.close()
-
     def _post(self, move: str, fields: dict[str, str]) -> tuple[float, str]:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        begun = perf_counter()
-        self._line.request("POST", f"/panel/practice/{DESK}/{move}", urlencode(fields), headers)
-        answer = self._line.getresponse()
-        page = answer.read().decode()
-        seconds = perf_counter() - begun
+        path = f"/panel/practice/{DESK}/{move}"
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as line:
+            line.connect()  # it is not ours how long that takes
+            begun = perf_counter()
+            line.request("POST", path, urlencode(fields), headers)
+            answer = line.getresponse()
+            page = answer.read().decode()
+            seconds = perf_counter() - begun
         if answer.status != 200:
             raise DidNotWork(f"the panel answered {answer.status} to {move}")
         return seconds, page

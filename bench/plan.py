@@ -34,8 +34,6 @@ def run(seed: int, *, small: bool) -> dict[str, Figure]:
         connect_desk(house, customers)
         web = stack.enter_context(house.web())
         frames = [Frame(house, web.port, customer) for customer in customers]
-        for frame in frames:
-            stack.callback(frame.close)
         opened = [frame.open() for frame in frames]
         before = web.cpu_seconds()
         waits = sorted(frame.plan() for _ in range(times) for frame in frames)
