@@ -203,6 +203,8 @@ def test_what_has_gone_back_or_cost_nothing_leaves_nothing() -> None:
     free = judge_line(line(paid=eur(0), kind=None), BOUGHT, SHOP, NOW)
     assert told(back) == told(over) == (NO, "2.1", 0, Because.ALREADY_REFUNDED)
     assert told(free) == (NO, None, 0, Because.NOTHING_PAID)
+    last_cent = judge_line(line(paid=eur(100), refunded=eur(99)), BOUGHT, SHOP, NOW)
+    assert told(last_cent) == (ELIGIBLE, "2.1", 1, Because.WITHIN_WINDOW)
 
 
 def test_an_earlier_refund_counts_against_what_is_due() -> None:

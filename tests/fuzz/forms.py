@@ -146,7 +146,7 @@ class Forms:
         if access is Access.ADMIN:
             admin = chance.choice(list(world.admins.values()))
             cookie = cookie_name(https=True)
-            match chance.randrange(6):
+            match chance.choice((0, 1, 2, 3, 4, 4, 4, 5)):
                 case 0:
                     headers.append(("Cookie", f"{cookie}={chance.choice(hostile.HEADER_VALUES)}"))
                 case 1:
@@ -160,7 +160,7 @@ class Forms:
                 case 4 if method == "POST":
                     headers.append(("Cookie", f"{cookie}={admin.session.token}"))
                     pairs = [pair for pair in pairs if pair[0] != "form_token"]
-                    given = chance.choice((chance.choice(TEXTS), "é" * 64, "0" * 64))
+                    given = chance.choice((chance.choice(TEXTS), "é" * 64, "١" * 64, "0" * 64))
                     pairs.append(("form_token", given))
                 case _:
                     pairs.append(("form_token", admin.form_token))
