@@ -233,7 +233,8 @@ def test_a_webhook_of_a_megabyte_comes_through_and_no_larger_one(proxy: Proxy) -
     # Nobody listens at that address, which only Makegood itself can say.
     path = f"/webhooks/practice/{'0' * 32}"
     assert proxy.ask("POST", path, b"x" * 1024 * 1024)[0] == 404
-    assert proxy.ask("POST", path, b"x" * (1024 * 1024 + 1))[0] == 413
+    # Refused before it is read whole: a proxy that still sends may find the connection closed.
+    assert proxy.ask("POST", path, b"x" * (1024 * 1024 + 1))[0] in {413, 502}
 
 
 def test_no_forwarded_header_changes_anything(proxy: Proxy) -> None:

@@ -108,9 +108,10 @@ def test_a_refund_call_under_way_ends_and_is_written(shop: Shop, command: str) -
     assert time.monotonic() - began < DRAINED_WITHIN
     assert shop.left == []
     assert shop.state_of(first) is RefundState.SUCCEEDED
-    assert shop.state_of(second) is RefundState.RESERVED
-    assert shop.calls() == 1
-    assert len(shop.world.stripe.books.moved()) == 1
+    # Whether the signal came before the second was taken up is chance: nothing is half done.
+    assert shop.state_of(second) in {RefundState.RESERVED, RefundState.SUCCEEDED}
+    done = [shop.state_of(each) for each in (first, second)].count(RefundState.SUCCEEDED)
+    assert shop.calls() == len(shop.world.stripe.books.moved()) == done
 
 
 def test_what_was_not_begun_is_done_by_the_next_one(shop: Shop) -> None:
@@ -133,9 +134,10 @@ def test_a_request_under_way_at_the_web_alone_is_answered(shop: Shop) -> None:
     process = shop.start("web")
     wait_for(lambda: answers("127.0.0.1", port))
     with socket.create_connection(("127.0.0.1", port), timeout=DRAINED_WITHIN) as client:
-        path = f"/webhooks/practice/{'0' * 32}"
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab".encode())
-        assert answers("127.0.0.1", port)  # by another thread: the first request is being read
+        head = f"POST /webhooks/practice/{'0' * 32} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+        client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert b" 100 " in client.recv(4096)  # a thread reads it: before, a stop may refuse it
+        client.sendall(b"ab")
         process.send_signal(signal.SIGTERM)
         wait_for(lambda: not answers("127.0.0.1", port))
         client.sendall(b"cd")

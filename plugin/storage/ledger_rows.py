@@ -82,7 +82,7 @@ class OrderRows(TenantRows):
         return self._once(customer, read)
 
     def by_number(self, number: str) -> Sequence[Order]:
-        return [load(Order, row.document) for row in self._run(_BY_NUMBER, number=number)]
+        return tuple(load(Order, row.document) for row in self._run(_BY_NUMBER, number=number))
 
 
 def _merged(known: Order, told: Order) -> Order:

@@ -40,6 +40,7 @@ def counting_in(data_dir: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
+        count_alone()
         shutil.rmtree(folder, ignore_errors=True)
 
 

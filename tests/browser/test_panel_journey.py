@@ -98,7 +98,7 @@ def tab_to(page: Page, target: str) -> None:
     for _ in range(80):
         page.keyboard.press("Tab")
         # While an answer is swapped in, the focus is nowhere for a moment.
-        page.wait_for_function("document.activeElement !== document.body")
+        expect(page.locator(":focus")).to_have_count(1)
         if page.locator(target).evaluate("it => it === document.activeElement"):
             return
         assert page.evaluate("document.activeElement.matches(':focus-visible')")

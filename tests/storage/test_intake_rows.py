@@ -118,8 +118,8 @@ def test_a_fact_is_kept_once_and_read_in_the_order_of_its_time(shop: SqlStorage)
         assert uow.facts.append(early, "delivery d2", NOW)
         assert not uow.facts.append(late, "delivery d3", soon(days=1))
 
-        assert uow.facts.of_customer(CUSTOMER) == [early, late]
-        assert uow.facts.of_customer(customer_key("other@mail.example")) == []
+        assert uow.facts.of_customer(CUSTOMER) == (early, late)
+        assert uow.facts.of_customer(customer_key("other@mail.example")) == ()
 
 
 # --- orders ---------------------------------------------------------------------------------------
@@ -133,9 +133,9 @@ def test_an_order_is_found_by_reference_customer_and_number(shop: SqlStorage) ->
 
         assert uow.orders.get(ORDER) == order
         assert uow.orders.get(an_order_ref("missing")) is None
-        assert uow.orders.of_customer(CUSTOMER) == [order]
-        assert uow.orders.by_number("2") == [other]
-        assert uow.orders.by_number("10412 ") == []
+        assert uow.orders.of_customer(CUSTOMER) == (order,)
+        assert uow.orders.by_number("2") == (other,)
+        assert uow.orders.by_number("10412 ") == ()
 
 
 def test_lines_told_one_by_one_become_one_order(shop: SqlStorage) -> None:
@@ -170,7 +170,7 @@ def test_an_order_follows_its_customer_to_another_address(shop: SqlStorage) -> N
         uow.orders.save(an_order(read_at=ago(days=1)))
         uow.orders.save(an_order(email="new@mail.example"))
 
-        assert uow.orders.of_customer(CUSTOMER) == []
+        assert uow.orders.of_customer(CUSTOMER) == ()
         assert len(uow.orders.of_customer(customer_key("new@mail.example"))) == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -65,14 +67,28 @@ def test_a_forked_process_leaves_its_parents_connection_alone(
     assert shop.take_in(a_delivery("one"))
     intake = shop._intake
     assert isinstance(intake, PlainIntake)
-    ((parent, inherited),) = intake._open
-    intake._open = [(parent + 1, inherited)]  # as a child sees what its parent left it
-    intake._mine.kept = (parent + 1, inherited)
+    ((parent, inherited),) = intake._free
+    intake._free[0] = (parent + 1, inherited)  # as a child sees what its parent left it
     assert shop.take_in(a_delivery("two"))
-    ((_, _), (process, own)) = intake._open
+    ((process, own),) = intake._free
     assert process == parent
     assert own is not inherited
     shop._engine.dispose()
     assert inherited.is_valid
     assert not own.is_valid
     inherited.invalidate()
+
+
+def test_threads_that_come_and_go_leave_no_connections_behind(
+    shop: SqlStorage, database_kind: str
+) -> None:
+    """Only on PostgreSQL, which has few: a server may have a new thread for each request."""
+    if database_kind == "sqlite":
+        return
+    for number in range(5):
+        thread = threading.Thread(target=shop.take_in, args=[a_delivery(str(number))])
+        thread.start()
+        thread.join()
+    intake = shop._intake
+    assert isinstance(intake, PlainIntake)
+    assert len(intake._free) == 1

@@ -49,7 +49,7 @@ def test_what_is_committed_is_there_for_everyone(storage: SqlStorage, tenant: Te
 
     with storage.read(tenant.id) as uow:
         assert uow.tenant_id == tenant.id
-        assert uow.facts.of_customer(CUSTOMER) == [a_gift(a_tag())]
+        assert uow.facts.of_customer(CUSTOMER) == (a_gift(a_tag()),)
 
 
 def test_what_is_not_committed_never_happened(storage: SqlStorage, tenant: Tenant) -> None:
@@ -59,7 +59,7 @@ def test_what_is_not_committed_never_happened(storage: SqlStorage, tenant: Tenan
         assert len(uow.facts.of_customer(CUSTOMER)) == 1
 
     with storage.read(tenant.id) as uow:
-        assert uow.facts.of_customer(CUSTOMER) == []
+        assert uow.facts.of_customer(CUSTOMER) == ()
         assert uow.audit.verify() == (0, None)
 
 
@@ -73,7 +73,7 @@ def test_an_error_undoes_everything_of_its_transaction(storage: SqlStorage, tena
         break_off()
 
     with storage.read(tenant.id) as uow:
-        assert uow.facts.of_customer(CUSTOMER) == []
+        assert uow.facts.of_customer(CUSTOMER) == ()
 
 
 def test_a_reader_cannot_write(storage: SqlStorage, tenant: Tenant) -> None:
@@ -86,11 +86,11 @@ def test_a_reader_cannot_write(storage: SqlStorage, tenant: Tenant) -> None:
 
 def test_a_reader_sees_one_moment_throughout(storage: SqlStorage, tenant: Tenant) -> None:
     with storage.read(tenant.id) as reading:
-        assert reading.facts.of_customer(CUSTOMER) == []
+        assert reading.facts.of_customer(CUSTOMER) == ()
         with storage.begin(tenant.id) as uow:
             uow.facts.append(a_gift(a_tag()), "test", NOW)
             uow.commit()
-        assert reading.facts.of_customer(CUSTOMER) == []
+        assert reading.facts.of_customer(CUSTOMER) == ()
 
 
 def test_there_is_no_transaction_without_a_tenant(storage: SqlStorage, tenant: Tenant) -> None:

@@ -82,6 +82,7 @@ def test_a_folder_is_made_anew_for_each_start_and_goes_with_it(
         assert folder.stat().st_mode & 0o777 == 0o700
         (folder / "counter_1.db").write_bytes(b"")
     assert not folder.exists()
+    assert VARIABLE not in os.environ
     folder.mkdir()
     (folder / "counter_1.db").write_bytes(b"left by one that was killed")
     with counting_in(tmp_path / "data"):
