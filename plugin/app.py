@@ -15,6 +15,7 @@ from plugin.mail import SmtpMailer
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.fenced_budget import FencedBudget
+from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.registry import Registry
 from plugin.ports.watching import Watch, unwatched
 from plugin.services.carry_out import CarryOut
@@ -87,6 +88,7 @@ def put_together(settings: Settings, clock: Clock | None = None, role: str = "")
         settings.allow_private_hosts,
         SqlBreakers(house.engine).breaker_for,
         watch,
+        KeptConnections(),
     )
     scrape = None if watching is None else _begin_watching(watching, house, clock)
     return Parts(settings, house, registry, platforms, clock, SystemMint(), watching, scrape)

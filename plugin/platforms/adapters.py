@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from plugin.domain.refunds import GatewayRules
 from plugin.platforms.breaker import Breaker
 from plugin.platforms.http_client import AllowedHosts, HttpClient
+from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.manifest import (
     Idempotency,
     Outgoing,
@@ -62,6 +63,7 @@ class Adapters:
     allow_private: frozenset[str] = field(default_factory=frozenset)
     breaker_for: BreakerFor | None = None
     watch: Watch = unwatched
+    kept: KeptConnections | None = None
 
     def able(self, connection: Connection, port: type[P]) -> P | None:
         """The connection's adapter as `port`, or None where the manifest does not declare it."""
@@ -126,6 +128,7 @@ class Adapters:
             breaker=self.breaker_for and self.breaker_for(connection.installation),
             timeouts=manifest.outgoing.timeouts,
             allow_private=self.allow_private,
+            kept=self.kept,
             platform=connection.platform,
             watch=self.watch,
         )

@@ -1,26 +1,35 @@
 """Connections that check the address they connect to, and that end when the time is over.
 
-One connection per call: a kept-alive one may be dead already, and would turn a write that never
-left into one whose outcome is unknown. Knows nothing of methods, statuses or errors of ours.
+A line takes a connection that rests only where it may: it may be dead already, and would turn a
+write that never left into one whose outcome is unknown. Knows nothing of methods, statuses or
+errors of ours.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import create_connection
+from urllib3.util.ssl_ import create_urllib3_context
 
 from plugin.platforms.addresses import AddressRefused, Resolver, public_addresses
+from plugin.platforms.clockwork import Alarm, clockwork
+from plugin.platforms.kept_connections import KeptConnections, Way
 from plugin.platforms.url_templates import place_of
 
 # At DEBUG this logger writes whole addresses, and queries carry keys and customers.
@@ -35,12 +44,12 @@ class CutOff:
     """
 
     def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self._passed = False
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
+        self._alarm: Alarm | None = None
 
     @property
     def passed(self) -> bool:
@@ -54,7 +63,7 @@ class CutOff:
     def watch(self, connection: socket.socket) -> None:
         """Cut `connection` when the time is over, in place of the one watched before."""
         # A second handle on the same connection: TLS takes the first one away.
-        handle = connection.dup()
+        handle = socket.socket(fileno=os.dup(connection.fileno()))
         with self._lock:
             self._close_handle()
             self._handle = handle
@@ -62,7 +71,7 @@ class CutOff:
                 self._shut()
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        self._alarm = clockwork.ring_in(self._seconds, self._cut)
         return self
 
     def __exit__(
@@ -71,7 +80,8 @@ class CutOff:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.call_off()
         with self._lock:
             self._close_handle()
 
@@ -98,18 +108,32 @@ class Line:
     """One call's way to one place, and whether a byte of the request may have left on it.
 
     `place` is the `host:port` that was agreed on; `is_private` lifts the address check for it.
+    `ca_file`: certificates to trust in place of the public ones. With `kept`, the connection rests
+    there afterwards; with `may_reuse` it may be one that rested there.
     """
 
     def __init__(
-        self, *, place: str, is_private: bool, resolver: Resolver, cut_off: CutOff
+        self,
+        *,
+        place: str,
+        is_private: bool,
+        resolver: Resolver,
+        cut_off: CutOff,
+        ca_file: str = "",
+        kept: KeptConnections | None = None,
+        may_reuse: bool = False,
     ) -> None:
+        self.ca_file = ca_file
         self._place = place
         self._is_private = is_private
         self._resolver = resolver
         self._cut_off = cut_off
+        self._kept = kept
+        self._may_reuse = may_reuse
         self._dialled = False
         self._sent = False
         self.address_refused = False
+        self.was_reused = False
 
     @property
     def surely_unsent(self) -> bool:
@@ -119,6 +143,30 @@ class Line:
     def note_sending(self) -> None:
         """From here on the request may have arrived, whatever happens."""
         self._sent = True
+
+    def take_kept(self, pool: HTTPConnectionPool) -> _CheckedHTTPConnection | None:
+        """A connection that rested, where there is one and it may be used; once for each line."""
+        if self._kept is None or not self._may_reuse:
+            return None
+        self._may_reuse = False
+        connection = self._kept.take(self._way(pool))
+        if not isinstance(connection, _CheckedHTTPConnection) or connection.sock is None:
+            return None
+        self.was_reused = True
+        self._cut_off.watch(connection.sock)
+        connection.line = self
+        return connection
+
+    def put_back(self, pool: HTTPConnectionPool, connection: HTTPConnection) -> None:
+        """Let a connection rest that has answered in full, where the place keeps it open."""
+        if self._kept is None or self._cut_off.passed:
+            connection.close()
+        elif connection.sock is not None:
+            self._kept.keep(self._way(pool), connection)
+
+    def _way(self, pool: HTTPConnectionPool) -> Way:
+        place = place_of(pool.host.strip("[]"), pool.port or 0)
+        return pool.scheme or "", place, self._is_private, self.ca_file
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """Return a connection to a checked address. Raises AddressRefused or OSError."""
@@ -154,13 +202,13 @@ class _CheckedHTTPConnection(HTTPConnection):
 
     def __init__(self, *args: Any, line: Line, **options: Any) -> None:  # noqa: ANN401 - urllib3's
         super().__init__(*args, **options)
-        self._line = line
+        self.line = line
 
     def _new_conn(self) -> socket.socket:
         try:
-            return self._line.connect(self._dns_host, self.port, float(self.timeout or 0))
+            return self.line.connect(self._dns_host, self.port, float(self.timeout or 0))
         except AddressRefused:
-            self._line.address_refused = True
+            self.line.address_refused = True
             raise NewConnectionError(self, "this address is not allowed") from None
         except TimeoutError:
             raise ConnectTimeoutError(self, "no connection in time") from None
@@ -172,12 +220,40 @@ class _CheckedHTTPConnection(HTTPConnection):
         # means that nothing was sent.
         if self.sock is None:
             self.connect()
-        self._line.note_sending()
+        self.line.note_sending()
         super().send(data)
 
 
 class _CheckedHTTPSConnection(_CheckedHTTPConnection, HTTPSConnection):
     """The same under TLS; the certificate is checked for the name, not for the address."""
+
+
+class _Pool(HTTPConnectionPool):
+    """The connections of one line: at most one, new or rested."""
+
+    ConnectionCls = _CheckedHTTPConnection
+    line: Line
+
+    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 - urllib3's
+        return self.line.take_kept(self) or self._new_conn()
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as above
+        if conn is not None:
+            self.line.put_back(self, conn)
+
+
+class _SecurePool(_Pool, HTTPSConnectionPool):
+    """The same under TLS."""
+
+    ConnectionCls = _CheckedHTTPSConnection
+
+
+@cache
+def _trust(ca_file: str) -> ssl.SSLContext:
+    """What certificates are judged by. Made once: reading the public ones takes 20 ms of CPU."""
+    context = create_urllib3_context()
+    context.load_verify_locations(ca_file or DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 class CheckedAdapter(HTTPAdapter):
@@ -186,6 +262,11 @@ class CheckedAdapter(HTTPAdapter):
     def __init__(self, line: Line) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
         self._line = line
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - requests'
+        super().init_poolmanager(*args, **options)
+        manager: Any = self.poolmanager
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def get_connection_with_tls_context(
         self,
@@ -196,7 +277,12 @@ class CheckedAdapter(HTTPAdapter):
     ) -> Any:  # noqa: ANN401 - the stubs of requests name another class than urllib3
         """Return a pool that makes checked connections, whatever proxies the environment names."""
         pool: Any = super().get_connection_with_tls_context(request, verify, None, cert)
-        secure = pool.scheme == "https"
-        pool.ConnectionCls = _CheckedHTTPSConnection if secure else _CheckedHTTPConnection
-        pool.conn_kw["line"] = self._line
+        pool.line = pool.conn_kw["line"] = self._line
+        if pool.scheme == "https":
+            pool.conn_kw["ssl_context"] = _trust(self._line.ca_file)
         return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401
+        """Certificates are always judged, by what the line trusts: never by an environment's."""
+        del url, verify, cert
+        conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, None

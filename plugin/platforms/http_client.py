@@ -30,6 +30,7 @@ from plugin.platforms.addresses import Resolver, resolve
 from plugin.platforms.breaker import Admission, Breaker, Outcome, Rest
 from plugin.platforms.checked_connection import CheckedAdapter, CutOff, Line
 from plugin.platforms.http_headers import fits_header, is_header_name
+from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.manifest import Timeouts
 from plugin.platforms.retry_after import seconds_to_wait
 from plugin.platforms.strict_json import JsonValue, Unreadable, read_json
@@ -144,6 +145,7 @@ class HttpClient:
 
     `allow_private`: the `host:port` of development peers, which may be http and may lie inside.
     `ca_file`: certificates to trust in place of the public ones, for a peer with its own authority.
+    `kept`: where connections rest between calls; without it each call has one of its own.
     `watch` is told of every call under the name `platform`.
     """
 
@@ -158,6 +160,7 @@ class HttpClient:
         allow_private: frozenset[str] = frozenset(),
         resolver: Resolver = resolve,
         ca_file: Path | None = None,
+        kept: KeptConnections | None = None,
         user_agent: str = "Makegood",
         platform: str = "none",
         watch: Watch = unwatched,
@@ -169,7 +172,8 @@ class HttpClient:
         self._timeouts = timeouts or Timeouts()
         self._allow_private = allow_private
         self._resolver = resolver
-        self._verify: bool | str = True if ca_file is None else str(ca_file)
+        self._ca_file = "" if ca_file is None else str(ca_file)
+        self._kept = kept
         self._user_agent = user_agent
         self._platform = platform
         self._watch = watch
@@ -198,6 +202,9 @@ class HttpClient:
                     is_private=is_private,
                     resolver=self._resolver,
                     cut_off=cut_off,
+                    ca_file=self._ca_file,
+                    kept=self._kept,
+                    may_reuse=call.is_read,
                 )
                 try:
                     return self._try(call, prepared, line, cut_off)
@@ -220,6 +227,9 @@ class HttpClient:
             raise RetryLater("budget_spent", call.label, after_seconds=math.ceil(wait))
         started = time.monotonic()
         outcome = self._exchange(prepared, line, cut_off)
+        if isinstance(outcome, _Broken) and line.was_reused and not cut_off.passed:
+            # The place may have closed it while it rested. Only reads come here.
+            outcome = self._exchange(prepared, line, cut_off)
         seconds = time.monotonic() - started
         is_silent = not line.address_refused and _is_silent(call, outcome)
         self._tell(admission, Outcome.FAILED if is_silent else Outcome.ANSWERED)
@@ -254,7 +264,6 @@ class HttpClient:
                 prepared,
                 stream=True,
                 timeout=(self._timeouts.connect, self._timeouts.read),
-                verify=self._verify,
             )
             try:
                 body = _body_of(response)
@@ -295,9 +304,10 @@ class HttpClient:
             "Accept": "application/json",
             # Nothing that grows when it is unpacked.
             "Accept-Encoding": "identity",
-            "Connection": "close",
             "User-Agent": self._user_agent,
         }
+        if self._kept is None:
+            headers["Connection"] = "close"
         data: bytes | Sequence[tuple[str, str]] | None = call.body
         if call.json is not None:
             headers["Content-Type"] = "application/json"

@@ -25,6 +25,7 @@ from plugin.domain.policy import Clause, PolicyVersion, ProRata, Selector
 from plugin.first_start import home_tenant, open_house, prepare_house
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
+from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.registry import Registry
 from plugin.platforms.token_bucket import Budget, Rate
 from plugin.ports import Connection, Kind, RegistersWebhooks
@@ -118,7 +119,8 @@ class Scene:
         settings, clock = self.settings(), self.clock()
         house = open_house(settings)
         budgets = _budgets_of(house.engine, clock) if limited else _unlimited
-        adapters = Adapters(registry, clock, budgets, settings.allow_private_hosts)
+        private, kept = settings.allow_private_hosts, KeptConnections()
+        adapters = Adapters(registry, clock, budgets, private, kept=kept)
         return Parts(settings, house, registry, adapters, clock, SystemMint())
 
 

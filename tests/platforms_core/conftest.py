@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.platforms_core.certificates import make_certificate
 from tests.platforms_core.http_peers import Peer
 
 
@@ -15,6 +18,17 @@ def peer() -> Iterator[Peer]:
     """A loopback peer whose answer each test sets."""
     peer = Peer()
     yield peer
+    peer.close()
+
+
+@pytest.fixture
+def secure_peer(tmp_path: Path) -> Iterator[tuple[Peer, Path]]:
+    """A peer under TLS that is called shop.example, and the file of whom to trust."""
+    public, private = make_certificate(tmp_path, "shop.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    peer = Peer(context)
+    yield peer, public
     peer.close()
 
 

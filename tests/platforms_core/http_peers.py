@@ -16,6 +16,7 @@ from plugin.domain.errors import MakegoodError
 from plugin.platforms.addresses import resolve
 from plugin.platforms.breaker import Breaker
 from plugin.platforms.http_client import AllowedHosts, Call, HttpClient, ReadRetry
+from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.manifest import Timeouts
 from plugin.platforms.token_bucket import Budget
 
@@ -33,12 +34,17 @@ class Peer:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.connections = 0
         self.respond: Callable[[BaseHTTPRequestHandler], None] = answering(200, b"{}")
         self.released = threading.Event()
         peer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                peer.connections += 1
+                super().setup()
 
             def handle_one_request(self) -> None:
                 try:
@@ -119,6 +125,7 @@ def client_for(
     budget: Budget | None = None,
     breaker: Breaker | None = None,
     ca_file: Path | None = None,
+    kept: KeptConnections | None = None,
 ) -> HttpClient:
     return HttpClient(
         allowed=AllowedHosts(frozenset(places)),
@@ -129,7 +136,12 @@ def client_for(
         allow_private=frozenset(places) if private else frozenset(),
         resolver=resolver,
         ca_file=ca_file,
+        kept=kept,
     )
+
+
+def at_loopback(_host: str, _port: int) -> Sequence[str]:
+    return ["127.0.0.1"]
 
 
 def get(url: str, **options: object) -> Call:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import ssl
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,10 +13,6 @@ from pathlib import Path
 import pytest
 import requests
 import responses
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from plugin.domain.errors import MakegoodError, OutcomeUnknown, Refused, RetryLater
 from plugin.platforms.addresses import resolve
@@ -28,6 +22,7 @@ from tests.platforms_core.http_peers import (
     SHORT_OF_TIME,
     Peer,
     answering,
+    at_loopback,
     client_for,
     dripping,
     failure,
@@ -167,54 +162,12 @@ def test_no_log_line_and_no_error_holds_query_header_or_body(
 # --- TLS ----------------------------------------------------------------------------------------
 
 
-def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "certificate.pem", folder / "key.pem"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return public, private
-
-
-@pytest.fixture
-def secure_peer(tmp_path: Path) -> Iterator[tuple[Peer, Path]]:
-    public, private = _certificate(tmp_path, "shop.example")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    peer = Peer(context)
-    yield peer, public
-    peer.close()
-
-
-def _at_loopback(_host: str, _port: int) -> Sequence[str]:
-    return ["127.0.0.1"]
-
-
 def test_the_certificate_is_checked_for_the_name_while_the_address_was_checked_before(
     secure_peer: tuple[Peer, Path],
 ) -> None:
     peer, authority = secure_peer
     place = f"shop.example:{peer.port}"
-    client = client_for(place, resolver=_at_loopback, ca_file=authority)
+    client = client_for(place, resolver=at_loopback, ca_file=authority)
 
     assert client.send(post(f"https://{place}/refunds", json={})).is_ok
     assert peer.requests[0][1] == "/refunds"
@@ -226,7 +179,7 @@ def test_a_wrong_certificate_sends_nothing(
 ) -> None:
     peer, authority = secure_peer
     place = f"{'other' if trusted else 'shop'}.example:{peer.port}"
-    client = client_for(place, resolver=_at_loopback, ca_file=authority if trusted else None)
+    client = client_for(place, resolver=at_loopback, ca_file=authority if trusted else None)
 
     error = failure(client, post(f"https://{place}/", json={}))
 
@@ -239,7 +192,7 @@ def test_a_dripping_peer_is_cut_off_under_tls_too(secure_peer: tuple[Peer, Path]
     peer, authority = secure_peer
     peer.respond = dripping(peer, b"HTTP/1.1 200 OK\r\n\r\n")
     place = f"shop.example:{peer.port}"
-    client = client_for(place, resolver=_at_loopback, ca_file=authority, timeouts=SHORT_OF_TIME)
+    client = client_for(place, resolver=at_loopback, ca_file=authority, timeouts=SHORT_OF_TIME)
 
     assert failure(client, post(f"https://{place}/")).code == "time_over"
 
