@@ -45,16 +45,20 @@ NEEDS_PERSON: Final = 3
 """The exit code of a process that cannot go on before somebody acts."""
 
 
-def end_with_parent(parent: int | None = None) -> None:
+def end_with_parent(
+    parent: int | None = None, each_look: Callable[[], None] = lambda: None
+) -> None:
     """End this process, by force, soon after `parent` is gone. Returns at once.
 
-    Give the parent's id where it is known: it may be gone before this is called.
+    Give the parent's id where it is known: it may be gone before this is called. `each_look` is
+    called ten times a second until then.
     """
     watched = os.getppid() if parent is None else parent
     never = threading.Event()
 
     def watch() -> None:
         while os.getppid() == watched:
+            each_look()
             never.wait(LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -219,8 +223,9 @@ def answers(host: str, port: int) -> bool:
 # --- the web --------------------------------------------------------------------------------------
 
 
-_told_to_end = mmap.mmap(-1, 1)
-"""One byte that the server's processes share, where the system forks them: 1 once it was told."""
+_told_to_end = mmap.mmap(-1, 2)
+"""Two bytes that the server's processes share, where the system forks them: 1 once it was told, and
+1 once its notice is over and they shall leave."""
 
 
 def is_draining() -> bool:
@@ -264,14 +269,35 @@ def serve_web(host: str, port: int, workers: int, threads: int, notice_seconds: 
 
 
 def _after_notice(leave: Callable[..., None], seconds: int) -> Callable[..., None]:
+    def leave_now() -> None:
+        _told_to_end[1] = 1
+        leave()
+
     def told(*_: object) -> None:
         _told_to_end[0] = 1
         if seconds:
-            threading.Timer(seconds, leave).start()
+            threading.Timer(seconds, leave_now).start()
         else:
-            leave()
+            leave_now()
 
     return told
+
+
+def _hear_of_the_end() -> Callable[[], None]:
+    """A look that passes on to the main thread, once, that it shall leave.
+
+    The server tells its processes by a signal, which the system may give to any of their threads.
+    Only the main one acts on it, and where it waits for a lock it never learns that another got it.
+    """
+    is_told = False
+
+    def look() -> None:
+        nonlocal is_told
+        if _told_to_end[1] and not is_told:
+            is_told = True
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    return look
 
 
 def web_worker() -> Flask:
@@ -279,6 +305,6 @@ def web_worker() -> Flask:
     from plugin.app import create_app
 
     server = multiprocessing.parent_process()
-    end_with_parent(None if server is None else server.pid)
+    end_with_parent(None if server is None else server.pid, _hear_of_the_end())
     log_to_stderr()
     return create_app(is_draining=is_draining)

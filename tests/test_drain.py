@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -38,6 +38,7 @@ class Shop:
     parts: Parts
     room: Room
     folder: Path
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def decided(self) -> RefundId:
         """A refund that is due at once."""
@@ -64,7 +65,7 @@ class Shop:
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """`makegood <words>` on this house."""
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "plugin.cli", *words],
                 cwd=ROOT,
                 env=self.environment,
@@ -72,6 +73,8 @@ class Shop:
                 stderr=log,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
 
     @property
     def left(self) -> list[psutil.Process]:
@@ -91,6 +94,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield made
         for process in made.left:
             process.kill()
+        for begun in made.started:
+            begun.wait(DRAINED_WITHIN)
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])

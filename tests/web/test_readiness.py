@@ -172,7 +172,7 @@ def test_without_notice_the_door_closes_at_once() -> None:
     serve._after_notice(lambda: left.append("left"), 0)(signal.SIGTERM, None)
     assert left == ["left"]
     assert serve.is_draining()
-    serve._told_to_end[0] = 0
+    serve._told_to_end[:] = bytes(2)
 
 
 def asked(served: Served, path: str) -> tuple[int, str]:
