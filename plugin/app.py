@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plugin.chance import SystemClock, SystemMint, Threads
 from plugin.first_start import House, open_house
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from plugin.ports import Clock, Mailer, Mint
     from plugin.watch.watching import Scrape, Watching
     from plugin.workflows.engine import Task
+
+BREAKER_LOOK_SECONDS: Final = 0.2
+"""How long an account that answers is called without another look at what others found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def put_together(settings: Settings, clock: Clock | None = None, role: str = "")
         clock,
         SqlBudgets(house.engine).budget_for,
         settings.allow_private_hosts,
-        SqlBreakers(house.engine).breaker_for,
+        SqlBreakers(house.engine, look_lasts=BREAKER_LOOK_SECONDS).breaker_for,
         watch,
         KeptConnections(),
     )

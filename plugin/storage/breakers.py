@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TypeVar
 
 from sqlalchemy import Connection as Db
@@ -46,15 +47,40 @@ _LOCKED = _LOOK.with_for_update()
 
 
 class SqlBreakers:
-    """All accounts' breakers. `now_us` is the database's clock unless a test gives another."""
+    """All accounts' breakers. `now_us` is the database's clock unless a test gives another.
 
-    def __init__(self, engine: Engine, now_us: NowUs = database_now_us) -> None:
+    For `look_lasts` seconds after an account was seen to answer, this process does not look again:
+    for so long it may call one that another process found to be silent.
+    """
+
+    def __init__(
+        self, engine: Engine, now_us: NowUs = database_now_us, look_lasts: float = 0
+    ) -> None:
         self._engine = engine
         self._now_us = now_us
+        self._well = _Well(look_lasts)
 
     def breaker_for(self, account: str) -> Breaker:
         """The breaker of `account`. Everyone who names the same account shares it."""
-        return _SqlBreaker(self._engine, self._now_us, account)
+        return _SqlBreaker(self._engine, self._now_us, self._well, account)
+
+
+class _Well:
+    """The accounts that had no failure when they were looked at a moment ago, by this process."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: dict[str, float] = {}
+
+    def knows(self, account: str) -> bool:
+        return monotonic() < self._until.get(account, 0)
+
+    def note(self, account: str) -> None:
+        if self._seconds:
+            self._until[account] = monotonic() + self._seconds
+
+    def forget(self, account: str) -> None:
+        self._until.pop(account, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +89,12 @@ class _SqlBreaker:
 
     engine: Engine
     now_us: NowUs
+    well: _Well
     account: str
 
     def ask(self) -> Admission | Rest:
+        if self.well.knows(self.account):
+            return Admission()
         try:
             return self._ask()
         except SQLAlchemyError as error:
@@ -75,6 +104,7 @@ class _SqlBreaker:
         is_usual = admission == Admission() and outcome is not Outcome.FAILED
         if is_usual:
             return
+        self.well.forget(self.account)
         try:
             self._change(lambda state, now_us: (tell(state, admission, outcome, now_us), None))
         except SQLAlchemyError as error:
@@ -83,6 +113,8 @@ class _SqlBreaker:
     def _ask(self) -> Admission | Rest:
         with connect_to_read(self.engine, alone=True) as db:
             state = _read(db, self.account)
+            if state == BreakerState():
+                self.well.note(self.account)
             if state.opened_at_us is None:
                 return Admission(state.failures)
             after, answer = ask(state, self.now_us(db))

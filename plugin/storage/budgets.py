@@ -1,7 +1,8 @@
 """How many calls a platform account has left, kept where all processes see it.
 
 One row per account, changed by one short transaction per call, by the database's own clock, so that
-several machines share one limit. Never waits for a token: it says how long to wait.
+several machines share one limit. Never waits for a token: it says how long to wait. What was taken
+in the moment before a power cut may be there again after it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sqlalchemy import Connection as Db
 from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.platforms.token_bucket import Bucket, Budget, Rate, take
-from plugin.storage.database import ALONE
+from plugin.storage.database import ALONE, open_for_counts
 from plugin.storage.tables import buckets
 
 NowUs = Callable[[Db], int]
@@ -44,7 +45,7 @@ class SqlBudgets:
     """The budgets of all accounts. `now_us` is the database's clock unless a test gives another."""
 
     def __init__(self, engine: Engine, now_us: NowUs = database_now_us) -> None:
-        self._engine = engine
+        self._engine = open_for_counts(engine)
         self._now_us = now_us
 
     def budget_for(self, account: str, rate: Rate) -> Budget:

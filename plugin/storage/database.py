@@ -1,18 +1,20 @@
 """Opening the database safely: which SQLite, which settings, one write lock that writers queue for.
 
 Never runs on a SQLite that can lose committed data: WAL mode has a reset bug before 3.51.3 (and the
-3.50.7 and 3.44.6 lines), see https://sqlite.org/wal.html. Never lowers `synchronous`.
+3.50.7 and 3.44.6 lines), see https://sqlite.org/wal.html. Lowers `synchronous` for counts only,
+which a power cut may take.
 """
 
 from __future__ import annotations
 
 import importlib
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -70,42 +72,65 @@ def open_database(url: str) -> Engine:
     not safe; the first connection does, where the settings that keep data cannot be had.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        if parsed.query:
-            raise NeedsHuman(
-                "unsafe_database",
-                "MAKEGOOD_DATABASE_URL must name a file and no options: they can switch off what "
-                "keeps the data",
-            )
-        module = choose_sqlite()
-        turns = WriteTurns(Path(parsed.database or ""))
-        engine = create_engine(
-            url,
-            module=module,
-            connect_args={"timeout": BUSY_MS / 1000, "factory": queued(module, turns)},
-            # The text of a database error must not carry bodies and addresses into a log.
-            hide_parameters=True,
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    if parsed.query:
+        raise NeedsHuman(
+            "unsafe_database",
+            "MAKEGOOD_DATABASE_URL must name a file and no options: they can switch off what "
+            "keeps the data",
         )
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    engine = _sqlite_engine(parsed)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def open_for_counts(engine: Engine) -> Engine:
+    """An engine on the same database for counts that a power cut may take. Ends with `engine`.
+
+    On SQLite its commits sync nothing: the next one of `engine` does, whose data is in order all
+    the same. It writes nothing from the log into the file, since that must be synced.
+    https://sqlite.org/pragma.html#pragma_synchronous
+    """
+    if engine.dialect.name != "sqlite":
         return engine
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    counts = _sqlite_engine(engine.url)
+    event.listen(counts, "connect", _prepare_for_counts)
+    event.listen(engine, "engine_disposed", lambda _: counts.dispose())
+    return counts
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    module = choose_sqlite()
+    turns = WriteTurns(Path(url.database or ""))
+    engine = create_engine(
+        url,
+        module=module,
+        connect_args={"timeout": BUSY_MS / 1000, "factory": queued(module, turns)},
+        # The text of a database error must not carry bodies and addresses into a log.
+        hide_parameters=True,
+    )
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     del record
+    _set(connection, {**WANTED, "foreign_keys": "ON", "wal_autocheckpoint": str(WAL_PAGES)})
+    _refuse_unsafe(connection)
+
+
+def _prepare_for_counts(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    del record
+    _set(connection, {**WANTED, "synchronous": "NORMAL", "wal_autocheckpoint": "0"})
+
+
+def _set(connection: DBAPIConnection, settings: Mapping[str, str]) -> None:
     connection.isolation_level = None  # sqlite3's own: we say BEGIN ourselves
     cursor = connection.cursor()
-    settings = {
-        "busy_timeout": str(BUSY_MS),
-        **WANTED,
-        "foreign_keys": "ON",
-        "wal_autocheckpoint": str(WAL_PAGES),
-    }
-    for name, value in settings.items():
+    for name, value in {"busy_timeout": str(BUSY_MS), **settings}.items():
         cursor.execute(f"PRAGMA {name}={value}")
     cursor.close()
-    _refuse_unsafe(connection)
 
 
 def _refuse_unsafe(connection: DBAPIConnection) -> None:

@@ -238,3 +238,32 @@ def test_resting_accounts_are_told_to_their_own_tenant_only(
         ]
     with shop.read(TenantId("tenant-2")) as uow:
         assert uow.breakers.resting() == []
+
+
+def test_an_account_that_answers_is_not_looked_up_for_each_call(
+    engine: Engine, now: SetClock
+) -> None:
+    breaker = SqlBreakers(engine, now, look_lasts=3600).breaker_for(STORE)
+    looks: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: looks.append(told[2]))
+    for _ in range(3):
+        admission = breaker.ask()
+        assert admission == Admission()
+        breaker.tell(admission, Outcome.ANSWERED)
+    assert sum("mg_breakers" in look for look in looks) == 1
+
+
+def test_what_this_process_found_silent_is_looked_up_at_once(engine: Engine, now: SetClock) -> None:
+    breaker = SqlBreakers(engine, now, look_lasts=3600).breaker_for(STORE)
+    assert breaker.ask() == Admission()
+    fail(breaker, FAILURES_TO_OPEN)
+    assert isinstance(breaker.ask(), Rest)
+
+
+def test_what_another_process_found_silent_is_heard_when_the_look_is_over(
+    engine: Engine, now: SetClock
+) -> None:
+    breaker = SqlBreakers(engine, now, look_lasts=1e-9).breaker_for(STORE)
+    assert breaker.ask() == Admission()
+    fail(SqlBreakers(engine, now).breaker_for(STORE), FAILURES_TO_OPEN)
+    assert isinstance(breaker.ask(), Rest)

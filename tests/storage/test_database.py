@@ -19,6 +19,7 @@ from plugin.storage.database import (
     connect_to_read,
     is_free_of_wal_bug,
     open_database,
+    open_for_counts,
     sqlite_facts,
 )
 
@@ -111,6 +112,18 @@ def test_every_connection_has_the_safe_settings(sqlite_engine: Engine) -> None:
             for name, value in wanted.items():
                 assert connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() == value
     sqlite_engine.dispose()
+
+
+def test_only_counts_may_be_lost_in_a_power_cut(sqlite_engine: Engine) -> None:
+    counts = open_for_counts(sqlite_engine)
+    with connect_to_read(counts) as one, connect_to_read(sqlite_engine) as other:
+        names = ("journal_mode", "synchronous", "wal_autocheckpoint")
+        of_counts = [one.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
+        usual = other.exec_driver_sql("PRAGMA synchronous").scalar_one()
+    assert of_counts == ["wal", 1, 0]
+    assert usual == 2
+    sqlite_engine.dispose()
+    assert counts.pool.checkedin() == 0  # type: ignore[attr-defined]  # of the pool in use
 
 
 def test_a_connection_that_read_may_write_afterwards(sqlite_engine: Engine) -> None:
