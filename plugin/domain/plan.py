@@ -152,6 +152,20 @@ class Plan:
         return any(part.route is RefundRoute.BY_HAND for part in self.parts)
 
 
+def ending_lines(plan: Plan, payment: PaymentRef) -> tuple[tuple[LineRef, Money], ...]:
+    """The lines that `plan` ends, each with its part of the money that goes by `payment`."""
+    told = plan.fact.amounts
+    return tuple(
+        (line, share)
+        for part in plan.parts
+        if told and part.payment == payment
+        for (line, _), share in zip(
+            told, part.amount.split([money.minor for _, money in told]), strict=True
+        )
+        if line in plan.fact.ends
+    )
+
+
 class BlockedBy(StrEnum):
     """Why no plan can be made. Each has one sentence for the agent."""
 

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from plugin.domain.ids import PlanId, RefundId, digest
 from plugin.domain.money import Money, total
-from plugin.domain.orders import OrderRef, Payment, PaymentRef
+from plugin.domain.orders import LineRef, OrderRef, Payment, PaymentRef
 
 
 class RefundState(StrEnum):
@@ -70,7 +70,9 @@ class Refund:
     """One payment's part of an intent, as stored.
 
     `wake_at` is when the worker must look at it next, `wakes` how often it did; `looks` counts
-    look-ups since the last call. `gateway_ref` is the gateway's id once known.
+    look-ups since the last call. `gateway_ref` is the gateway's id once known. `ends` are the lines
+    that end with it and what of its amount is theirs, for a store that takes refunds by line: they
+    are the plan's, given along with the call and never stored here.
     """
 
     id: RefundId
@@ -88,6 +90,7 @@ class Refund:
     gateway_ref: str | None = None
     reason: str = ""
     changed_at: datetime | None = None
+    ends: tuple[tuple[LineRef, Money], ...] = ()
 
     @property
     def key(self) -> str:

@@ -19,6 +19,7 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.ids import RefundId, TenantId
+from plugin.domain.plan import ending_lines
 from plugin.domain.refunds import (
     Declined,
     GatewayRules,
@@ -110,6 +111,7 @@ class SendRefund:
                     state=RefundState.SUBMITTING,
                     wake_at=now + BUSY,
                     wakes=refund.wakes + 1,
+                    ends=ending_lines(plan_of(uow, refund), refund.payment),
                 )
                 move = RefundMove(refund.id, refund.state, sending.state, now, WORKER)
                 return sending if uow.refunds.move(refund, sending, move) else None
