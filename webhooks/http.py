@@ -148,6 +148,8 @@ class Door:
                 return NOT_HERE
             proven = _proven(listener, environ, body, now)
             if not isinstance(proven, Delivery):
+                if listener.declared.is_ping(body):
+                    return Answer(HTTPStatus.OK, entry=Entry.PING, platform=platform)
                 _log.warning("intake.refused installation=%s reason=%s", installation, proven)
                 return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED, platform=platform)
         taken = self._inbox.take_in(

@@ -17,8 +17,11 @@ from plugin.platforms.signature_declaration import SignatureDeclaration
 from plugin.platforms.url_templates import (
     DNS_LABEL,
     HOST_NAME,
+    SITE,
+    as_site,
     fill_host,
     fill_link,
+    fill_site,
     host_and_port,
 )
 from plugin.ports import Kind
@@ -72,11 +75,15 @@ class Vouching(StrEnum):
 
 
 class FieldForm(StrEnum):
-    """What a form field takes. Only the two host forms may stand in an address."""
+    """What a form field takes. Only the host forms may stand in an address.
+
+    A `site` is the address of somebody's own server, perhaps with a path: it is a whole host there.
+    """
 
     TEXT = "text"
     DNS_LABEL = "dns_label"
     HOST_NAME = "host_name"
+    SITE = "site"
 
 
 class SelfTest(StrEnum):
@@ -134,6 +141,8 @@ CAPABILITIES: Mapping[Kind, tuple[str, ...]] = {
 }
 """Every capability there is, in the order of the matrix. A manifest states each one."""
 
+_LONGEST_PING = 20
+
 LINK_PLACEHOLDERS = frozenset({"order_id", "payment_id", "customer_id"})
 """What a deep link may carry beside open form fields. No e-mail: links get logged."""
 
@@ -157,7 +166,9 @@ class InstallField:
     def read(self, typed: str) -> str:
         """Return what was typed, trimmed and checked; empty if optional. Raises InvalidInput."""
         value = typed.strip()
-        if self.form is not FieldForm.TEXT:
+        if self.form is FieldForm.SITE:
+            value = as_site(value)
+        elif self.form is not FieldForm.TEXT:
             value = value.lower()
         if not value:
             if self.required:
@@ -172,11 +183,18 @@ class InstallField:
             )
         if self.choices and value not in self.choices:
             raise InvalidInput(self.name, f"choose one of {', '.join(self.choices)}")
+        self._check_form(value)
+        return value
+
+    def _check_form(self, value: str) -> None:
         if self.form is FieldForm.DNS_LABEL and not DNS_LABEL.fullmatch(value):
             raise InvalidInput(self.name, "give only the part before the first dot")
         if self.form is FieldForm.HOST_NAME and not HOST_NAME.fullmatch(value):
             raise InvalidInput(self.name, "give only the host name, like shop.example.com")
-        return value
+        if self.form is FieldForm.SITE and not SITE.fullmatch(value):
+            raise InvalidInput(
+                self.name, "give the https address, like https://example.com/shop, without ? and #"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,8 +251,8 @@ class Outgoing:
     def address(self, values: Mapping[str, str]) -> Address:
         """Return the address for an installation's form values. Raises InvalidInput."""
         return Address(
-            fill_host(self.base_url, values),
-            frozenset(f"{fill_host(host, values)}:443" for host in self.hosts),
+            fill_site(self.base_url, values),
+            frozenset(host_and_port(f"https://{fill_site(host, values)}") for host in self.hosts),
         )
 
     @staticmethod
@@ -257,6 +275,7 @@ class Webhooks:
     Exactly one of `topic_header` and `topic_field` (dotted path in the body) is set, and at most
     one of `delivery_id_header` and `delivery_id_field` (the first field of the body). Without a
     `signature` every delivery is refused: the entry only says that the vendor does not sign.
+    `ping_field`: the vendor tries an address out with an unsigned form of this one field, a number.
     """
 
     signature: SignatureDeclaration | None
@@ -266,6 +285,13 @@ class Webhooks:
     delivery_id_field: str | None = None
     topic_header: str | None = None
     topic_field: str | None = None
+    ping_field: str | None = None
+
+    def is_ping(self, body: bytes) -> bool:
+        """Whether it is the vendor's unsigned try: it says nothing, and nothing is kept of it."""
+        name, _, number = body.partition(b"=")
+        is_named = self.ping_field is not None and name == self.ping_field.encode()
+        return is_named and number.isdigit() and len(number) <= _LONGEST_PING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,6 +232,7 @@ class WebhooksSchema(Part):
     topic_field = fields.String(
         validate=_whole(rf"{_WORD}(?:\.{_WORD})*", "give the keys, joined by dots"), allow_none=True
     )
+    ping_field = word(allow_none=True)
     topics = fields.Dict(
         text(),
         fields.List(word(), validate=validate.Length(min=1)),

@@ -22,6 +22,14 @@ DNS_LABEL = re.compile(_LABEL)
 HOST_NAME = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
 """A full host name: two parts or more, the last not a number, so that no IP address fits."""
 
+SITE = re.compile(
+    rf"(?=.{{4,200}}\Z)(?:{_LABEL}\.)+(?!\d+[:/]|\d+\Z){_LABEL}"
+    r"(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*"
+)
+"""A host name, perhaps with a port and a path: where somebody's own server has the platform."""
+
+_WHOLE_HOST = re.compile(r"(?:\A|(?<=://))\{([a-z][a-z0-9_]*)\}(?=/|\Z)")
+
 
 def placeholders(template: str) -> frozenset[str]:
     """The names in braces."""
@@ -49,6 +57,23 @@ def fill_host(template: str, values: Mapping[str, str]) -> str:
         return value
 
     return _PLACEHOLDER.sub(part, template)
+
+
+def as_site(typed: str) -> str:
+    """What people paste, as `SITE` has it: `https://A.Example/b/` becomes `a.example/b`."""
+    bare = re.sub(r"\Ahttps://", "", typed.strip(), flags=re.IGNORECASE).rstrip("/")
+    host, slash, path = bare.partition("/")
+    return host.lower().removesuffix(":443") + slash + path
+
+
+def fill_site(template: str, values: Mapping[str, str]) -> str:
+    """As `fill_host`; a placeholder that is the whole host may stand for a `SITE`."""
+
+    def site(match: re.Match[str]) -> str:
+        value = values.get(match[1], "")
+        return value if SITE.fullmatch(value) else match[0]
+
+    return fill_host(_WHOLE_HOST.sub(site, template), values)
 
 
 def fill_link(template: str, values: Mapping[str, str]) -> str | None:

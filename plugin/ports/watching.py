@@ -19,6 +19,7 @@ class Entry(StrEnum):
     TAKEN = "taken"
     DUPLICATE = "duplicate"
     REFUSED = "refused"  # not rightly signed
+    PING = "ping"  # a platform's unsigned try of the address: nothing is kept
     UNUSABLE = "unusable"  # too large, packed, cut short
     NOT_HERE = "not_here"  # nobody listens at that address
     NOT_NOW = "not_now"  # our database, or something that a person must mend
