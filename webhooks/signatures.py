@@ -18,6 +18,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from plugin.platforms.detached_jws import Judgement, judge, public_keys
 from plugin.platforms.signature_declaration import SignatureDeclaration
 from plugin.platforms.strict_json import Unreadable, read_json
 from webhooks.delivery import Delivery
@@ -42,6 +43,7 @@ class RejectionReason(StrEnum):
     HEADER_MALFORMED = "signature header malformed"
     TIMESTAMP_MISSING = "timestamp header missing"
     TIMESTAMP_MALFORMED = "timestamp malformed"
+    UNKNOWN_KEY = "signed with a key that we do not hold: test the connection again to fetch it"
     WRONG_SIGNATURE = "wrong signature"
     TOO_OLD = "signed too long ago"
     TOO_NEW = "signed in the future"
@@ -162,11 +164,33 @@ def _check_timestamped(
     return _judged(declaration, signer, datetime.fromtimestamp(int(times[0]), UTC), now)
 
 
+def _check_detached_jws(
+    _declaration: SignatureDeclaration,
+    delivery: Delivery,
+    signature: str,
+    secrets: _Secrets,
+    _now: datetime,
+) -> Verdict:
+    """Here a secret is a set of public keys. It is never fetched now: the sender is unproven."""
+    key_sets = [(index, keys) for index, secret in secrets if (keys := public_keys(secret))]
+    if not key_sets:
+        return Rejected(RejectionReason.NO_USABLE_SECRET)
+    judgements = {judge(signature, delivery.body, keys): index for index, keys in key_sets[::-1]}
+    if Judgement.RIGHT in judgements:
+        return Verified(judgements[Judgement.RIGHT])
+    if Judgement.MALFORMED in judgements:
+        return Rejected(RejectionReason.HEADER_MALFORMED)
+    if Judgement.WRONG in judgements:
+        return Rejected(RejectionReason.WRONG_SIGNATURE)
+    return Rejected(RejectionReason.UNKNOWN_KEY)
+
+
 _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType(
     {
         "hmac_sha256_hex": _check_hex,
         "hmac_sha256_base64": _check_base64,
         "timestamped_hmac": _check_timestamped,
+        "detached_jws": _check_detached_jws,
     },
 )
 SCHEMES: Final[tuple[str, ...]] = tuple(_CHECKS)

@@ -46,6 +46,10 @@ SCHEME_PARAMETERS: Final[Mapping[str, SchemeParameters]] = MappingProxyType(
         # One header `t=<seconds since 1970>,v1=<hex>[,v1=<hex>...]`; hex(HMAC-SHA256(secret,
         # "<t>." + body)).
         "timestamped_hmac": SchemeParameters(needed=("tolerance_seconds",)),
+        # A JSON Web Signature `<header>..<signature>` over the raw body (RFC 7515 F, RFC 7797),
+        # RS256 only. What is kept as its secret is the sender's public key set (RFC 7517), fetched
+        # by the adapter when the webhook is registered.
+        "detached_jws": SchemeParameters(),
     },
 )
 SCHEME_NAMES: Final[tuple[str, ...]] = tuple(SCHEME_PARAMETERS)
