@@ -245,9 +245,10 @@ class RunSelfTest:
         port = self.platforms.able(connection, RegistersWebhooks)
         if port is None:
             return replace(_not_needed(), secrets=before)
-        ours = connection.secrets
-        made = port.register_webhook(self.webhook_url(connection), _newest(ours, before))
-        theirs = made.secret not in ours.values()
+        ours = _newest(connection.secrets, before)
+        made = port.register_webhook(self.webhook_url(connection), ours)
+        # Theirs may be a secret that is kept already: an app's own, with which it signs all.
+        theirs = made.secret != ours
         return LineResult(
             OK,
             made.details,

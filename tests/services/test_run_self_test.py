@@ -74,6 +74,12 @@ def test_a_secret_of_the_platforms_own_takes_the_place_of_ours(bench: Bench) -> 
     assert webhook_secrets(bench.now().connection.secrets) == ["theirs"]
 
 
+def test_a_secret_of_the_key_itself_takes_the_place_of_ours_too(bench: Bench) -> None:
+    bench.toy.own_secret = next(iter(bench.now().connection.secrets.values()))
+    bench.run()
+    assert webhook_secrets(bench.now().connection.secrets) == [bench.toy.own_secret]
+
+
 def test_the_secret_before_stays_readable(bench: Bench) -> None:
     bench.run()
     bench.use_case.restart(bench.tenant.id, STORE, "admin", NOW)
