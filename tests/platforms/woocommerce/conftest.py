@@ -1,0 +1,72 @@
+"""A store before our synthetic shop, on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from plugin.domain.ids import InstallationId, TenantId
+from plugin.platforms.http_client import AllowedHosts, HttpClient
+from plugin.platforms.manifest import Timeouts
+from plugin.ports import Connection, Kind
+from plugin.stores.woocommerce import WoocommerceStore
+from tests.platforms.woocommerce.fake import KEY, SECRET, FakeShop
+
+INSTALLATION = InstallationId("inst-1")
+
+
+@dataclass
+class ShopClock:
+    """Says what the shop's own clock says, and `late` seconds more with each look."""
+
+    fake: FakeShop
+    late: int = 0
+
+    def now(self) -> datetime:
+        self.fake.books.advance(self.late)
+        return self.fake.books.now.replace(tzinfo=UTC)
+
+
+def store_at(
+    fake: FakeShop,
+    *,
+    total_seconds: int = 2,
+    late: int = 0,
+    webhook: str = "",
+    base_url: str | None = None,
+) -> WoocommerceStore:
+    connection = Connection(
+        tenant=TenantId("tenant-1"),
+        installation=INSTALLATION,
+        kind=Kind.STORE,
+        platform="woocommerce",
+        label="Ada's Courses",
+        settings={
+            "shop": "shop.example/de",
+            "base_url": fake.url if base_url is None else base_url,
+            "webhook_ref": webhook,
+        },
+        secrets={"consumer_key": KEY, "consumer_secret": SECRET},
+    )
+    clock = ShopClock(fake, late)
+    http = HttpClient(
+        allowed=AllowedHosts(frozenset({fake.place})),
+        clock=clock,
+        timeouts=Timeouts(connect=2, read=total_seconds, total=total_seconds),
+        allow_private=frozenset({fake.place}),
+    )
+    return WoocommerceStore(connection, http, clock)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeShop]:
+    with FakeShop() as running:
+        yield running
+
+
+@pytest.fixture
+def store(fake: FakeShop) -> WoocommerceStore:
+    return store_at(fake)

@@ -1,0 +1,226 @@
+"""Our synthetic WooCommerce shop: the books over loopback HTTP, below a folder, with faults.
+
+It honours no idempotency key, refuses in words with 500, and tries a new webhook out with an
+unsigned form, as the vendor's source does.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.platforms.woocommerce.books import Books, Thing, WooError
+
+BASE = "/shop/wp-json/wc/v3"
+KEY, SECRET = "ck_made_up", "cs_made_up"
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+_GOOD = f"Basic {b64encode(f'{KEY}:{SECRET}'.encode()).decode()}"
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any = None
+    raw: bytes | None = None
+    headers: Mapping[str, str] | None = None
+
+
+class FakeShop:
+    """The server, for `with`: then `url` answers, `books` tell, and `faults` are met in turn."""
+
+    def __init__(self) -> None:
+        self.books = Books(NOW.replace(tzinfo=None))
+        self.key_state = "good"
+        self.faults: list[str] = []
+        self.calls: list[tuple[str, str]] = []
+        self.asked: list[Thing] = []
+        self.before_page: list[int] = []
+        self.no_total = False
+        self.stopped = threading.Event()
+        self.lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        self._server.fake = self  # type: ignore[attr-defined] # how a handler finds its server's state
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+
+    @property
+    def place(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.place}{BASE}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: Thing) -> Answer:
+        parts = path.removeprefix(BASE).strip("/").split("/")
+        match (method, *parts):
+            case ("GET", "orders"):
+                return self._orders(query)
+            case ("GET", "orders", ref):
+                return Answer(200, self.books.order(int(ref)))
+            case ("GET", "orders", ref, "refunds"):
+                self.books.order(int(ref))
+                return Answer(200, self.books.refunds[int(ref)][::-1])
+            case ("GET", "orders", ref, "refunds", row):
+                self.books.order(int(ref))
+                found = [one for one in self.books.refunds[int(ref)] if str(one["id"]) == row]
+                if not found:
+                    raise WooError(404, "woocommerce_rest_invalid_order_refund_id")
+                return Answer(200, found[0])
+            case ("POST", "orders", ref, "refunds"):
+                return Answer(201, self.books.refund(int(ref), body))
+            case ("GET", "payment_gateways"):
+                return Answer(200, _GATEWAYS)
+            case (_, "webhooks", *rest):
+                return self._webhooks(method, rest, body)
+            case (_, "subscriptions", ref) if self.books.subscriptions is not None:
+                return self._subscription(method, int(ref), body)
+        raise WooError(404, "rest_no_route")
+
+    def _orders(self, query: dict[str, str]) -> Answer:
+        if self.before_page:
+            gone = self.books.orders[self.before_page.pop(0)]
+            gone["date_modified_gmt"] = "2026-12-01T00:00:00"
+        found = [self.books.told(number) for number in sorted(self.books.orders)]
+        if "search" in query:
+            word = query["search"].lower()
+            found = [one for one in found if word in _words(one)]
+            found.reverse()
+        if "modified_after" in query:
+            since, until = query["modified_after"], query["modified_before"]
+            found = [one for one in found if since < one["date_modified_gmt"] < until]
+        start = int(query.get("offset", 0))
+        headers = {} if self.no_total else {"X-WP-Total": str(len(found))}
+        return Answer(200, found[start : start + int(query["per_page"])], headers=headers)
+
+    def _webhooks(self, method: str, rest: list[str], body: Thing) -> Answer:
+        kept = self.books.webhooks
+        if method == "POST":
+            made = {**body, "id": self.books.new_id()}
+            kept[made["id"]] = made
+            return Answer(201, {key: one for key, one in made.items() if key != "secret"})
+        if not rest:
+            return Answer(200, list(kept.values()))
+        if int(rest[0]) not in kept:
+            raise WooError(404, "woocommerce_rest_shop_webhook_invalid_id")
+        return Answer(200, kept.pop(int(rest[0])) if method == "DELETE" else kept[int(rest[0])])
+
+    def _subscription(self, method: str, ref: int, body: Thing) -> Answer:
+        kept = self.books.subscriptions or {}
+        if ref not in kept:
+            raise WooError(404, "woocommerce_rest_shop_subscription_invalid_id")
+        if method == "PUT":
+            kept[ref]["status"] = body["transition_status"]
+            if kept[ref]["status"] == "pending-cancel":
+                kept[ref]["end_date_gmt"] = kept[ref]["next_payment_date_gmt"]
+        return Answer(200, kept[ref])
+
+    def refusal(self, method: str, authorization: str) -> WooError | None:
+        if authorization != _GOOD or self.key_state == "gone":
+            return WooError(401, "woocommerce_rest_cannot_view")
+        if self.key_state == "read_only" and method != "GET":
+            return WooError(401, "woocommerce_rest_authentication_error")
+        return None
+
+
+def _words(order: Thing) -> str:
+    return f"{json.dumps(order['billing'])} {order['number']}".lower()
+
+
+_GATEWAYS = [
+    {"id": "stripe", "method_title": "Stripe", "enabled": True, "method_supports": ["refunds"]},
+    {"id": "bacs", "method_title": "BACS", "enabled": True, "method_supports": ["products"]},
+    {"id": "paypal", "method_title": "PayPal", "enabled": False, "method_supports": ["refunds"]},
+]
+_BEFORE: Mapping[str, Answer] = {
+    "busy": Answer(429, {"code": "too_many"}, headers={"Retry-After": "7"}),
+    "down": Answer(503, raw=b"<html>Briefly unavailable</html>"),
+    "firewall": Answer(403, raw=b"<html>Forbidden</html>"),
+    "redirect": Answer(302, raw=b"", headers={"Location": "http://127.0.0.1/elsewhere"}),
+}
+_AFTER: Mapping[str, Answer] = {
+    "error_after": Answer(500, raw=b""),
+    "critical_after": Answer(
+        500, {"code": "internal_server_error", "message": "<p>Critical</p>", "data": None}
+    ),
+    "html_after": Answer(201, raw=b"<html><body>Deprecated</body></html>"),
+    "another": Answer(201, {"id": 1, "amount": "1.00", "reason": "", "refunded_payment": True}),
+    "empty": Answer(201, {}),
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def fake(self) -> FakeShop:
+        return cast("FakeShop", self.server.fake)  # type: ignore[attr-defined] # set by FakeShop
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
+        """Nothing: tests read `calls`."""
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+    def _handle(self) -> None:
+        url = urlsplit(self.path)
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = json.loads(raw or b"{}")
+        fake = self.fake
+        is_refund = self.command == "POST" and url.path.endswith("/refunds")
+        with fake.lock:
+            fake.calls.append((self.command, self.path.removeprefix(BASE)))
+            fault = fake.faults.pop(0) if is_refund and fake.faults else ""
+            if fault == "drop_before":
+                self.close_connection = True
+                return
+            if is_refund:
+                fake.asked.append(body)
+            answer = _BEFORE.get(fault) or self._answer(url.path, dict(parse_qsl(url.query)), body)
+            if answer.status == 201:
+                answer = _AFTER.get(fault, answer)
+        if fault == "slow":
+            fake.stopped.wait(30)
+        if fault in ("drop_after", "slow"):
+            self.close_connection = True
+            return
+        self._send(answer, cut=fault == "cut")
+
+    def _answer(self, path: str, query: dict[str, str], body: Thing) -> Answer:
+        try:
+            refusal = self.fake.refusal(self.command, self.headers.get("Authorization", ""))
+            if refusal is not None:
+                raise refusal
+            return self.fake.answer(self.command, path, query, body)
+        except WooError as error:
+            return Answer(error.status, error.body)
+
+    def _send(self, answer: Answer, *, cut: bool) -> None:
+        raw = json.dumps(answer.body).encode() if answer.raw is None else answer.raw
+        self.send_response(answer.status)
+        for name, value in (answer.headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+        self.close_connection = self.close_connection or cut
