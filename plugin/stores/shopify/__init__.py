@@ -1,0 +1,16 @@
+"""Shopify: finds orders, refunds them once, holds customers' tags and yes-or-no metafields.
+
+`store` fills the ports, `refunds` moves money, `access` changes customers, `orders` reads what
+Shopify answers, `documents` holds every GraphQL document, `account` makes the calls.
+
+A payment is a transaction that captured money; an order may have several, gift cards among them. A
+refund carries our mark in its note, and whether its money moved is read from its transaction alone.
+Nothing here repeats a write, lets Shopify refund more than was paid, changes stock, or replaces a
+list of tags.
+"""
+
+from __future__ import annotations
+
+from plugin.stores.shopify.store import ShopifyStore
+
+__all__ = ["ShopifyStore"]

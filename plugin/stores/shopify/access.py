@@ -1,0 +1,131 @@
+"""What a customer holds at a shop: tags, and metafields that say yes or no.
+
+Apps that sell courses and memberships on Shopify open them by a tag or a metafield of the customer.
+A tag is added or removed by itself: the list is never replaced. A metafield of the type boolean is
+set to true or false; one of another type is not access and is left alone. Both are read first, so
+that what is as wanted is not written.
+https://shopify.dev/docs/api/admin-graphql/latest/mutations/tagsAdd
+https://shopify.dev/docs/api/admin-graphql/latest/mutations/metafieldsSet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plugin.domain.errors import NeedsHuman, Refused, RetryLater
+from plugin.domain.ids import InstallationId
+from plugin.domain.orders import Resource, ResourceKind
+from plugin.platforms.shopify_words import gid
+from plugin.platforms.strict_json import JsonValue, Reader
+from plugin.ports import Changed, Contact
+from plugin.stores.shopify.account import Account, understood
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One customer's id, tags, and metafields: `namespace.key` -> (value, digest).
+
+    `others` are the names of metafields that say something else than yes or no.
+    """
+
+    id: str
+    tags: tuple[str, ...]
+    flags: dict[str, tuple[bool, str]]
+    others: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The customers of one shop, one at a time."""
+
+    account: Account
+    installation: InstallationId
+
+    def read(self, contact: Contact) -> Sequence[Resource]:
+        """Her tags, and the metafields that say yes. Nobody holds nothing."""
+        held = self._held(contact)
+        if held is None:
+            return ()
+        tags = [Resource(self.installation, ResourceKind.TAG, tag, tag) for tag in held.tags]
+        flags = [
+            Resource(self.installation, ResourceKind.MEMBERSHIP, name, name)
+            for name, (is_on, _) in held.flags.items()
+            if is_on
+        ]
+        return (*tags, *flags)
+
+    def change(self, contact: Contact, resource: Resource, *, give: bool) -> Changed:
+        """Raises Refused for a thing that is neither a tag nor a metafield, or a customer gone."""
+        match resource.kind:
+            case ResourceKind.TAG:
+                return self._change_tag(contact, resource.ref, give=give)
+            case ResourceKind.MEMBERSHIP:
+                return self._change_flag(contact, resource.ref, give=give)
+            case _:
+                raise Refused("not_held_here", resource.kind)
+
+    def _change_tag(self, contact: Contact, tag: str, *, give: bool) -> Changed:
+        held = self._held(contact)
+        if held is None:
+            return _nobody(give=give)
+        # Shopify compares tags without case: `VIP` and `vip` are one.
+        if (tag.lower() in (one.lower() for one in held.tags)) is give:
+            return Changed.ALREADY
+        variables: dict[str, JsonValue] = {"id": held.id, "tags": [tag]}
+        self.account.change_simply("tag.add" if give else "tag.remove", variables)
+        return Changed.DONE
+
+    def _change_flag(self, contact: Contact, name: str, *, give: bool) -> Changed:
+        held = self._held(contact)
+        if held is None:
+            return _nobody(give=give)
+        namespace, dot, key = name.rpartition(".")
+        if not dot:
+            raise Refused("not_held_here", "metafield")
+        is_on, digest = held.flags.get(name, (False, None))
+        if is_on is give:
+            return Changed.ALREADY
+        if name in held.others:
+            raise Refused("not_held_here", "metafield of another type")
+        sent: JsonValue = {
+            "ownerId": held.id,
+            "namespace": namespace,
+            "key": key,
+            "type": "boolean",
+            "value": "true" if give else "false",
+            # Changed since it was read: then Shopify refuses, and somebody else decided.
+            "compareDigest": digest,
+        }
+        self.account.change_simply("metafield.set", {"metafields": [sent]})
+        return Changed.DONE
+
+    def _held(self, contact: Contact) -> Held | None:
+        known = None if contact.ref is None else gid("Customer", contact.ref)
+        if known is not None:
+            data = self.account.ask("customer.read", {"id": known})
+        else:
+            data = self.account.ask("customer.find", {"email": contact.email.strip()})
+        with understood(RetryLater):
+            customer = data.optional_section("customer")
+            return None if customer is None else _read_held(customer)
+
+
+def _read_held(customer: Reader) -> Held:
+    tags = tuple(item.value for item in customer.items("tags") if isinstance(item.value, str))
+    fields = {
+        f"{one.text('namespace')}.{one.text('key')}": one
+        for one in customer.items("metafields", "nodes")
+    }
+    flags = {
+        name: (one.text("value") == "true", one.text("compareDigest"))
+        for name, one in fields.items()
+        if one.text("type") == "boolean"
+    }
+    return Held(customer.text("id"), tags, flags, frozenset(fields) - frozenset(flags))
+
+
+def _nobody(*, give: bool) -> Changed:
+    if give:
+        raise NeedsHuman("customer_not_found", "the shop has no such customer")
+    return Changed.ALREADY

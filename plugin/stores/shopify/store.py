@@ -1,0 +1,283 @@
+"""What the use cases ask of a Shopify shop: orders, refunds, access, events, webhooks.
+
+It never repeats a write and never reads silence as a no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plugin.domain.errors import Refused, RetryLater
+from plugin.domain.events import (
+    AccountClosed,
+    DisputeNews,
+    PaymentRefunded,
+    SaleMade,
+    StoreEvent,
+    Unrecognised,
+)
+from plugin.domain.ids import customer_key
+from plugin.domain.orders import Order, Resource, ResourceKind
+from plugin.domain.refunds import LookUp, Refund, RefundAnswer
+from plugin.platforms.http_client import HttpClient
+from plugin.platforms.shopify_words import gid, order_and_transaction
+from plugin.platforms.strict_json import JsonValue
+from plugin.ports import (
+    Catalog,
+    CatalogItem,
+    Changed,
+    Clock,
+    Connection,
+    Contact,
+    OrderQuery,
+    Probe,
+    WebhookRegistered,
+)
+from plugin.stores.shopify import refunds
+from plugin.stores.shopify.access import Access
+from plugin.stores.shopify.account import Account, TokenSource, manifest, understood
+from plugin.stores.shopify.documents import LISTED, WHOLE
+from plugin.stores.shopify.orders import Objects
+from plugin.stores.shopify.tokens import ClientCredentials
+
+MOST_EMAILS = 10
+"""Addresses in one search."""
+
+NOT_BY_US = frozenset({"customers/data_request", "customers/redact", "shop/redact"})
+"""Topics that the app's own settings name: no subscription can be made for them by API."""
+
+
+class ShopifyStore:
+    """One shop: `settings` hold `shop` and `client_id`, `secrets` hold `client_secret`.
+
+    `tokens` may come from elsewhere than the app's own id and secret.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        http: HttpClient,
+        clock: Clock,
+        tokens: TokenSource | None = None,
+    ) -> None:
+        source = tokens or ClientCredentials(connection, http, clock)
+        self._account = Account(connection, http, source)
+        self._objects = Objects(connection.installation, connection.settings.get("shop", ""))
+        self._access = Access(self._account, connection.installation)
+        self._secret = connection.secrets["client_secret"]
+        self._installation = connection.installation
+        self._webhook = connection.settings.get("webhook_ref", "")
+        self._clock = clock
+
+    # --- orders -----------------------------------------------------------------------------------
+
+    def find_orders(self, query: OrderQuery) -> Sequence[Order]:
+        """One search, by addresses or by the order's name (`#1001` or `1001`). Newest first.
+
+        The search may match more than was asked for: what is not the same stays out.
+        """
+        if query.number is not None:
+            number = query.number.strip().removeprefix("#")
+            names = {number, f"#{number}"} if number else set()
+            found = self._search("name", sorted(names))
+            return [order for order in found if order.number in names]
+        wanted = sorted({customer_key(email) for email in query.emails})[:MOST_EMAILS]
+        return [order for order in self._search("email", wanted) if order.customer in wanted]
+
+    def _search(self, field: str, values: Sequence[str]) -> Sequence[Order]:
+        clauses = [f'{field}:"{_escaped(value)}"' for value in values]
+        if not clauses:
+            return ()
+        data = self._account.ask("order.find", {"query": " OR ".join(clauses)})
+        now, most = self._clock.now(), LISTED["transactions"]
+        with understood(RetryLater):
+            nodes = data.items("orders", "nodes")
+            orders = [self._objects.order(node, now, most) for node in nodes]
+        return [order for order in orders if order is not None]
+
+    def read_order(self, ref: str) -> Order | None:
+        wanted = gid("Order", ref)
+        if wanted is None:
+            return None
+        data = self._account.ask("order.read", {"id": wanted})
+        with understood(RetryLater):
+            node = data.optional_section("order")
+            if node is None:
+                return None
+            return self._objects.order(node, self._clock.now(), WHOLE["transactions"])
+
+    # --- money ------------------------------------------------------------------------------------
+
+    def refund(self, refund: Refund) -> RefundAnswer:
+        """As `plugin.stores.shopify.refunds.send` says: two calls, and one for the token."""
+        return refunds.send(self._account, refund)
+
+    def look_up(self, refund: Refund) -> LookUp:
+        return refunds.look_up(self._account, refund)
+
+    # --- access -----------------------------------------------------------------------------------
+
+    def read_access(self, contact: Contact) -> Sequence[Resource]:
+        return self._access.read(contact)
+
+    def revoke(self, contact: Contact, resource: Resource) -> Changed:
+        return self._access.change(contact, resource, give=False)
+
+    def restore(self, contact: Contact, resource: Resource) -> Changed:
+        return self._access.change(contact, resource, give=True)
+
+    def add_tag(self, contact: Contact, tag: Resource) -> Changed:
+        return self._access.change(contact, tag, give=True)
+
+    def remove_tag(self, contact: Contact, tag: Resource) -> Changed:
+        return self._access.change(contact, tag, give=False)
+
+    def read_catalog(self) -> Catalog:
+        """The first 250 products, and the customers' metafields that say yes or no."""
+        data = self._account.ask("catalog.read")
+        with understood(RetryLater):
+            products = [
+                CatalogItem(one.text("id").rpartition("/")[2], one.text("title"))
+                for one in data.items("products", "nodes")
+            ]
+            flags = [
+                Resource(
+                    self._installation,
+                    ResourceKind.MEMBERSHIP,
+                    f"{one.text('namespace')}.{one.text('key')}",
+                    one.optional_text("name") or "",
+                )
+                for one in data.items("metafieldDefinitions", "nodes")
+                if one.text("type", "name") == "boolean"
+            ]
+        return Catalog(tuple(products), tuple(flags), (ResourceKind.TAG,))
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def confirm(self, event: StoreEvent) -> StoreEvent:
+        """Read the order that the event is about, in one call.
+
+        An app in several shops signs all with one secret, so what is said of a sale or of the app's
+        end must hold in this shop. An order that is older than our rights is not found: then news
+        of its refunds and disputes stand as told. Raises Refused for a sale of another shop.
+        """
+        match event:
+            case SaleMade(order):
+                found = self.read_order(order.ref.ref)
+                if found is None and order.paid:
+                    raise Refused("not_in_this_account", order.ref.ref)
+                return SaleMade(found or order)
+            case AccountClosed():
+                return self._confirm_closed(event)
+            case PaymentRefunded():
+                return self._confirm_refund(event)
+            case DisputeNews():
+                named = order_and_transaction(event.payment)
+                ref = event.payment.ref if named is None else named[0]
+                order_now = self.read_order(ref)
+                held = [one for one in order_now.payments if one.disputed] if order_now else []
+                payment = held[0].ref if held else event.payment
+                return replace(event, order=order_now, payment=payment)
+            case _:
+                return event
+
+    def _confirm_closed(self, event: AccountClosed) -> StoreEvent:
+        """Where the shop still lets the app in, it left another shop, or came back since."""
+        try:
+            self._account.ask("account.read")
+        except Refused:
+            return event
+        return Unrecognised("app/uninstalled, of a shop that still lets the app in")
+
+    def _confirm_refund(self, event: PaymentRefunded) -> StoreEvent:
+        named = order_and_transaction(event.payment)
+        order = None if named is None else self.read_order(named[0])
+        if order is None:
+            return event
+        whole = order.refunded == order.captured
+        for seen in order.refunds:
+            if seen.ref == event.refund:
+                return replace(
+                    event,
+                    payment=seen.payment,
+                    amount=seen.amount,
+                    state=seen.state,
+                    reference=seen.reference or event.reference,
+                    whole=whole,
+                    order=order,
+                )
+        return replace(event, order=order)
+
+    # --- connecting -------------------------------------------------------------------------------
+
+    def probe(self) -> Probe:
+        data = self._account.ask("account.read")
+        with understood(RetryLater):
+            shop = data.section("shop")
+            domain, currency = shop.text("myshopifyDomain"), shop.text("currencyCode")
+            name, ref = shop.text("name"), shop.text("id")
+        alive = self.webhook_alive(self._webhook) if self._webhook else None
+        return Probe(name, f"{domain}, {currency}", ref, alive)
+
+    def check_rights(self) -> str:
+        """Compare the app's access scopes with ours. A right to write is one to read as well."""
+        data = self._account.ask("account.read")
+        with understood(RetryLater):
+            scopes = data.items("currentAppInstallation", "accessScopes")
+            given = {scope.text("handle") for scope in scopes}
+        given |= {f"read_{name.removeprefix('write_')}" for name in given if name[:6] == "write_"}
+        for scope in manifest().scopes:
+            if scope not in given:
+                raise Refused("right_missing", scope)
+        return ", ".join(manifest().scopes)
+
+    def register_webhook(self, url: str, secret: str) -> WebhookRegistered:  # noqa: ARG002 - Shopify signs with the app's own secret
+        """Subscribe what is not yet, then remove our older addresses: nothing is missed between.
+
+        Shopify shows an app its own subscriptions only. The secret is the app's: deliveries are
+        signed with it.
+        """
+        listed = self._webhooks()
+        there = {topic for _, topic, uri in listed if uri == url}
+        topics = _topics()
+        for topic in topics:
+            if topic not in there:
+                webhook: JsonValue = {"uri": url, "format": "JSON"}
+                variables: dict[str, JsonValue] = {"topic": topic, "webhook": webhook}
+                self._account.change_simply("webhook.create", variables)
+        for ref, _, uri in listed:
+            if uri != url and uri.endswith(f"/{self._installation}"):
+                self._account.change_simply("webhook.remove", {"id": ref})
+        return WebhookRegistered(url, self._secret, f"{len(topics)} kinds of events")
+
+    def webhook_alive(self, ref: str) -> bool:
+        """Whether all subscriptions stand: Shopify removes one that failed eight times in a row."""
+        there = {topic for _, topic, uri in self._webhooks() if uri == ref}
+        return there.issuperset(_topics())
+
+    def _webhooks(self) -> Sequence[tuple[str, str, str]]:
+        data = self._account.ask("webhook.list")
+        with understood(RetryLater):
+            nodes = data.items("webhookSubscriptions", "nodes")
+            return [(one.text("id"), one.text("topic"), one.text("uri")) for one in nodes]
+
+    def provoke_delivery(self) -> str | None:
+        return None
+
+    def remove_webhook(self, ref: str) -> Changed:
+        ours = [one for one, _, uri in self._webhooks() if uri == ref]
+        for one in ours:
+            self._account.change_simply("webhook.remove", {"id": one})
+        return Changed.DONE if ours else Changed.ALREADY
+
+
+def _topics() -> Sequence[str]:
+    """The topics that we subscribe, as GraphQL spells them: `REFUNDS_CREATE`."""
+    hooks = manifest().webhooks
+    declared = () if hooks is None else hooks.topics
+    return [topic.upper().replace("/", "_") for topic in declared if topic not in NOT_BY_US]
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
