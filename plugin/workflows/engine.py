@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -144,6 +145,19 @@ class Engine:
     def take_away(self, name: str) -> None:
         """Whoever had `name` has it no more: it is over, and is begun nowhere. Twice is as once."""
         DBOS.cancel_workflow(name)
+
+    def forget_ended(self, before: datetime, most: int) -> int:
+        """Forget what was started before that time and is over, the oldest first."""
+        ended = DBOS.list_workflows(
+            status=sorted(_OVER),
+            end_time=before.isoformat(),
+            limit=most,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            DBOS.delete_workflows([status.workflow_id for status in ended])
+        return len(ended)
 
     def stop(self, timeout_seconds: int) -> bool:
         """Finish what runs, within `timeout_seconds`, and let go of the database.

@@ -18,6 +18,7 @@ from plugin.ports.storage import Storage
 from plugin.settings import Settings
 from plugin.workflows import feeder
 from plugin.workflows.engine import Task, launch
+from plugin.workflows.forgetting import Forgetting
 from plugin.workflows.heart import Heart
 from plugin.workflows.only_worker import OnlyWorker
 from plugin.workflows.takeover import Takeover
@@ -85,6 +86,13 @@ class _Work:
             engine = launch(database, self.heart.executor, self.tasks)
             _log.info("worker.started executor=%s", self.heart.executor)
             takeover = Takeover(self.storage, engine, self.heart, self.clock)
+            forgetting = Forgetting(engine, self.clock)
+
+            def beside() -> None:
+                forgetting.by_and_by()
+                if not is_alone:  # who is alone looks after nobody
+                    takeover.look_by_and_by()
+
             try:
                 if is_alone:
                     takeover.take_all()
@@ -92,7 +100,7 @@ class _Work:
                     feeder.Feeder(self.storage, engine, self.clock, lambda: takeover.living),
                     timedelta(milliseconds=self.settings.poll_milliseconds),
                     self.stop,
-                    _nothing if is_alone else takeover.look_by_and_by,
+                    beside,
                 )
             finally:
                 if engine.stop(DRAIN_SECONDS):
@@ -107,7 +115,3 @@ class _Work:
             _log.error(
                 "heart.failed executor=%s error=%s", self.heart.executor, type(error).__name__
             )
-
-
-def _nothing() -> None:
-    """Who is alone looks after nobody."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,22 @@ def test_its_file_is_written_with_a_log_and_a_full_sync(bench: Bench) -> None:
     connection = choose_sqlite().connect(bench.file)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_what_ended_long_ago_is_forgotten_and_nothing_else(bench: Bench) -> None:
+    engine = bench.open()
+    names = ["run:a:0", "run:b:0", "run:c:0"]
+    for name in names:
+        engine.start("run", name, "tenant-1", name)
+        bench.wait_for(name)
+    bench.go.clear()
+    engine.start("run", "run:d:0", "tenant-1", "d")
+    now = datetime.now(UTC)
+
+    assert engine.forget_ended(now - timedelta(hours=1), 10) == 0
+    assert engine.forget_ended(now + timedelta(hours=1), 2) == 2
+    assert engine.standings(names).keys() == {"run:c:0"}
+    assert engine.forget_ended(now + timedelta(hours=1), 2) == 1
+    assert engine.standings(["run:d:0"])["run:d:0"].is_over is False
+    bench.go.set()
+    bench.wait_for("run:d:0")
