@@ -6,17 +6,12 @@ as rightly signed is judged here a second time, and more kindly than the product
 
 from __future__ import annotations
 
-import hmac
 import json
 import random
 import re
-from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from plugin.domain.ids import InstallationId, TenantId
@@ -31,6 +26,7 @@ from tests.contracts.webhook import Recording
 from tests.fuzz import hostile
 from tests.fuzz.dress import dressed
 from tests.fuzz.hostile import FRAGMENTS, Spot, broken, spots
+from tests.fuzz.signers import SIGN
 from tests.fuzz.world import NOW, World
 from tests.fuzz.wsgi import Asked
 from webhooks.http import MAX_BODY
@@ -40,30 +36,6 @@ SIGNED_SHARE: Final = 0.7
 _AT: Final = int(NOW.timestamp())
 
 Headers = tuple[tuple[str, str], ...]
-_Sign = Callable[[SignatureDeclaration, bytes, bytes, int], dict[str, str]]
-
-
-def _hex(of: SignatureDeclaration, secret: bytes, body: bytes, _: int) -> dict[str, str]:
-    return {of.header: hmac.new(secret, body, sha256).hexdigest()}
-
-
-def _base64(of: SignatureDeclaration, secret: bytes, body: bytes, at: int) -> dict[str, str]:
-    if of.timestamp_header is None:
-        return {of.header: b64encode(hmac.new(secret, body, sha256).digest()).decode()}
-    stamp = datetime.fromtimestamp(at, UTC).isoformat()
-    signature = hmac.new(secret, stamp.encode() + body, sha256).digest()
-    return {of.header: b64encode(signature).decode(), of.timestamp_header: stamp}
-
-
-def _timed(of: SignatureDeclaration, secret: bytes, body: bytes, at: int) -> dict[str, str]:
-    signature = hmac.new(secret, b"%d." % at + body, sha256).hexdigest()
-    return {of.header: f"t={at},v1={signature}"}
-
-
-_SIGN: Final[Mapping[str, _Sign]] = MappingProxyType(
-    {"hmac_sha256_hex": _hex, "hmac_sha256_base64": _base64, "timestamped_hmac": _timed}
-)
-"""A scheme that is not here stops the run: it would go unproven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +60,7 @@ class Source:
         return frozenset({self.scheme.header, self.scheme.timestamp_header or self.scheme.header})
 
     def sign(self, body: bytes, secret: bytes, at: int = _AT) -> dict[str, str]:
-        return _SIGN[self.scheme.scheme](self.scheme, secret, body, at)
+        return SIGN[self.scheme.scheme](self.scheme, secret, body, at)
 
     def is_signed(self, headers: Headers, body: bytes) -> bool:
         """Whether any header value holds a signature of these bytes by this account, in time."""
@@ -128,7 +100,7 @@ def signed_headers(registry: Registry, connection: Connection, body: bytes, name
     if declared is None or declared.signature is None:
         raise LookupError(f"{connection.platform} sends no webhooks")
     secret = webhook_secrets(connection.secrets)[0].encode()
-    signed = _SIGN[declared.signature.scheme](declared.signature, secret, body, _AT)
+    signed = SIGN[declared.signature.scheme](declared.signature, secret, body, _AT)
     named = {declared.delivery_id_header: name} if declared.delivery_id_header else {}
     return tuple({**named, **signed}.items())
 
@@ -143,7 +115,7 @@ def sources(world: World) -> tuple[Source, ...]:
             continue
         folder = _RECORDINGS / connection.platform / "recordings"
         recordings = tuple(Recording.read(path) for path in sorted(folder.glob("*.json")))
-        if not recordings or manifest.webhooks.signature.scheme not in _SIGN:
+        if not recordings or manifest.webhooks.signature.scheme not in SIGN:
             raise LookupError(f"{connection.platform}: recordings and a signer are needed here")
         found.append(
             Source(

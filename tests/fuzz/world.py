@@ -28,6 +28,7 @@ from plugin.helpdesks.zendesk import helpdesk as zendesk
 from plugin.helpdesks.zendesk.sign_in import App
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.manifest import (
+    FieldForm,
     PlatformManifest,
 )
 from plugin.platforms.practice_cases import AGENTS
@@ -38,6 +39,7 @@ from plugin.services.sign_in_admin import SignInAdmin
 from plugin.settings import read_settings
 from plugin.storage.budgets import SqlBudgets
 from plugin.web.auth import AdminSession, PanelSession, form_token, issue_panel_token
+from tests.fuzz.signers import secret_for
 from tests.fuzz.watch import Writes
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.zendesk.tokens import new_key
@@ -45,6 +47,7 @@ from tests.platforms.zendesk.tokens import new_key
 NOW: Final = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
 TICKETS: Final = tuple(TicketId(str(number)) for number in range(1001, 1013))
 _KEY: Final = "bm90IGEgc2VjcmV0LCBvbmx5IGEgdGVzdCBvZiBvdXI="
+_TYPED: Final = {FieldForm.HOST_NAME: "acme.example", FieldForm.SITE: "acme.example/shop"}
 _FINISHED: Final = {"app_id": "913", "app_installation_id": "8201"}
 """What finishing an install adds to the settings, where a platform has such a step."""
 
@@ -90,16 +93,20 @@ class World:
     panels: Sequence[Panel]
     ended: str
 
-    @property
     def hosts(self) -> frozenset[str]:
-        """The last two labels of every host that a manifest lets us reach."""
+        """The last two labels of every host that a manifest lets us reach, as things stand now.
+
+        An admin may have given an account the address of another server meanwhile.
+        """
         found = set()
-        for one in self.installations.values():
-            connection = one.connection
-            manifest = self.parts.registry.manifest(Kind(connection.kind), connection.platform)
-            if manifest.outgoing is not None:
-                places = manifest.outgoing.address(connection.settings).hosts
-                found |= {".".join(place.partition(":")[0].split(".")[-2:]) for place in places}
+        for tenant in (self.home, self.practice):
+            with self.parts.house.storage.read(tenant) as uow:
+                connections = [one.connection for one in uow.installations.all()]
+            for connection in connections:
+                manifest = self.parts.registry.manifest(Kind(connection.kind), connection.platform)
+                if manifest.outgoing is not None:
+                    places = manifest.outgoing.address(connection.settings).hosts
+                    found |= {".".join(place.partition(":")[0].split(".")[-2:]) for place in places}
         return frozenset(found)
 
     def sign_in(self, tenant: TenantId) -> AdminSession:
@@ -186,12 +193,16 @@ def account(
 ) -> Installation:
     """A connected account of a platform, with a made-up value in each field of its form."""
     plain = {
-        one.name: one.choices[0] if one.choices else "acme"
+        one.name: one.choices[0] if one.choices else _TYPED.get(one.form, "acme")
         for one in manifest.install_fields
         if not one.secret
     }
     hidden = {one.name: f"{word}-{one.name}" for one in manifest.install_fields if one.secret}
-    secrets = {f"webhook_secret_{n}": f"{word}-{manifest.stem}-{ref}-{n}" for n in (1, 2)}
+    scheme = None if manifest.webhooks is None else manifest.webhooks.signature
+    secrets = {
+        f"webhook_secret_{n}": secret_for(scheme, f"{word}-{manifest.stem}-{ref}-{n}")
+        for n in (1, 2)
+    }
     connection = Connection(
         tenant,
         InstallationId(ref),
