@@ -101,8 +101,9 @@ def postgres_server_at_hand() -> Iterator[PostgresServer]:
         started = get_server(Path(folder) / "data")
         uri = started.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         server = PostgresServer(uri, lambda mode: _restart(started, mode))
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-            server.run(f"ALTER SYSTEM SET {setting} = off")  # nothing here must outlive a power cut
+        # Nothing here must outlive a power cut; what was committed must outlive the server.
+        for setting in ("fsync", "full_page_writes"):
+            server.run(f"ALTER SYSTEM SET {setting} = off")
         server.run("SELECT pg_reload_conf()")
         try:
             yield server

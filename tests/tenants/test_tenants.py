@@ -41,7 +41,7 @@ def test_nobody_reads_changes_or_detects_what_another_business_has() -> None:
 @pytest.mark.parametrize(
     ("bug", "n", "counts"),
     [
-        ("screen_without_tenant", "300", ("leaks", "differs", "foreign_writes")),
+        ("screen_without_tenant", "600", ("leaks", "differs", "foreign_writes")),
         ("rows_without_tenant", "130", ("leaks",)),
         ("route_without_case", "1", ("unswept_routes",)),
     ],
