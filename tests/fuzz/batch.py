@@ -188,7 +188,7 @@ class _Run:
         self._forms = Forms(world)
         self._calls = calls()
         self._calls.home = str(world.folder)
-        self._hosts = world.hosts()
+        self._hosts = world.hosts
         parts = world.parts
         self._dispatch = [
             Dispatch(parts.house.storage, platforms, parts.registry, parts.clock)
@@ -332,9 +332,7 @@ class _Run:
 
     def _is_declared(self, place: str) -> bool:
         last = ".".join(place.split(".")[-2:])
-        if last not in self._hosts:
-            self._hosts = self.world.hosts()
-        return last in self._hosts
+        return last in self._hosts or last in self.world.given_hosts()
 
     def _found(self, kind: str, words: str, asked: Asked) -> None:
         self.outcome.counts[kind] += 1

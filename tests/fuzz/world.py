@@ -8,6 +8,7 @@ a request that was kept means the same again.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ NOW: Final = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
 TICKETS: Final = tuple(TicketId(str(number)) for number in range(1001, 1013))
 _KEY: Final = "bm90IGEgc2VjcmV0LCBvbmx5IGEgdGVzdCBvZiBvdXI="
 _TYPED: Final = {FieldForm.HOST_NAME: "acme.example", FieldForm.SITE: "acme.example/shop"}
+_SERVER: Final = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::[0-9]+)?(?:/[A-Za-z0-9/._~-]*)?")
 _FINISHED: Final = {"app_id": "913", "app_installation_id": "8201"}
 """What finishing an install adds to the settings, where a platform has such a step."""
 
@@ -93,10 +95,22 @@ class World:
     panels: Sequence[Panel]
     ended: str
 
+    @property
     def hosts(self) -> frozenset[str]:
-        """The last two labels of every host that a manifest lets us reach, as things stand now.
+        """The last two labels of every host that a manifest lets us reach on the first day."""
+        found = set()
+        for one in self.installations.values():
+            connection = one.connection
+            manifest = self.parts.registry.manifest(Kind(connection.kind), connection.platform)
+            if manifest.outgoing is not None:
+                places = manifest.outgoing.address(connection.settings).hosts
+                found |= {_last_two(place.partition(":")[0]) for place in places}
+        return frozenset(found)
 
-        An admin may have given an account the address of another server meanwhile.
+    def given_hosts(self) -> frozenset[str]:
+        """The same of the servers that an admin gave an account meanwhile, where its form asks.
+
+        Judged here, not by the product: what it takes for a server is what is to be proven.
         """
         found = set()
         for tenant in (self.home, self.practice):
@@ -104,9 +118,12 @@ class World:
                 connections = [one.connection for one in uow.installations.all()]
             for connection in connections:
                 manifest = self.parts.registry.manifest(Kind(connection.kind), connection.platform)
-                if manifest.outgoing is not None:
-                    places = manifest.outgoing.address(connection.settings).hosts
-                    found |= {".".join(place.partition(":")[0].split(".")[-2:]) for place in places}
+                given = [
+                    _SERVER.fullmatch(connection.settings.get(one.name, ""))
+                    for one in manifest.install_fields
+                    if one.form in _TYPED
+                ]
+                found |= {_last_two(server[1]) for server in given if server is not None}
         return frozenset(found)
 
     def sign_in(self, tenant: TenantId) -> AdminSession:
@@ -186,6 +203,10 @@ def _build(house: Path) -> None:
             uow.installations.add(replace(gone, status=InstallationStatus.REMOVED))
         uow.commit()
     parts.house.engine.dispose()
+
+
+def _last_two(host: str) -> str:
+    return ".".join(host.split(".")[-2:])
 
 
 def account(

@@ -32,7 +32,7 @@ _KILL: Final = Harness(
 _RACE: Final = Harness("race", ("--n", "4", *_SEED), ("double", "over"))
 _OVERTAKE: Final = Harness("overtake", ("--n", "4", *_SEED), ("double_entry", "double_notice"))
 _FUZZ: Final = Harness(
-    "fuzz", ("--n", "2500", "--workers", "1", *_SEED), ("answers_5xx", "outgoing")
+    "fuzz", ("--n", "8000", "--workers", "1", *_SEED), ("answers_5xx", "outgoing")
 )
 _TENANTS: Final = Harness(
     "tenants", ("--n", "500", "--workers", "1", *_SEED), ("leaks", "differs", "foreign_writes")
