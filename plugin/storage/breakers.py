@@ -1,8 +1,8 @@
 """Which platform accounts rest since they do not answer, kept where all processes see it.
 
 One row per account that failed last, by the database's own clock, so that several machines share
-one breaker. An account that answers has no row: a call to it costs one look by the key, and writes
-nothing.
+one breaker. An account that answers has no row: a call to it costs one look by the key at most, and
+writes nothing.
 """
 
 from __future__ import annotations
