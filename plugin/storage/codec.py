@@ -145,18 +145,20 @@ def _exactly(kind: type) -> Reader:
 
 def _built(kind: type) -> Reader:
     """A dataclass from its document. Missing may only be what has a default: it came later."""
-    readers: dict[str, Reader] = {}
+
+    @functools.cache
+    def readers() -> Mapping[str, Reader]:  # not before the first use: a type may hold itself
+        return {name: _reader(hint) for name, hint in _hints(kind).items()}
 
     def read(doc: object) -> object:
         if not isinstance(doc, dict) or doc.get("is") != kind.__name__:
             raise _misfit(kind)
-        if not readers:  # not before: a type may hold itself
-            readers.update((name, _reader(hint)) for name, hint in _hints(kind).items())
+        of_field = readers()
         values = {}
         try:
             for name, part in doc.items():
                 if name != "is":
-                    values[name] = readers[name](part)
+                    values[name] = of_field[name](part)
             return kind(**values)
         except (KeyError, TypeError, InvalidInput) as error:
             raise _misfit(kind) from error

@@ -17,7 +17,7 @@ from plugin.ports import Clock
 from plugin.ports.storage import Storage
 from plugin.settings import Settings
 from plugin.workflows import feeder
-from plugin.workflows.engine import Task, launch
+from plugin.workflows.engine import Engine, Task, launch
 from plugin.workflows.forgetting import Forgetting
 from plugin.workflows.heart import Heart
 from plugin.workflows.only_worker import OnlyWorker
@@ -82,30 +82,38 @@ class _Work:
 
     def run(self, database: str | Path, *, is_alone: bool) -> None:
         """Feed the engine until told to stop; then let what runs come to its end."""
-        with self.heart:
-            engine = launch(database, self.heart.executor, self.tasks)
-            _log.info("worker.started executor=%s", self.heart.executor)
-            takeover = Takeover(self.storage, engine, self.heart, self.clock)
-            forgetting = Forgetting(engine, self.clock)
+        has_ended = False
+        try:
+            with self.heart:
+                engine = launch(database, self.heart.executor, self.tasks)
+                _log.info("worker.started executor=%s", self.heart.executor)
+                try:
+                    self._feed(engine, is_alone=is_alone)
+                finally:
+                    has_ended = engine.stop(DRAIN_SECONDS)
+        finally:
+            # After the last beat: one that came later would leave a worker that looks dead.
+            if has_ended:
+                self._say_goodbye()
+            _log.info("worker.stopped executor=%s", self.heart.executor)
 
-            def beside() -> None:
-                forgetting.by_and_by()
-                if not is_alone:  # who is alone looks after nobody
-                    takeover.look_by_and_by()
+    def _feed(self, engine: Engine, *, is_alone: bool) -> None:
+        takeover = Takeover(self.storage, engine, self.heart, self.clock)
+        forgetting = Forgetting(engine, self.clock)
 
-            try:
-                if is_alone:
-                    takeover.take_all()
-                feeder.run(
-                    feeder.Feeder(self.storage, engine, self.clock, lambda: takeover.living),
-                    timedelta(milliseconds=self.settings.poll_milliseconds),
-                    self.stop,
-                    beside,
-                )
-            finally:
-                if engine.stop(DRAIN_SECONDS):
-                    self._say_goodbye()
-                _log.info("worker.stopped executor=%s", self.heart.executor)
+        def beside() -> None:
+            forgetting.by_and_by()
+            if not is_alone:  # who is alone looks after nobody
+                takeover.look_by_and_by()
+
+        if is_alone:
+            takeover.take_all()
+        feeder.run(
+            feeder.Feeder(self.storage, engine, self.clock, lambda: takeover.living),
+            timedelta(milliseconds=self.settings.poll_milliseconds),
+            self.stop,
+            beside,
+        )
 
     def _say_goodbye(self) -> None:
         """Nothing is left that somebody would have to take over."""

@@ -129,6 +129,9 @@ def test_amounts_are_written_with_the_decimals_of_their_currency() -> None:
         ("1.234", "KWD", 1234),
         ("0.0001", "CLF", 1),
         ("9999999999999.99", "EUR", 999999999999999),
+        ("0.29", "EUR", 29),  # 28.999999999999996 hundredths to a float, as are those below
+        ("19.99", "EUR", 1999),
+        ("1.001", "KWD", 1001),
     ],
 )
 def test_plain_digits_are_money(text: str, currency: str, minor: int) -> None:

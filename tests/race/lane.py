@@ -34,7 +34,7 @@ class Lane:
                     self._answers[place] = do(call)
             except Exception as error:  # noqa: BLE001 - a caller that is turned away is a finding
                 traceback.print_exc(file=sys.stderr)
-                self._answers[place] = {"said": f"error {type(error).__name__}"}
+                self._answers[place] = {"said": _told(error)}
 
         self._threads = [
             threading.Thread(target=run, args=(place, call), daemon=True)
@@ -51,3 +51,9 @@ class Lane:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         return list(self._answers)
+
+
+def _told(error: Exception) -> str:
+    """The error and where it came from: the log that holds the rest may be out of reach."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"error {type(error).__name__}: {error} ({frame.name}, {frame.filename}:{frame.lineno})"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,6 +37,7 @@ from plugin.domain.plan import (
 )
 from plugin.domain.plan_draft import draft_plan
 from plugin.domain.requests import Channel, GuidedStep, Reason, RefundRequest, StepDone
+from plugin.storage import codec
 from plugin.storage.codec import Doc, dump, from_doc, load, to_doc
 from tests.domain.histories import ACCESS, HISTORIES, ONE_OF_EACH, choices, orders_with_refunds
 from tests.factories import (
@@ -265,3 +268,30 @@ def test_a_type_that_is_not_known_is_refused(kind: type) -> None:
         from_doc(kind, [])
     with pytest.raises(ValueError, match="does not fit"):
         from_doc("not even a type", ORDER.ref)
+
+
+def test_a_type_that_two_threads_read_for_the_first_time_is_whole_for_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclass(frozen=True)
+    class Unread:
+        first: int
+        second: int
+
+    doc: Doc = {"is": "Unread", "first": 1, "second": 2}
+    came: list[object] = []
+    other = Thread(target=lambda: came.append(from_doc(Unread, doc)))
+
+    class Interrupted(dict[str, object]):
+        def items(self) -> Any:  # noqa: ANN401 - a view to those who only go through it
+            for number, item in enumerate(super().items()):
+                if number == 1 and other.ident is None:
+                    other.start()
+                    other.join()
+                yield item
+
+    hints = Interrupted(first=int, second=int)
+    monkeypatch.setattr(codec, "_hints", lambda _: hints)
+
+    assert from_doc(Unread, doc) == Unread(1, 2)
+    assert came == [Unread(1, 2)]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from subprocess import TimeoutExpired
 
@@ -17,6 +18,7 @@ from plugin.domain.ids import RefundId
 from plugin.domain.refunds import Refund, RefundState
 from plugin.ports.records import RefundMove
 from plugin.storage.unit_of_work import SqlStorage
+from plugin.workflows.heart import Heart
 from plugin.workflows.worker import run_worker
 from tests.factories import BANK, NOW, TENANT, a_plan, a_refund, a_request, an_installation, soon
 from tests.storage_fixtures import FakeClock
@@ -49,6 +51,21 @@ def test_a_worker_does_what_is_due_and_ends_when_told(place: Place, clock: FakeC
 
     assert seen == [(TENANT, "d-1")]
     assert place.is_applied()
+
+
+def test_a_worker_that_ended_is_forgotten_even_when_it_beats_to_the_last(
+    place: Place, clock: FakeClock
+) -> None:
+    class Late(Heart):
+        def __exit__(self, *how: object) -> None:
+            self.beat()
+            super().__exit__(None, None, None)
+
+    stop = threading.Event()
+    stop.set()
+    run_worker(place.settings, place.storage, clock, {}, stop, Late(place.storage, "one"))
+
+    assert place.storage.living_workers(timedelta(days=1)) == frozenset()
 
 
 @ON_SQLITE
