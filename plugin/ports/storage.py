@@ -202,6 +202,11 @@ class Effects(Protocol):
         """Compare-and-set."""
 
     def turns(self, customer: CustomerKey) -> Turns: ...
+    def changes_of(
+        self, customer: CustomerKey, resource: Resource
+    ) -> Sequence[tuple[EffectKey, EffectState]]:
+        """What we change of this, in the order of its turns: the last one is how it should be."""
+
     def last_tag_change(
         self, customer: CustomerKey, tag: Resource, until: datetime
     ) -> TagChange | None:

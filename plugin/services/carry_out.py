@@ -9,18 +9,17 @@ An account that rests is waited for, however long: no attempt is used up, since 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeGuard, assert_never
+from typing import assert_never
 
 from plugin.domain.effects import (
     EffectState,
     VerifyAccess,
-    access_key,
     goes_by_mail,
 )
-from plugin.domain.ids import CustomerKey, EffectKey, RunId, TenantId
+from plugin.domain.ids import CustomerKey, RunId, TenantId
 from plugin.domain.rules import rule_effects
 from plugin.ports import Changed, Clock, Mailer
 from plugin.ports.platforms import Platforms
@@ -41,6 +40,18 @@ from plugin.services.effect_calls import (
 from plugin.services.retry_plan import RETRIES, next_wait, spread, stretched, wished
 from plugin.services.run_rules import MOMENT, book_next_moment, ledger_of
 
+_Claimed = tuple[StoredEffect, Call]
+
+
+@dataclass(slots=True)
+class _Course:
+    """A run under way here: its effects as they were read last, and the places still to look at."""
+
+    run: Run
+    calls: EffectCalls
+    effects: list[StoredEffect]
+    places: Iterator[int]
+
 
 @dataclass(frozen=True, slots=True)
 class CarryOut:
@@ -56,47 +67,36 @@ class CarryOut:
 
         One transaction stands between two calls: it keeps what the one brought and claims the next.
         """
-        begun = self._begin(tenant, run_id)
-        if begun is None:
-            return
-        run, keys = begun
-        waiting = list(reversed(keys))
-        settled: StoredEffect | None = None
-        while True:
-            with self.storage.begin(tenant) as uow:
-                if settled is not None:
-                    self._keep(uow, settled)
-                claimed = None
-                while waiting and claimed is None:
-                    claimed = self._claim(uow, run, waiting.pop())
-                if claimed is None:
-                    self._end(uow, run)
-                uow.commit()
-            if claimed is None:
+        with self.storage.begin(tenant) as uow:
+            run = self._begin(uow, run_id)
+            if run is None:
                 return
+            effects = uow.effects.of_run(run.id)
+            calls = EffectCalls(self.platforms, self.mailer, self.clock)
+            course = _Course(run, calls, list(effects), iter(range(len(effects))))
+            claimed = self._claim_next(uow, course)
+            uow.commit()
+        while claimed is not None:
             sending, call = claimed
             settled = after_attempt(sending, attempt(call, sending.planned.key), self.clock.now())
+            with self.storage.begin(tenant) as uow:
+                self._keep(uow, settled)
+                course.effects = list(uow.effects.of_run(run.id))
+                claimed = self._claim_next(uow, course)
+                uow.commit()
 
-    def _begin(self, tenant: TenantId, run_id: RunId) -> tuple[Run, Sequence[EffectKey]] | None:
-        """The run with its effects; a booked moment reads the ledger now that its time is here."""
+    def _begin(self, uow: UnitOfWork, run_id: RunId) -> Run | None:
+        """The run if it is due; a booked moment reads the ledger now that its time is here."""
         now = self.clock.now()
-        with self.storage.read(tenant) as uow:
-            run = uow.effects.run(run_id)
-            if not _is_due_run(run, now):
-                return None
-            if run.cause != MOMENT:
-                return run, _keys(uow, run)
-        with self.storage.begin(tenant) as uow:
-            run = uow.effects.run(run_id)
-            if not _is_due_run(run, now):
-                return None
+        run = uow.effects.run(run_id)
+        if run is None or run.wake_at is None or run.wake_at > now:
+            return None
+        if run.cause == MOMENT:
             ledger = ledger_of(uow, run.customer, now)
             turns = uow.effects.turns(run.customer)
             uow.effects.add_effects(run, rule_effects(run.customer, run.id, ledger, turns), now)
             book_next_moment(uow, run.customer, ledger, now)
-            keys = _keys(uow, run)
-            uow.commit()
-        return run, keys
+        return run
 
     def _keep(self, uow: UnitOfWork, settled: StoredEffect) -> None:
         """What came of a call. Kept in the transaction that claims the next."""
@@ -104,31 +104,41 @@ class CarryOut:
         if settled.state.over:
             _write_down(uow, settled, self.clock.now())
 
-    def _end(self, uow: UnitOfWork, run: Run) -> None:
-        effects = uow.effects.of_run(run.id)
+    def _claim_next(self, uow: UnitOfWork, course: _Course) -> _Claimed | None:
+        """The next effect that can be done now. None: there is none, and the run is put away."""
+        if not uow.holds.all():
+            for place in course.places:
+                claimed = self._claim(uow, course, place)
+                if claimed is not None:
+                    return claimed
+        self._end(uow, course)
+        return None
+
+    def _end(self, uow: UnitOfWork, course: _Course) -> None:
+        effects = course.effects
         waits = [e.wake_at for e in effects if not e.state.over and e.wake_at is not None]
         state = RunState.DONE if all(e.state.over for e in effects) else RunState.WAITING
         # Not before, though one is due: it waits for something else, or was just replayed.
         soon = self.clock.now() + RETRIES[0]
         wake_at = None if state is RunState.DONE else max(min(waits, default=soon), soon)
-        uow.effects.wake_run(run, wake_at=wake_at, state=state)
+        uow.effects.wake_run(course.run, wake_at=wake_at, state=state)
 
-    def _claim(self, uow: UnitOfWork, run: Run, key: EffectKey) -> tuple[StoredEffect, Call] | None:
-        """The effect as `sending` and the call to make, or None where nothing is to be done now."""
-        if uow.holds.all():
-            return None
+    def _claim(self, uow: UnitOfWork, course: _Course, place: int) -> _Claimed | None:
+        """One effect as `sending` and the call to make. None: nothing is to be done of it now."""
+        effects = course.effects
         now = self.clock.now()
-        siblings = uow.effects.of_run(run.id)
-        effect = next(e for e in siblings if e.planned.key == key)
-        if not _is_due(effect, siblings, now):
+        effect = effects[place]
+        key = effect.planned.key
+        if not _is_due(effect, effects, now):
             return None
-        before, is_overtaken = _neighbours(uow, run.customer, effect)
+        before, is_overtaken = _neighbours(uow, course.run.customer, effect)
         if is_overtaken:
             over = replace(effect, state=EffectState.ALREADY, outcome="overtaken", changed_at=now)
             uow.effects.set_state(key, effect.state, over)
             _write_down(uow, over, now)
+            effects[place] = over
             return None
-        if before is not None and before.state is EffectState.SENDING:
+        if before is EffectState.SENDING:
             return None  # its call may still be on its way, and would arrive second
         interrupted = effect.state is EffectState.SENDING
         sending = replace(
@@ -140,16 +150,7 @@ class CarryOut:
             changed_at=now,
         )
         uow.effects.set_state(key, effect.state, sending)
-        calls = EffectCalls(self.platforms, self.mailer, self.clock)
-        return sending, calls.prepare(uow, sending, siblings, interrupted=interrupted)
-
-
-def _is_due_run(run: Run | None, now: datetime) -> TypeGuard[Run]:
-    return run is not None and run.wake_at is not None and run.wake_at <= now
-
-
-def _keys(uow: UnitOfWork, run: Run) -> Sequence[EffectKey]:
-    return [effect.planned.key for effect in uow.effects.of_run(run.id)]
+        return sending, course.calls.prepare(uow, sending, effects, interrupted=interrupted)
 
 
 def _is_due(effect: StoredEffect, siblings: Sequence[StoredEffect], now: datetime) -> bool:
@@ -161,20 +162,18 @@ def _is_due(effect: StoredEffect, siblings: Sequence[StoredEffect], now: datetim
 
 def _neighbours(
     uow: UnitOfWork, customer: CustomerKey, effect: StoredEffect
-) -> tuple[StoredEffect | None, bool]:
-    """The change of the same resource before this one, and whether there is one after it.
+) -> tuple[EffectState | None, bool]:
+    """How far the change of the same resource before this one is, and if there is one after it.
 
     Mere checks of what stays have no place in that row.
     """
     resource = resource_of(effect)
-    turn = uow.effects.turns(customer).get(resource) if resource is not None else None
-    if resource is None or turn is None:
-        return None, False
-    keys = [access_key(customer, resource, n) for n in range(1, turn.count + 1)]
+    changes = [] if resource is None else uow.effects.changes_of(customer, resource)
+    keys = [key for key, _ in changes]
     if effect.planned.key not in keys:
         return None, False
     place = keys.index(effect.planned.key)
-    before = uow.effects.get(keys[place - 1]) if place else None
+    before = changes[place - 1][1] if place else None
     return before, place + 1 < len(keys)
 
 

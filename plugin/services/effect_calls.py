@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -102,11 +102,17 @@ Call = Callable[[], Attempt]
 
 @dataclass(frozen=True, slots=True)
 class EffectCalls:
-    """Makes calls, with the ports that they go through."""
+    """Makes the calls of one run, with the ports that they go through.
+
+    Whom they are for and through which connection is read once: what changes meanwhile, changes
+    after the run.
+    """
 
     platforms: Platforms
     mailer: Mailer
     clock: Clock
+    contacts: dict[InstallationId | None, Contact] = field(default_factory=dict)
+    connections: dict[InstallationId, Connection | None] = field(default_factory=dict)
 
     def prepare(  # noqa: C901, PLR0911 - one case per effect
         self,
@@ -117,7 +123,7 @@ class EffectCalls:
         interrupted: bool,
     ) -> Call:
         """The call to make. `interrupted` says that an earlier one may have got through."""
-        contact = _contact(uow, stored)
+        contact = self._contact(uow, stored)
         key = stored.planned.key
         effect = stored.planned.effect
         match effect:
@@ -167,10 +173,27 @@ class EffectCalls:
 
         return call
 
+    def _contact(self, uow: UnitOfWork, stored: StoredEffect) -> Contact:
+        """The customer at the effect's store, with the store's own id where a sale there told it.
+
+        With the id a change reaches the right person even after she changed her address.
+        """
+        store = _store_of(stored)
+        if store not in self.contacts:
+            known = [
+                order.contact
+                for order in uow.orders.of_customer(stored.customer)
+                if order.contact is not None and order.ref.installation == store
+            ]
+            self.contacts[store] = Contact(stored.customer, known[-1] if known else None)
+        return self.contacts[store]
+
     def _port(
         self, uow: UnitOfWork, installation: InstallationId, port: type[P]
     ) -> Callable[[], P]:
-        connection = _usable(uow, installation)
+        if installation not in self.connections:
+            self.connections[installation] = _usable(uow, installation)
+        connection = self.connections[installation]
 
         def find() -> P:
             if connection is None:
@@ -217,20 +240,6 @@ def attempt(call: Call, key: EffectKey) -> Attempt:
         # Its kind alone: the text may hold a customer's data.
         _log.error("effect.fault key=%s kind=%s", key, type(error).__name__)
         return MaybeSent("fault")
-
-
-def _contact(uow: UnitOfWork, stored: StoredEffect) -> Contact:
-    """The customer at the effect's store, with the store's own id where a sale of there told it.
-
-    With the id a change reaches the right person even after she changed her address.
-    """
-    store = _store_of(stored)
-    known = [
-        order.contact
-        for order in uow.orders.of_customer(stored.customer)
-        if order.contact is not None and order.ref.installation == store
-    ]
-    return Contact(stored.customer, known[-1] if known else None)
 
 
 def _store_of(effect: StoredEffect) -> InstallationId | None:

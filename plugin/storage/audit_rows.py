@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import rfc8785
+from sqlalchemy import Connection as Db
 from sqlalchemy import Row, String, bindparam, select, type_coerce, update
 
+from plugin.domain.ids import TenantId
 from plugin.ports.records import AuditEntry
 from plugin.storage import tables as t
 from plugin.storage.rows import TenantRows
@@ -33,10 +35,15 @@ _MOVE_END = (
 class AuditRows(TenantRows):
     """Implements `plugin.ports.storage.Audit`."""
 
+    def __init__(self, db: Db, tenant: TenantId, end: tuple[int, str] | None = None) -> None:
+        """`end`: the number and hash of the last entry, where the transaction has locked it."""
+        super().__init__(db, tenant)
+        self._known = end
+
     def write(
         self, at: datetime, actor: str, action: str, subject: str, details: Mapping[str, str]
     ) -> None:
-        count, previous = self._end()
+        count, previous = self._known or self._end()
         written = rfc8785.dumps(dict(details)).decode()
         name = link(
             previous, self._tenant, count + 1, t.utc_text(at), actor, action, subject, written
@@ -53,6 +60,7 @@ class AuditRows(TenantRows):
             hash=name,
         )
         self._run(_MOVE_END, new_count=count + 1, new_head=name)
+        self._known = (count + 1, name)
 
     def entries(self, after: int, limit: int) -> Sequence[AuditEntry]:
         rows = self._db.execute(

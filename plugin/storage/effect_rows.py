@@ -63,6 +63,18 @@ _TURNS = (
     .where(mine(_e), _e.c.customer == bindparam("of"), _e.c.turn.is_not(None))
     .order_by(_e.c.turn)
 )
+_CHANGES_OF = (
+    select(_e.c.key, _e.c.state)
+    .where(
+        mine(_e),
+        _e.c.customer == bindparam("of"),
+        _e.c.resource_installation == bindparam("installation"),
+        _e.c.resource_kind == bindparam("kind"),
+        _e.c.resource_ref == bindparam("ref"),
+        _e.c.turn.is_not(None),
+    )
+    .order_by(_e.c.turn)
+)
 
 
 class EffectRows(TenantRows):
@@ -150,6 +162,18 @@ class EffectRows(TenantRows):
             ): Turn(row.turn, row.kind in _TAKES, load(PlannedEffect, row.document).causes)
             for row in rows
         }
+
+    def changes_of(
+        self, customer: CustomerKey, resource: Resource
+    ) -> Sequence[tuple[EffectKey, EffectState]]:
+        rows = self._run(
+            _CHANGES_OF,
+            of=customer,
+            installation=resource.installation,
+            kind=resource.kind,
+            ref=resource.ref,
+        )
+        return [(EffectKey(row.key), EffectState(row.state)) for row in rows]
 
     def last_tag_change(
         self, customer: CustomerKey, tag: Resource, until: datetime

@@ -44,7 +44,7 @@ from plugin.storage.worker_rows import Workers
 
 # Not a full FOR UPDATE: deliveries that come in point at this row, and need not wait.
 _LOCKED = (
-    select(t.tenants.c.simulated)
+    select(t.tenants.c.simulated, t.tenants.c.audit_count, t.tenants.c.audit_head)
     .where(t.tenants.c.id == bindparam("tenant"))
     .with_for_update(key_share=True)
 )
@@ -61,6 +61,7 @@ class SqlUnitOfWork:
         watch: Watch = unwatched,
         *,
         simulated: bool = False,
+        audit_end: tuple[int, str] | None = None,
     ) -> None:
         self._db = db
         self._watch = watch
@@ -76,7 +77,7 @@ class SqlUnitOfWork:
         self.plans = PlanRows(db, tenant)
         self.refunds = RefundRows(db, tenant, self._moves.append)
         self.effects = EffectRows(db, tenant, self._moves.append)
-        self.audit = AuditRows(db, tenant)
+        self.audit = AuditRows(db, tenant, audit_end)
         self.sign_ins = SignInRows(db, tenant)
         self.tallies = TallyRows(db, tenant)
         self.holds = HoldRows(db, tenant)
@@ -117,7 +118,14 @@ class SqlStorage:
             row = db.execute(_LOCKED, {"tenant": tenant}).first()
             if row is None:
                 raise KeyError(tenant)
-            yield SqlUnitOfWork(db, tenant, self._keyring, self._watch, simulated=row.simulated)
+            yield SqlUnitOfWork(
+                db,
+                tenant,
+                self._keyring,
+                self._watch,
+                simulated=row.simulated,
+                audit_end=(row.audit_count, row.audit_head),
+            )
 
     @contextmanager
     def read(self, tenant: TenantId) -> Iterator[SqlUnitOfWork]:

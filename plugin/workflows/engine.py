@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, error
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -91,21 +91,22 @@ class Engine:
 
     executor: str
 
-    def start(self, kind: str, name: str, tenant: str, ref: str) -> None:
-        """Start the task of `kind` for one row; a name that was started is not started again."""
+    def start(self, kind: str, name: str, tenant: str, ref: str) -> bool:
+        """Start the task of `kind` for one row. False: `name` was started before, by whomever."""
         _in_hand.add(name)
         try:
-            with SetWorkflowID(name):
+            with SetWorkflowID(name, workflow_id_reuse_policy="reject"):
                 DBOS.start_workflow(_work, kind, tenant, ref)
+        except error.DBOSWorkflowIDInUseError:
+            _in_hand.discard(name)
+            return False
         except BaseException:
             _in_hand.discard(name)
             raise
+        return True
 
     def has_in_hand(self, name: str) -> bool:
-        """Whether `name` was started here and is not at its end.
-
-        Also where another process had started it before: `standings` tells which.
-        """
+        """Whether `name` was started here and is not at its end."""
         return name in _in_hand
 
     def let_go(self, name: str) -> None:

@@ -33,12 +33,14 @@ RECENT = timedelta(seconds=30)
 those present, since what runs beside a tenant's work holds it up too."""
 AT_A_TIME = 2
 """How much is started before the tables are looked at again: somebody else may have come."""
+ALONE_AT_A_TIME = 8
+"""The same while one tenant alone has work: a look costs as much as a start, and whoever comes
+meanwhile waits for some milliseconds and finds a place that was kept for them."""
 LOOK_AHEAD = 64
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=10)
 CHECK_AFTER = timedelta(seconds=2)
-"""When work that we started and that is not over is looked up: of two workers that start a take at
-once, one has it."""
+"""When work that we started and that is not over is looked up: whoever took us for dead has it."""
 ABANDONED = timedelta(seconds=60)
 """How long work may be under way that no worker we know of has in hand: one of an older version,
 which does not say that it lives; or our own, where its start failed half-way."""
@@ -102,11 +104,16 @@ class Feeder:
         self.elsewhere = {name: at for name, at in self.elsewhere.items() if name in names}
         started = 0
         for work, standing in self._that_may_start(due, now):
-            if started == AT_A_TIME or len(self.in_flight) >= AT_ONCE:
+            if started == self.at_a_time or len(self.in_flight) >= AT_ONCE:
                 break
             if self._has_room(work.tenant):
                 started += self._start(work, standing, now)
         return started
+
+    @property
+    def at_a_time(self) -> int:
+        """How much is started before the tables are looked at again."""
+        return AT_A_TIME if len(self.present) > 1 else ALONE_AT_A_TIME
 
     def _look_at_hand(self, now: datetime) -> None:
         """Free the places of what is over, of what another worker has after all, and what hangs."""
@@ -127,7 +134,10 @@ class Feeder:
     def _that_may_start(
         self, due: Sequence[DueWork], now: datetime
     ) -> Iterator[tuple[DueWork, Standing | None]]:
-        """Rows that nothing of ours keeps from starting, each with how far its last take is."""
+        """Rows that nothing of ours keeps from starting, each with how far its last take is.
+
+        None: it was not started yet, as far as is known.
+        """
         may = [
             work
             for work in due
@@ -138,10 +148,12 @@ class Feeder:
         # Whoever has less in hand is first: to start one takes long enough to be noticed.
         held = Counter(held.tenant for held in self.in_flight.values())
         may.sort(key=lambda work: held[work.tenant])
+        # Who is alone finds hardly anything begun: there to start it is to ask.
+        is_alone = self.living() <= {self.engine.executor}
         # Not all of them: mostly the first few are enough.
         for place in range(0, len(may), AT_ONCE):
             few = {self._take(work.name): work for work in may[place : place + AT_ONCE]}
-            standings = self.engine.standings(few)
+            standings = {} if is_alone else self.engine.standings(few)
             for take, work in few.items():
                 yield work, standings.get(take)
 
@@ -158,17 +170,30 @@ class Feeder:
 
     def _start(self, work: DueWork, standing: Standing | None, now: datetime) -> bool:
         name = work.name
+        if standing is None:
+            if name not in self.elsewhere and self._begin(work, now):
+                return True
+            take = self._take(name)
+            standing = self.engine.standings([take]).get(take)
         standing = self._last_take(name, standing, now)
         if self._must_wait(name, now):
             return False
         if standing is not None:
             self._watch(name, standing, now)
             return False
-        self.elsewhere.pop(name, None)
-        take = self._take(name)
-        self.in_flight[name] = _Held(take, work.tenant, now)
-        self.engine.start(work.kind, take, work.tenant, work.ref)
-        return True
+        return self._begin(work, now)
+
+    def _begin(self, work: DueWork, now: datetime) -> bool:
+        """False where somebody had begun this take."""
+        take = self._take(work.name)
+        # Before it is known: a start that fails half-way may have begun it.
+        self.in_flight[work.name] = _Held(take, work.tenant, now)
+        has_begun = self.engine.start(work.kind, take, work.tenant, work.ref)
+        if has_begun:
+            self.elsewhere.pop(work.name, None)
+        else:
+            del self.in_flight[work.name]
+        return has_begun
 
     def _last_take(self, name: str, standing: Standing | None, now: datetime) -> Standing | None:
         """Go on to the last take, past those that are over, also of before this process.
@@ -229,5 +254,5 @@ def run(
         except Exception as error:  # noqa: BLE001 - whatever it was, the rows are due when it is over
             failures += 1
             _log.error("feeder.failed times=%d error=%s", failures, type(error).__name__)
-        if started < AT_A_TIME:
+        if started < feeder.at_a_time:
             stop.wait(poll.total_seconds() * 2 ** min(failures, 8))

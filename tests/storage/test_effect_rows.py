@@ -13,6 +13,7 @@ from plugin.domain.effects import (
     EffectState,
     PlannedEffect,
     RestoreAccess,
+    access_key,
     run_key,
 )
 from plugin.domain.facts import Fact, RefundFailed
@@ -127,6 +128,10 @@ def test_turns_count_what_the_rules_took_and_gave_back(shop: SqlStorage) -> None
         assert given_back == {COURSE: Turn(2, taken=False), TAG: Turn(2, taken=False)}
         assert uow.effects.turns(CUSTOMER)[COURSE] == Turn(3, taken=True, seen=(again.id,))
         assert uow.effects.turns(customer_key("other@mail.example")) == {}
+        assert uow.effects.changes_of(CUSTOMER, COURSE) == [
+            (access_key(CUSTOMER, COURSE, turn), EffectState.WAITING) for turn in (1, 2, 3)
+        ]
+        assert uow.effects.changes_of(customer_key("other@mail.example"), COURSE) == []
 
 
 def test_making_sure_of_what_stays_is_a_turn_too(shop: SqlStorage) -> None:

@@ -159,6 +159,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "effects.of_run": lambda uow: uow.effects.of_run(RUN.id),
     "effects.get": lambda uow: uow.effects.get(TAKE.key),
     "effects.turns": lambda uow: uow.effects.turns(CUSTOMER),
+    "effects.changes_of": lambda uow: uow.effects.changes_of(CUSTOMER, a_course()),
     "effects.open": lambda uow: uow.effects.open(9),
     "effects.newest": lambda uow: uow.effects.newest(9),
     "effects.keys_in": lambda uow: uow.effects.keys_in(EffectState.NEEDS_PERSON),

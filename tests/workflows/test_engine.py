@@ -54,12 +54,13 @@ def test_a_name_that_was_started_is_not_started_again(bench: Bench) -> None:
     assert engine.standings(["run:a:0"]) == {}
     assert engine.standings([]) == {}
 
-    for _ in range(3):
-        engine.start("run", "run:a:0", "tenant-1", "a")
+    started = [engine.start("run", "run:a:0", "tenant-1", "a") for _ in range(3)]
     bench.wait_for("run:a:0")
-    engine.start("run", "run:a:0", "tenant-1", "a")
-    engine.start("run", "run:a:1", "tenant-1", "a")
+    assert not engine.start("run", "run:a:0", "tenant-1", "a")
+    assert engine.start("run", "run:a:1", "tenant-1", "a")
     bench.wait_for("run:a:1")
+
+    assert started == [True, False, False]
 
     assert bench.done == [("tenant-1", "a")] * 2
     assert engine.standings(["run:a:0"]) == {"run:a:0": Standing(is_over=True, executor="one")}

@@ -19,6 +19,7 @@ from plugin.workflows import feeder as feeding
 from plugin.workflows.engine import Engine, Standing, launch
 from plugin.workflows.feeder import (
     ABANDONED,
+    ALONE_AT_A_TIME,
     AT_A_TIME,
     AT_ONCE,
     CHECK_AFTER,
@@ -51,11 +52,13 @@ class Told(Engine):
     started: list[str] = field(default_factory=list)
     in_hand: set[str] = field(default_factory=set)
 
-    def start(self, kind: str, name: str, tenant: str, ref: str) -> None:
-        assert name not in self.known
+    def start(self, kind: str, name: str, tenant: str, ref: str) -> bool:
+        if name in self.known:
+            return False
         self.started.append(name)
         self.in_hand.add(name)
         self.known[name] = Standing(is_over=False, executor=self.executor)
+        return True
 
     def has_in_hand(self, name: str) -> bool:
         return name in self.in_hand
@@ -88,16 +91,16 @@ class Rows:
 
 @dataclass
 class Bench:
-    """A feeder over rows and an engine that do as they are told. The executor "two" lives."""
+    """A feeder over rows and an engine that do as they are told. `living` are the executors."""
 
+    living: frozenset[str]
     rows: Rows = field(default_factory=Rows)
     engine: Told = field(default_factory=Told)
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.feeder = Feeder(
-            cast("Storage", self.rows), self.engine, self.clock, lambda: frozenset({"one", "two"})
-        )
+        rows = cast("Storage", self.rows)
+        self.feeder = Feeder(rows, self.engine, self.clock, lambda: self.living)
 
     def due(self, *refs: str, wakes: int = 0, tenant: TenantId = TENANT) -> None:
         self.rows.works = [DueWork("run", tenant, ref, wakes) for ref in refs]
@@ -116,9 +119,9 @@ class Bench:
         self.engine.in_hand.discard(name)
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+@pytest.fixture(params=["alone", "beside another"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return Bench(frozenset({"one"} if request.param == "alone" else {"one", "two"}))
 
 
 # --- once per wake --------------------------------------------------------------------------------
@@ -155,8 +158,17 @@ def test_rows_that_stay_hide_no_other(bench: Bench) -> None:
 def test_only_a_few_are_started_before_the_tables_are_looked_at_again(bench: Bench) -> None:
     bench.due(*[f"r{n:02}" for n in range(AT_ONCE)])
 
+    bench.rows.works.append(DueWork("run", OTHER, "other", 0))
+
     assert len(bench.feed()) == AT_A_TIME
     assert len(bench.feed()) == AT_A_TIME
+
+
+def test_of_a_tenant_that_is_alone_a_few_more_are_started(bench: Bench) -> None:
+    bench.due(*[f"r{n:02}" for n in range(AT_ONCE)])
+
+    assert len(bench.feed()) == ALONE_AT_A_TIME
+    assert len(bench.feed()) == AT_ONCE - FOR_OTHERS - ALONE_AT_A_TIME
 
 
 def test_one_tenant_never_gets_the_last_places(bench: Bench) -> None:
@@ -284,6 +296,7 @@ def test_work_that_was_taken_from_a_dead_worker_is_begun_at_once(
 def test_a_living_workers_work_is_left_to_it_far_longer_than_any_call_may_take(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
+    bench.living = frozenset({"one", "two"})
     bench.due("a")
     bench.engine.known["run:a:0"] = THEIRS
 
@@ -327,7 +340,7 @@ def test_what_this_process_started_is_given_up_only_when_it_hangs_for_good(bench
     assert bench.engine.in_hand == {"run:a:0/1"}
 
 
-def test_of_two_workers_that_start_it_at_once_the_other_may_have_it(bench: Bench) -> None:
+def test_whoever_took_us_for_dead_has_what_we_had_begun(bench: Bench) -> None:
     """Then it holds no place here; and should the other die, it is taken over like any other."""
     bench.due("a")
     bench.feed()
@@ -446,11 +459,11 @@ def test_due_work_of_the_real_tables_is_named_by_its_row_and_its_wakes(
 
 
 def test_as_long_as_there_is_more_to_start_it_waits_for_nothing(bench: Bench) -> None:
-    bench.due(*[f"r{n}" for n in range(AT_A_TIME + 1)])
+    bench.due(*[f"r{n}" for n in range(ALONE_AT_A_TIME + 1)])
     stop = Counted(2)
     beside: list[int] = []
 
     feeding.run(bench.feeder, timedelta(seconds=1), stop, lambda: beside.append(1))
 
-    assert len(bench.engine.started) == AT_A_TIME + 1
+    assert len(bench.engine.started) == ALONE_AT_A_TIME + 1
     assert (stop.waits, len(beside)) == ([1.0, 1.0], 3)
