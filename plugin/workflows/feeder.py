@@ -36,7 +36,8 @@ AT_A_TIME = 2
 ALONE_AT_A_TIME = 8
 """The same while one tenant alone has work: a look costs as much as a start, and whoever comes
 meanwhile waits for some milliseconds and finds a place that was kept for them."""
-LOOK_AHEAD = 64
+LOOK_AHEAD = 24
+"""More than can start, so that one look sees of whom else something is due."""
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=10)
 CHECK_AFTER = timedelta(seconds=2)
