@@ -127,9 +127,18 @@ def _prepare_for_counts(connection: DBAPIConnection, record: ConnectionPoolEntry
 
 def _set(connection: DBAPIConnection, settings: Mapping[str, str]) -> None:
     connection.isolation_level = None  # sqlite3's own: we say BEGIN ourselves
+    driver = cast("QueuedConnection", connection)
     cursor = connection.cursor()
-    for name, value in {"busy_timeout": str(BUSY_MS), **settings}.items():
-        cursor.execute(f"PRAGMA {name}={value}")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode")
+    try:
+        if cursor.fetchone() != (settings["journal_mode"].lower(),):
+            # Of two that change it in a new file one is refused at once, whatever the time-out.
+            driver.line_up(BUSY_MS / 1000)
+        for name, value in settings.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+    finally:
+        driver.leave_line()
     cursor.close()
 
 

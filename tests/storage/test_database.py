@@ -6,6 +6,7 @@ import importlib
 import sqlite3
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from plugin.storage.database import (
     open_for_counts,
     sqlite_facts,
 )
+from plugin.storage.write_turns import WriteTurns
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,20 @@ def test_every_connection_has_the_safe_settings(sqlite_engine: Engine) -> None:
             for name, value in wanted.items():
                 assert connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() == value
     sqlite_engine.dispose()
+
+
+def test_of_those_that_open_a_new_file_together_one_sets_it_up_at_a_time(tmp_path: Path) -> None:
+    file = tmp_path / "new.sqlite"
+    turn = WriteTurns(file).take(10)
+    assert turn is not None
+    engine = open_database(f"sqlite:///{file}")
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(lambda: engine.connect().close())
+        with pytest.raises(TimeoutError):
+            opening.result(0.5)
+        turn.leave()
+        opening.result(60)
+    engine.dispose()
 
 
 def test_only_counts_may_be_lost_in_a_power_cut(sqlite_engine: Engine) -> None:
