@@ -5,7 +5,7 @@
         def world(self) -> Iterator[DeskWorld]: ...
 
 `HelpdeskContract` holds for each desk, the practice one too; `HelpdeskOverHttpContract` adds what
-only a network can do.
+only a network can do. Where desks differ, what the manifest declares says what is asked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ import pytest
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
 from plugin.domain.ids import AgentId, TicketId
+from plugin.platforms.data_files import DataFiles
+from plugin.platforms.manifest import HelpdeskManifest, Vouching
+from plugin.platforms.registry import Registry
 from plugin.ports import Changed, Connects, ServesPanel, WritesTickets
+from plugin.ports.pairing import PairsAgents, ReadsSharedTickets
 
 MARKER = "effect-0123456789abcdef"
 OTHER_MARKER = "effect-fedcba9876543210"
@@ -74,7 +78,7 @@ class DeskWorld(Protocol):
         ...
 
     def first_request(self, agent: AgentId) -> Mapping[str, str]:
-        """The form that the desk posts when this agent opens the frame."""
+        """The form that the desk posts when this agent opens the frame, or its page claims so."""
         ...
 
     def add_ticket(self, emails: Sequence[str], tags: Sequence[str] = ()) -> TicketId:
@@ -109,9 +113,45 @@ class DeskWorld(Protocol):
 class HelpdeskContract:
     """What holds for every desk."""
 
-    def test_the_signed_in_agent_is_the_one_the_desk_names(self, world: DeskWorld) -> None:
-        form = world.first_request(world.agent)
-        assert world.desk.sign_in(form, {}, world.now).agent == world.agent
+    @pytest.fixture
+    def manifest(self, world: DeskWorld) -> HelpdeskManifest:
+        """What the desk under test declares: its adapter's module carries its stem."""
+        stem = type(world.desk).__module__.split(".")[2]
+        return Registry([DataFiles().manifests()]).helpdesk(stem)
+
+    def test_the_agent_is_proven_where_the_desk_signs_it_and_else_only_claimed(
+        self, world: DeskWorld, manifest: HelpdeskManifest
+    ) -> None:
+        signed = world.desk.sign_in(world.first_request(world.agent), {}, world.now)
+        match manifest.panel.agent_vouched_by:
+            case Vouching.SIGNED:
+                assert signed.agent == world.agent
+            case Vouching.INSTALLATION:
+                assert (signed.agent, signed.claimed_agent) == (None, world.agent)
+                assert isinstance(world.desk, PairsAgents)  # else nobody could ever be proven
+            case Vouching.NOBODY:
+                pytest.fail("a desk that proves nothing is refused")
+
+    def test_an_agent_s_address_comes_from_the_desk_s_api(
+        self, world: DeskWorld, manifest: HelpdeskManifest
+    ) -> None:
+        desk = world.desk
+        if isinstance(desk, PairsAgents):
+            address = desk.read_agent_email(world.agent)
+            assert address is not None
+            assert address.count("@") == 1
+            assert desk.read_agent_email(AgentId("999999")) is None
+            assert desk.read_agent_email(AgentId("../agents/me")) is None
+        else:
+            assert manifest.panel.agent_vouched_by is Vouching.SIGNED
+
+    def test_what_one_agent_may_not_see_is_shown_to_nobody_who_is_not_proven(
+        self, world: DeskWorld
+    ) -> None:
+        ticket, desk = world.add_ticket(["mia@example.com"]), world.desk
+        assert desk.read_ticket(ticket, world.outsider) is None
+        if isinstance(desk, ReadsSharedTickets):
+            assert desk.read_shared_ticket(ticket) is None
 
     def test_an_empty_first_request_signs_nobody_in(self, world: DeskWorld) -> None:
         with pytest.raises(Refused):

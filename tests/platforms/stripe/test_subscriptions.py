@@ -1,0 +1,39 @@
+"""Stripe keeps the contract on subscriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from plugin.ports import Contact
+from plugin.stores.stripe import StripeStore
+from tests.contracts.access import CancelsWhatIsPaid, PaidWorld
+from tests.platforms.stripe.fake import FakeStripe
+
+
+@dataclass
+class SubscribedWorld:
+    fake: FakeStripe
+    store: StripeStore
+    contact: Contact
+    stranger: Contact
+    subscription: str
+
+    def charges_go_on(self) -> bool:
+        kept = self.fake.books.get(self.subscription, "subscription")
+        return kept["status"] == "active" and not kept["cancel_at_period_end"]
+
+
+@pytest.fixture
+def world(fake: FakeStripe, store: StripeStore) -> PaidWorld:
+    ada, bob = (
+        Contact(email, fake.books.add_customer(email)["id"])
+        for email in ("ada@example.com", "bob@example.com")
+    )
+    paid = fake.books.subscribe(ada.ref or "", 1900)
+    return SubscribedWorld(fake, store, ada, bob, str(paid["id"]))
+
+
+class TestSubscriptions(CancelsWhatIsPaid):
+    """Read, stopped in both ways, twice, and never a stranger's."""
