@@ -19,6 +19,7 @@ from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.registry import Registry
 from plugin.ports.watching import Watch, unwatched
 from plugin.services.carry_out import CarryOut
+from plugin.services.renew_keys import RenewKeys
 from plugin.services.restored_house import EndHold
 from plugin.services.send_refund import SendRefund
 from plugin.settings import Settings, read_settings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from plugin.platforms.token_bucket import Budget, Rate
     from plugin.ports import Clock, Mailer, Mint
+    from plugin.services.sweep_account import SweepAccount
     from plugin.watch.watching import Scrape, Watching
     from plugin.workflows.engine import Task
 
@@ -92,6 +94,7 @@ def put_together(settings: Settings, clock: Clock | None = None, role: str = "")
         SqlBreakers(house.engine, look_lasts=BREAKER_LOOK_SECONDS).breaker_for,
         watch,
         KeptConnections(),
+        RenewKeys(house.storage, clock, registry.title),
     )
     scrape = None if watching is None else _begin_watching(watching, house, clock)
     return Parts(settings, house, registry, platforms, clock, SystemMint(), watching, scrape)
@@ -123,9 +126,13 @@ def create_app(
 
     from plugin.web.access_log import install_access_log
     from plugin.web.admin import admin_blueprint
+    from plugin.web.canvas import canvas_blueprint
     from plugin.web.context import WebContext
+    from plugin.web.embedded import embedded_blueprint
     from plugin.web.headers import unframed
     from plugin.web.install import install_blueprint
+    from plugin.web.install_ways import installing_blueprint
+    from plugin.web.pairing import pairing_blueprint
     from plugin.web.panel import panel_blueprint
     from plugin.web.public import public_blueprint
     from plugin.web.readiness import Readiness
@@ -156,7 +163,11 @@ def create_app(
     app.register_blueprint(webhooks_blueprint(intake))
     app.register_blueprint(public_blueprint(context, files))
     app.register_blueprint(panel_blueprint(context))
+    app.register_blueprint(pairing_blueprint(context))
+    app.register_blueprint(canvas_blueprint(context))
     app.register_blueprint(install_blueprint(context))
+    app.register_blueprint(installing_blueprint(context))
+    app.register_blueprint(embedded_blueprint(context))
     app.register_blueprint(admin_blueprint(context))
     install_security(app, context)
     straight = straight_in(app.wsgi_app, intake, unframed(https=parts.settings.is_https))
@@ -171,14 +182,28 @@ def _fenced(platforms: Adapters, may_call: Callable[[], bool]) -> Adapters:
     return replace(platforms, budget_for=budget_for)
 
 
+def sweeping(parts: Parts) -> SweepAccount:
+    """The sweep of an account, which looks after its webhook first."""
+    from plugin.platforms.declarations import ManifestDeclarations
+    from plugin.services.keep_webhook import KeepWebhook
+    from plugin.services.run_self_test import RunSelfTest
+    from plugin.services.sweep_account import SweepAccount
+
+    storage, settings = parts.house.storage, parts.settings
+    declarations = ManifestDeclarations(parts.registry, settings.allow_private_hosts)
+    self_test = RunSelfTest(storage, parts.platforms, declarations, parts.mint, settings.public_url)
+    keep = KeepWebhook(storage, parts.platforms, parts.clock, self_test)
+    return SweepAccount(storage, parts.platforms, parts.clock, parts.mint, keep)
+
+
 def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> dict[str, Task]:
     """What the worker does for each kind of due row.
 
     `may_call` is asked before each call to a platform: a worker that may be taken for dead begins
     none.
     """
-    from plugin.domain.ids import DeliveryId, InstallationId, RefundId, RunId, TenantId
-    from plugin.services.sweep_account import SweepAccount
+    from plugin.domain.ids import DeliveryId, InstallationId, PairingId, RefundId, RunId, TenantId
+    from plugin.services.mail_pairing import MailPairing
     from plugin.watch.watching import WatchedMailer, watched_tasks
     from webhooks.dispatch import Dispatch
 
@@ -192,7 +217,10 @@ def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> di
     send = SendRefund(storage, parts.platforms, parts.clock)
     carry_out = CarryOut(storage, parts.platforms, mailer, parts.clock)
     end_hold = EndHold(storage, parts.platforms, parts.clock)
-    sweep_account = SweepAccount(storage, parts.platforms, parts.clock, parts.mint)
+    mail_pairing = MailPairing(
+        storage, parts.platforms, mailer, parts.clock, parts.mint, parts.settings.public_url
+    )
+    sweep_account = sweeping(parts)
 
     def sweep(tenant: str, installation: str) -> None:
         sweep_account(TenantId(tenant), InstallationId(installation))
@@ -203,5 +231,6 @@ def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> di
         "run": lambda tenant, ref: carry_out(TenantId(tenant), RunId(ref)),
         "hold": lambda tenant, _: end_hold(TenantId(tenant)),
         "sweep": sweep,
+        "pairing": lambda tenant, ref: mail_pairing(TenantId(tenant), PairingId(ref)),
     }
     return watched_tasks(tasks, parts.watch)

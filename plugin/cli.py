@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plugin.commands.agents import agents
 from plugin.commands.looking import GROUPS
 from plugin.commands.pairs import read_pairs
 from plugin.commands.program import (
@@ -265,15 +266,20 @@ def connect(
 @click.option(
     "--installation", default="", metavar="ID", help="Which one, where there are several."
 )
+@set_option
 @click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
 @json_option
-def package(desk: str, *, installation: str, target: Path | None, as_json: bool) -> None:
-    """Write the app package that a helpdesk takes. Connect the helpdesk first."""
-    from plugin.commands.connect import package_desk
+def package(
+    desk: str, *, installation: str, pairs: tuple[str, ...], target: Path | None, as_json: bool
+) -> None:
+    """Write our app for a helpdesk, once it is connected; or its configuration for a store."""
+    from plugin.commands.connect import package_desk, write_app_file
 
     out = Output(as_json=as_json)
-    parts = _parts()
-    path = package_desk(parts, _home(parts).id, desk, installation, target)
+    parts, typed = _parts(), read_pairs(pairs)
+    path = write_app_file(parts, desk, typed, target)
+    if path is None:
+        path = package_desk(parts, _home(parts).id, desk, installation, target)
     out.line(f"Wrote {path}")
     out.end(path=str(path))
 
@@ -380,6 +386,30 @@ def platforms_list(*, as_json: bool) -> None:
     out.end(platforms=list_platforms(out.line))
 
 
+@platforms.command("new")
+@click.argument("name")
+@click.option(
+    "--kind", type=click.Choice(["store", "helpdesk"]), required=True, help="What it is to us."
+)
+@click.option(
+    "--into",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A checkout of Makegood; the one that runs, without this.",
+)
+@json_option
+def platforms_new(name: str, *, kind: str, folder: Path | None, as_json: bool) -> None:
+    """Write a new platform's first files: manifest, adapter, parser, page and tests.
+
+    NAME is its stem, in small letters with underscores, like good_shop. Overwrites nothing.
+    """
+    from plugin.commands.new_platform import write_platform
+    from plugin.ports import Kind
+
+    out = Output(as_json=as_json)
+    out.end(files=write_platform(name, Kind(kind), folder, out.line))
+
+
 @platforms.command("check")
 @json_option
 def platforms_check(*, as_json: bool) -> None:
@@ -403,7 +433,7 @@ def platforms_matrix(*, as_json: bool) -> None:
     out.end(matrix=tables)
 
 
-for group in GROUPS:
+for group in (*GROUPS, agents):
     main.add_command(group)
 
 

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from plugin.domain.access_map import AccessMap
 from plugin.domain.facts import Bought, DisputeClosed, Fact, Given, Refunded, TagAdded, TagRemoved
 from plugin.domain.ids import (
+    AgentId,
     CustomerKey,
     DeliveryId,
     InstallationId,
+    PairingId,
     PlanId,
     RequestId,
     TenantId,
@@ -46,10 +48,13 @@ from plugin.domain.requests import Channel, RefundRequest
 from plugin.domain.rules import Tell, Turns
 from plugin.domain.verdict import VerdictKind
 from plugin.ports import Connection, Kind
+from plugin.ports.connecting import PendingInstall, PendingState
 from plugin.ports.records import (
     DeliveryState,
     Installation,
     InstallationStatus,
+    Pairing,
+    PairingState,
     StoredDelivery,
     Tenant,
 )
@@ -412,6 +417,50 @@ def an_installation(
     created_at: datetime = NOW,
 ) -> Installation:
     return Installation(a_connection(installation, tenant=tenant, kind=kind), status, created_at)
+
+
+def a_pending_install(
+    pending: str = "pending-1", *, tenant: str = TENANT, expires_at: datetime | None = None
+) -> PendingInstall:
+    return PendingInstall(
+        id=pending,
+        tenant=TenantId(tenant),
+        kind=Kind.STORE,
+        platform="practice",
+        typed={"shop": "acme"},
+        created_by="admin",
+        created_at=NOW,
+        expires_at=expires_at or NOW + timedelta(minutes=30),
+        state=PendingState.WAITING,
+        changed_at=NOW,
+    )
+
+
+def a_pairing(
+    pairing: str = "pairing-1",
+    *,
+    tenant: str = TENANT,
+    desk: InstallationId = DESK,
+    state: PairingState = PairingState.PAIRED,
+    link: str | None = None,
+) -> Pairing:
+    """An agent who is proven in one browser for a month."""
+    return Pairing(
+        tenant=TenantId(tenant),
+        id=PairingId(pairing),
+        desk=desk,
+        agent=AgentId("7"),
+        state=state,
+        browser="browser-hash",
+        frame="frame-hash",
+        framed_at=NOW,
+        asked_at=NOW,
+        expires_at=NOW + timedelta(days=30),
+        link=link,
+        name="Ana",
+        role="agent",
+        paired_at=NOW if state is PairingState.PAIRED else None,
+    )
 
 
 def a_delivery(

@@ -23,6 +23,7 @@ const SKIPPED_FOLDERS = new Set(["node_modules", "dist"]);
 const REQUIRED = ["panel/panel.js", "panel/panel.css"];
 const BUNDLED = /^(panel\/(panel|pages)\.js|panel\/panel\.css|[^/]+\/bridge\.(js|css))$/; // the entry points
 const ONLY_IMPORTED = /\.(m?js|css|md|py)$/; // reaches dist through an entry point, or not at all
+const PACKED = /^[^/]+\/package\//; // a desk's own app as its adapter packs it, every file as it is
 const WITH_DIGEST = /\.(svg|png|ico|woff2)$/; // fetched by browsers; all else is read by name
 
 /** List the files below the folders of root as "folder/.../file", sorted, hidden ones left out. */
@@ -91,7 +92,7 @@ if (missing.length > 0) {
 await rm(staging, { recursive: true, force: true });
 await mkdir(staging);
 const pairs = await bundle(names.filter((name) => BUNDLED.test(name)));
-for (const name of names.filter((name) => !ONLY_IMPORTED.test(name))) pairs.push(await copy(name));
+for (const name of names.filter((name) => PACKED.test(name) || !ONLY_IMPORTED.test(name))) pairs.push(await copy(name));
 pairs.sort(([a], [b]) => (a < b ? -1 : 1));
 
 const assets = JSON.stringify(Object.fromEntries(pairs), null, 2);

@@ -19,7 +19,7 @@ from plugin.domain.errors import (
     OutcomeUnknown,
     RetryLater,
 )
-from plugin.domain.events import StoreEvent
+from plugin.domain.events import StoreEvent, Unrecognised
 from plugin.domain.ids import DeliveryId, TenantId
 from plugin.domain.money import InvalidAmount
 from plugin.domain.texts import one_line
@@ -27,7 +27,12 @@ from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import JsonValue, Malformed, Unreadable, read_json
 from plugin.ports import Clock, ConfirmsEvents, Connection
 from plugin.ports.platforms import Platforms
-from plugin.ports.records import DeliveryState, InstallationStatus, StoredDelivery
+from plugin.ports.records import (
+    DeliveryState,
+    Installation,
+    InstallationStatus,
+    StoredDelivery,
+)
 from plugin.ports.storage import Storage
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
@@ -45,6 +50,7 @@ FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=6)
 PATIENCE = timedelta(days=2)
 """A delivery that still cannot be applied by then has failed: it is shown, and may be replayed."""
+NOT_CONNECTED = "not connected any more"
 _log = logging.getLogger("makegood.dispatch")
 
 
@@ -65,7 +71,7 @@ class Dispatch:
                 return
             installation = uow.installations.get(stored.installation)
         if installation is None or installation.status is InstallationStatus.REMOVED:
-            self._settle(stored, DeliveryState.FAILED, "not connected any more")
+            self._settle_left(stored, installation)
             return
         connection = installation.connection
         try:
@@ -86,6 +92,28 @@ class Dispatch:
             kind = type(error).__name__
             _log.error("dispatch.fault delivery=%s kind=%s", stored.id, kind)
             self._retry(stored, f"fault: {kind}")
+
+    def _settle_left(self, stored: StoredDelivery, left: Installation | None) -> None:
+        """Of an account that left nothing is applied, and nobody is called.
+
+        What only a person can do is told all the same: its wishes to erase come after it left.
+        """
+        events = [] if left is None else self._told(stored, left.connection)
+        wishes = [event.what for event in events if isinstance(event, Unrecognised)]
+        state = DeliveryState.UNRECOGNISED if wishes else DeliveryState.FAILED
+        self._settle(stored, state, ", ".join(wishes) or NOT_CONNECTED)
+
+    def _told(self, stored: StoredDelivery, connection: Connection) -> Sequence[StoreEvent]:
+        """What a delivery says by itself; nothing where it cannot be read."""
+        delivery = Delivery(stored.body, stored.headers, stored.received_at)
+        try:
+            parse = self.registry.parser(connection.kind, connection.platform)
+            events: list[StoreEvent] = parse(
+                delivery, connection.installation, read_json(stored.body)
+            )
+        except (Unreadable, Malformed, InvalidInput):
+            return ()
+        return events
 
     def _with_topic(
         self, stored: StoredDelivery, connection: Connection, document: JsonValue

@@ -1,6 +1,7 @@
 """The door for webhooks: raw bytes in, 2xx only after they are committed. Never logs content.
 
-Unsigned or wrongly signed: 401, nothing stored. Too large: 413. Unknown address: 404. No byte that
+Unsigned or wrongly signed: 401, nothing stored. Too large: 413. Unknown address: 404 (401 where a
+platform has one address for all accounts, of which none may be told by asking). No byte that
 is not rightly signed causes a write, an outgoing call or a 5xx; a database that does not answer is
 a 503 that asks for a repeat.
 
@@ -38,7 +39,7 @@ from webhooks.listeners import Listener, Listeners
 from webhooks.signatures import Rejected, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY = 1024 * 1024
@@ -145,7 +146,12 @@ class Door:
             # Memory is a second old: before anybody is turned away, the database is asked.
             listener = self._listeners.read(platform, installation)
             if listener is None:
-                return NOT_HERE
+                if not self._listeners.has_app_address(platform):
+                    return NOT_HERE
+                listener = self._listeners.of_app(platform, installation, _header(environ))
+            if listener is None:
+                # Whose it might be is nobody's business: as where the signature is wrong.
+                return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED)
             proven = _proven(listener, environ, body, now)
             if not isinstance(proven, Delivery):
                 if listener.declared.is_ping(body):
@@ -166,6 +172,11 @@ def _read_body(stream: IO[bytes]) -> bytes:
     while len(body) <= MAX_BODY and (chunk := stream.read(MAX_BODY + 1 - len(body))):
         body += chunk
     return bytes(body)
+
+
+def _header(environ: WSGIEnvironment) -> Callable[[str], str | None]:
+    headers = EnvironHeaders(environ)
+    return headers.get
 
 
 def _proven(

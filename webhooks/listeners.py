@@ -73,11 +73,38 @@ class Listeners:
         self._remembered[platform, installation] = (now, listener)
         return listener
 
+    def of_app(
+        self, platform: str, app: str, header: Callable[[str], str | None]
+    ) -> Listener | None:
+        """Who listens at an app's one address for the account that `header` names.
+
+        One that was removed, too: what a shop wants erased it says after it left. Raises as `read`.
+        """
+        declared = self._declared(Kind.STORE, platform)
+        address = None if declared is None else declared.app_address
+        named = None if address is None else header(address.header)
+        account = None if address is None or named is None else address.settings_of(app, named)
+        if account is None:
+            return None
+        found = self._storage.find_accounts(Kind.STORE, platform, account)
+        living = [one for one in found if one.status is not InstallationStatus.REMOVED]
+        newest = [*found, *living][-1:]
+        return self._listener(newest[0]) if newest else None
+
+    def has_app_address(self, platform: str) -> bool:
+        """Whether the platform sends to one address of the whole app."""
+        declared = self._declared(Kind.STORE, platform)
+        return declared is not None and declared.app_address is not None
+
     def _listening(self, found: Installation, platform: str) -> Listener | None:
         connection = found.connection
         if connection.platform != platform or found.status is InstallationStatus.REMOVED:
             return None
-        declared = self._declared(connection.kind, platform)
+        return self._listener(found)
+
+    def _listener(self, found: Installation) -> Listener | None:
+        connection = found.connection
+        declared = self._declared(connection.kind, connection.platform)
         if declared is None or declared.signature is None:
             return None
         secrets = tuple(secret.encode() for secret in webhook_secrets(connection.secrets))

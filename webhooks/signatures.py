@@ -43,7 +43,7 @@ class RejectionReason(StrEnum):
     HEADER_MALFORMED = "signature header malformed"
     TIMESTAMP_MISSING = "timestamp header missing"
     TIMESTAMP_MALFORMED = "timestamp malformed"
-    UNKNOWN_KEY = "signed with a key that we do not hold: test the connection again to fetch it"
+    UNKNOWN_KEY = "signed with a key that we do not hold: the next sweep fetches what is published"
     WRONG_SIGNATURE = "wrong signature"
     TOO_OLD = "signed too long ago"
     TOO_NEW = "signed in the future"

@@ -12,6 +12,7 @@ from plugin.domain.ids import InstallationId, TenantId
 from plugin.platforms.declarations import ManifestDeclarations
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.ports import Kind, PacksApp
+from plugin.ports.connecting import ConfiguresApp
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.connect_platform import (
     AlreadyConnected,
@@ -202,6 +203,27 @@ def _facts(installation: Installation) -> Facts:
             for line in installation.self_test
         ],
     }
+
+
+def write_app_file(
+    parts: Parts, platform: str, typed: Mapping[str, str], target: Path | None
+) -> Path | None:
+    """Write the configuration of our app for a store that reads one; None where none does.
+
+    It comes before the connection: the store asks its owner by it. Raises InvalidInput.
+    """
+    stores = [m for m in parts.registry.manifests(Kind.STORE) if m.stem == platform]
+    declarations = ManifestDeclarations(parts.registry)
+    way: object = declarations.install_way(Kind.STORE, platform) if stores else None
+    if not isinstance(way, ConfiguresApp):
+        return None
+    name, content = way.app_file(typed, parts.settings.public_url)
+    path = target or Path(name)
+    # Beside the target first: a full disk must not leave half a file under its name.
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+    return path
 
 
 def package_desk(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from plugin.app import sweeping
 from plugin.domain.drift import NEXT_STEPS
 from plugin.domain.errors import InvalidInput
 from plugin.first_start import home_tenant
 from plugin.ports import Kind
-from plugin.services.sweep_account import SweepAccount, Swept
 
 if TYPE_CHECKING:
     from plugin.app import Parts
     from plugin.ports.records import Drift, Installation
+    from plugin.services.sweep_account import Swept
 
 MOST_SHOWN = 50
 
@@ -33,7 +34,7 @@ def sweep_now(
     if wanted is not None and not chosen:
         known = ", ".join(one.connection.installation for one in stores) or "none"
         raise InvalidInput("installation", f"no store of this id is connected; there are: {known}")
-    sweep = SweepAccount(storage, parts.platforms, parts.clock, parts.mint)
+    sweep = sweeping(parts)
     told, faults = [], []
     for store in chosen:
         swept = sweep.now(tenant.id, store.connection.installation)

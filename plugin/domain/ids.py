@@ -20,6 +20,7 @@ RefundId = NewType("RefundId", str)
 EffectKey = NewType("EffectKey", str)
 RunId = NewType("RunId", str)
 FactId = NewType("FactId", str)
+PairingId = NewType("PairingId", str)
 
 
 @dataclass(frozen=True, slots=True)

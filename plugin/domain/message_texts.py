@@ -39,6 +39,7 @@ class MessageId(StrEnum):
     NOTE_SALE_CANCELLED = "note_sale_cancelled"
     NOTE_REFUNDED_ELSEWHERE = "note_refunded_elsewhere"
     NOTE_ACCESS_BACK = "note_access_back"
+    AGENT_PAIRING = "agent_pairing"
 
 
 FACTS: Mapping[str, str] = {
@@ -49,6 +50,7 @@ FACTS: Mapping[str, str] = {
     "clause": "number of the policy's clause: 2.1",
     "clause_text": "the sentence of that clause",
     "customer": "the customer's name",
+    "desk": "the helpdesk, as its admin named it",
     "goes": "what is taken away, one per line",
     "link": "where to follow or to act",
     "money": "what happened to the money, in one sentence",
@@ -290,6 +292,17 @@ _ENGLISH: Mapping[MessageId, Template] = {
             ("Given back for {product}, order {order}:\n{restored}",),
             ("{reason}",),
             ("Unknown:\n{unknown}", ""),
+        ),
+    ),
+    MessageId.AGENT_PAIRING: Template(
+        "Is this you at {desk}?",
+        (
+            ("Hello {agent},", "Hello,"),
+            ("Somebody asked in the refund panel of {desk} to go on as you.",),
+            ("If that was you, open this in the same browser within fifteen minutes:\n{link}",),
+            ("It works once. No money moves by it.",),
+            ("If it was not you, do nothing: in any other browser the link opens nothing.",),
+            _SHOP,
         ),
     ),
 }

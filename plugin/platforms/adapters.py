@@ -32,6 +32,7 @@ from plugin.ports import (
     ServesPanel,
     WritesTickets,
 )
+from plugin.ports.keys import KeyShelf, RenewsKeys
 from plugin.ports.news import TellsNews
 from plugin.ports.platforms import P, Pace, WorksheetStep
 from plugin.ports.watching import Watch, unwatched
@@ -64,6 +65,7 @@ class Adapters:
     breaker_for: BreakerFor | None = None
     watch: Watch = unwatched
     kept: KeptConnections | None = None
+    shelf: KeyShelf | None = None
 
     def able(self, connection: Connection, port: type[P]) -> P | None:
         """The connection's adapter as `port`, or None where the manifest does not declare it."""
@@ -74,6 +76,8 @@ class Adapters:
         adapter = self.registry.adapter_class(manifest.kind, manifest.stem)(
             connection, self.http_for(connection), self.clock
         )
+        if self.shelf is not None and isinstance(adapter, RenewsKeys):
+            adapter.use_shelf(self.shelf)
         return adapter if isinstance(adapter, port) else None
 
     def can(self, connection: Connection, capability: str) -> bool:

@@ -14,7 +14,8 @@ from plugin.platforms.manifest import (
 from plugin.platforms.registry import Registry
 from plugin.platforms.url_templates import host_and_port
 from plugin.ports import Connection, Kind
-from plugin.ports.connecting import DeclaredLine, FilledForm
+from plugin.ports.connecting import DeclaredLine, FilledForm, InstallWay
+from plugin.ports.embedding import EmbeddedAdmin
 
 BASE_URL = "base_url"
 
@@ -31,11 +32,39 @@ class ManifestDeclarations:
 
     def read_form(self, kind: str, platform: str, typed: Mapping[str, str]) -> FilledForm:
         """Check what was typed. Raises InvalidInput naming the field and what to give."""
+        manifest = self._manifest(kind, platform)
+        return self._filled(manifest, manifest.read_form(_declared(typed)), typed)
+
+    def read_way(self, kind: str, platform: str, typed: Mapping[str, str]) -> FilledForm:
+        manifest = self._manifest(kind, platform)
+        return self._filled(manifest, manifest.read_way(_declared(typed)), typed)
+
+    def install_way(self, kind: str, platform: str) -> InstallWay | None:
+        manifest = self._manifest(kind, platform)
+        if manifest.install_way is None:
+            return None
+        way: InstallWay = self.registry.install_class(manifest.kind, manifest.stem)()
+        return way
+
+    def form_names(self, kind: str, platform: str) -> Sequence[str]:
+        manifest = self._manifest(kind, platform)
+        return (*(line.name for line in manifest.install_fields), *manifest.brings, BASE_URL)
+
+    def embedded_admin(self, kind: str, platform: str) -> EmbeddedAdmin | None:
+        manifest = self._manifest(kind, platform)
+        if manifest.embedded is None:
+            return None
+        admin: EmbeddedAdmin = self.registry.embedded_class(manifest.kind, manifest.stem)()
+        return admin
+
+    def _manifest(self, kind: str, platform: str) -> PlatformManifest:
         if kind not in list(Kind):
             raise InvalidInput("kind", f"choose one of {', '.join(Kind)}")
-        manifest = self.registry.manifest(Kind(kind), platform)
-        declared = {name: value for name, value in typed.items() if name != BASE_URL}
-        values = manifest.read_form(declared)
+        return self.registry.manifest(Kind(kind), platform)
+
+    def _filled(
+        self, manifest: PlatformManifest, values: Mapping[str, str], typed: Mapping[str, str]
+    ) -> FilledForm:
         hosts = {line.name for line in manifest.install_fields if line.form is not FieldForm.TEXT}
         development = typed.get(BASE_URL, "").strip().rstrip("/")
         settings = {
@@ -47,7 +76,7 @@ class ManifestDeclarations:
             title=manifest.name,
             simulated=manifest.simulated,
             settings=settings,
-            secrets={name: values[name] for name in manifest.secret_fields},
+            secrets={name: values[name] for name in manifest.secret_fields if name in values},
             account={name: value for name, value in settings.items() if name in hosts},
             places=self._places(manifest, values, development),
         )
@@ -68,6 +97,10 @@ class ManifestDeclarations:
     def self_test(self, connection: Connection) -> Sequence[DeclaredLine]:
         manifest = self.registry.manifest(connection.kind, connection.platform)
         return tuple(DeclaredLine(line.check, line.sentence) for line in manifest.self_test)
+
+
+def _declared(typed: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in typed.items() if name != BASE_URL}
 
 
 def _refuse_odd_address(url: str) -> None:

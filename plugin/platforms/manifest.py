@@ -6,7 +6,7 @@ answer from outside, never what holds for one order today (that is the adapter's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,6 +23,7 @@ from plugin.platforms.url_templates import (
     fill_link,
     fill_site,
     host_and_port,
+    read_host,
 )
 from plugin.ports import Kind
 
@@ -198,6 +199,37 @@ class InstallField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWay:
+    """The platform brings the keys itself, beside the form. Coded as `<Name>Install`.
+
+    `asks` are the form's fields that the admin fills in first, an app's own secret among them; the
+    secrets that are left come from the platform. `brings` are secrets that only the platform
+    brings: no form asks for them. `words` say what will happen, `steps` what to do there.
+    """
+
+    asks: tuple[str, ...]
+    words: str
+    steps: tuple[str, ...]
+    brings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """The store's own admin frames a page of ours. Coded as `<Name>Embedded`.
+
+    `frame_ancestors` are templates of host fields; `script` is the vendor's, by its whole address:
+    the only one that the page loads beside ours.
+    """
+
+    frame_ancestors: tuple[str, ...]
+    script: str | None = None
+
+    def frame_ancestors_for(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the ancestors for one account. Raises InvalidInput for odd values."""
+        return tuple(fill_host(ancestor, values) for ancestor in self.frame_ancestors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTestLine:
     """One line of the self-test list in this platform's words."""
 
@@ -269,6 +301,24 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppAddress:
+    """One address for all accounts of an app, beside each connection's: `/webhooks/<stem>/<app>`.
+
+    `field` is the form field that names our app; `header` says whose delivery it is, as `account`,
+    a host template of form fields. It is a claim: that account's own secrets must prove the body.
+    """
+
+    field: str
+    header: str
+    account: str
+
+    def settings_of(self, app: str, header: str) -> Mapping[str, str] | None:
+        """What the settings of the account's connection hold; None for no such account's name."""
+        account = read_host(self.account, header)
+        return None if account is None else {self.field: app, **account}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
     """How deliveries arrive. `topics`: the vendor's word, and the kinds of event it may mean.
 
@@ -276,6 +326,7 @@ class Webhooks:
     one of `delivery_id_header` and `delivery_id_field` (the first field of the body). Without a
     `signature` every delivery is refused: the entry only says that the vendor does not sign.
     `ping_field`: the vendor tries an address out with an unsigned form of this one field, a number.
+    `app_address`: some topics come to one address of the whole app.
     """
 
     signature: SignatureDeclaration | None
@@ -286,6 +337,7 @@ class Webhooks:
     topic_header: str | None = None
     topic_field: str | None = None
     ping_field: str | None = None
+    app_address: AppAddress | None = None
 
     def is_ping(self, body: bytes) -> bool:
         """Whether it is the vendor's unsigned try: it says nothing, and nothing is kept of it."""
@@ -377,6 +429,8 @@ class PlatformManifest:
     scopes: tuple[str, ...] = ()
     whole_account: bool = False
     install_fields: tuple[InstallField, ...] = ()
+    install_way: OwnWay | None = None
+    embedded: Embedded | None = None
     self_test: tuple[SelfTestLine, ...] = ()
     outgoing: Outgoing | None = None
     webhooks: Webhooks | None = None
@@ -389,16 +443,35 @@ class PlatformManifest:
 
     @property
     def secret_fields(self) -> frozenset[str]:
-        """Form fields that are stored encrypted and never shown again."""
-        return frozenset(line.name for line in self.install_fields if line.secret)
+        """What is stored encrypted and never shown again: of the form, and brought."""
+        asked = (line.name for line in self.install_fields if line.secret)
+        return frozenset((*asked, *self.brings))
+
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """Secrets that the platform brings, and no form asks for."""
+        return () if self.install_way is None else self.install_way.brings
 
     def read_form(self, typed: Mapping[str, str]) -> dict[str, str]:
-        """Return the install form's values, checked. Raises InvalidInput for the first odd one."""
-        known = {line.name for line in self.install_fields}
+        """Return the install form's values, checked. Raises InvalidInput for the first odd one.
+
+        What the platform brought may stand beside them, and is left out where it does not.
+        """
+        brought = [name for name in self.brings if name in typed]
+        lines = [InstallField(name=name, label=name, secret=True) for name in brought]
+        return self._read(typed, (*self.install_fields, *lines))
+
+    def read_way(self, typed: Mapping[str, str]) -> dict[str, str]:
+        """The same for the fields that the platform's own way asks for."""
+        asks = () if self.install_way is None else self.install_way.asks
+        return self._read(typed, tuple(line for line in self.install_fields if line.name in asks))
+
+    def _read(self, typed: Mapping[str, str], lines: Sequence[InstallField]) -> dict[str, str]:
+        known = {line.name for line in lines}
         for name in typed:
             if name not in known:
                 raise InvalidInput(name, f"{self.name} has no such field")
-        return {line.name: line.read(typed.get(line.name, "")) for line in self.install_fields}
+        return {line.name: line.read(typed.get(line.name, "")) for line in lines}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,9 @@ from marshmallow import (
 
 from plugin.platforms.manifest import (
     AmountForm,
+    AppAddress,
     CapabilityWords,
+    Embedded,
     FieldForm,
     Idempotency,
     InstallField,
@@ -30,6 +32,7 @@ from plugin.platforms.manifest import (
     ManualRefund,
     MoneyForm,
     Outgoing,
+    OwnWay,
     Panel,
     QualityRule,
     QualityStatus,
@@ -144,6 +147,31 @@ class InstallFieldSchema(Part):
             raise ValidationError("hints are for the choices that there are", "choice_hints")
 
 
+class OwnWaySchema(Part):
+    """The platform's own way to bring its keys."""
+
+    makes = OwnWay
+    asks = fields.List(word(), required=True)
+    words = text(required=True)
+    steps = fields.List(text(), required=True, validate=validate.Length(min=1))
+    brings = fields.List(word())
+
+
+class EmbeddedSchema(Part):
+    """A page of ours in the store's own admin."""
+
+    makes = Embedded
+    frame_ancestors = fields.List(
+        fields.String(validate=_whole(f"https://{_HOST_TEMPLATE}", "use https://host")),
+        required=True,
+        validate=validate.Length(min=1),
+    )
+    script = fields.String(
+        validate=_whole(rf"https://{_HOST}/[A-Za-z0-9._/-]+", "give the script's https address"),
+        allow_none=True,
+    )
+
+
 class SelfTestLineSchema(Part):
     """One line of the self-test list."""
 
@@ -218,6 +246,15 @@ class _SignatureSchema(Part):
             raise ValidationError(list(faults))
 
 
+class _AppAddressSchema(Part):
+    makes = AppAddress
+    field = word(required=True)
+    header = _header(required=True)
+    account = fields.String(
+        required=True, validate=_whole(_HOST_TEMPLATE, "give a host with form fields in braces")
+    )
+
+
 class WebhooksSchema(Part):
     """How deliveries arrive."""
 
@@ -233,6 +270,7 @@ class WebhooksSchema(Part):
         validate=_whole(rf"{_WORD}(?:\.{_WORD})*", "give the keys, joined by dots"), allow_none=True
     )
     ping_field = word(allow_none=True)
+    app_address = fields.Nested(_AppAddressSchema, allow_none=True)
     topics = fields.Dict(
         text(),
         fields.List(word(), validate=validate.Length(min=1)),

@@ -24,22 +24,26 @@ from plugin.platforms.manifest import (
     CAPABILITIES,
     LINK_PLACEHOLDERS,
     AuthKind,
+    Embedded,
     FieldForm,
     HelpdeskManifest,
     Idempotency,
     Level,
     ManualRefund,
     Outgoing,
+    OwnWay,
     PlatformManifest,
     SelfTest,
     StoreManifest,
 )
 from plugin.platforms.manifest_parts import (
     CapabilityWordsSchema,
+    EmbeddedSchema,
     Flag,
     InstallFieldSchema,
     MoneySchema,
     OutgoingSchema,
+    OwnWaySchema,
     PanelSchema,
     Part,
     QualityRuleSchema,
@@ -108,6 +112,8 @@ class _PlatformSchema(Part):
     scopes = fields.List(text())
     whole_account = Flag()
     install_fields = fields.List(fields.Nested(InstallFieldSchema))
+    install_way = fields.Nested(OwnWaySchema, allow_none=True)
+    embedded = fields.Nested(EmbeddedSchema, allow_none=True)
     self_test = fields.List(fields.Nested(SelfTestLineSchema))
     outgoing = fields.Nested(OutgoingSchema, allow_none=True)
     webhooks = fields.Nested(WebhooksSchema, allow_none=True)
@@ -123,6 +129,29 @@ class _PlatformSchema(Part):
             words = [getattr(item, key) for item in data.get(name, ())]
             if len(words) != len(set(words)):
                 raise ValidationError(f"each {key} stands once", name)
+
+    @validates_schema
+    def _check_way(self, data: dict[str, Any], **_: object) -> None:
+        way: OwnWay | None = data.get("install_way")
+        if way is None:
+            return
+        lines = {line.name: line for line in data.get("install_fields", ())}
+        if not set(way.asks) <= set(lines):
+            raise ValidationError("name install fields", "install_way.asks")
+        if set(way.brings) & set(lines):
+            raise ValidationError("a form asks for it: name what only comes", "install_way.brings")
+        left = [name for name in lines if name not in way.asks]
+        if not way.brings and not any(lines[name].secret for name in left):
+            raise ValidationError("leave a secret field for the platform", "install_way.asks")
+        for name in left:
+            if lines[name].required and not lines[name].secret:
+                raise ValidationError(f"ask for {name} too: it is needed", "install_way.asks")
+
+    @validates_schema
+    def _check_embedded(self, data: dict[str, Any], **_: object) -> None:
+        embedded: Embedded | None = data.get("embedded")
+        if embedded is not None:
+            self._check_host_fields(data, "embedded.frame_ancestors", embedded.frame_ancestors)
 
     @validates_schema
     def _check_reach(self, data: dict[str, Any], **_: object) -> None:

@@ -23,7 +23,7 @@ from plugin.platforms.manifest import (
     StoreManifest,
 )
 from plugin.platforms.manifest_schema import InvalidManifest, read_manifest
-from plugin.ports import Kind
+from plugin.ports import Connection, Kind
 
 MANIFEST_FILE = "platform.json"
 
@@ -87,6 +87,10 @@ class Registry:
             known = ", ".join(manifest.stem for manifest in self.manifests(kind))
             raise InvalidInput("platform", f"choose one of {known}") from None
 
+    def title(self, connection: Connection) -> str:
+        """The platform's name as people write it. Raises as `manifest`."""
+        return self.manifest(connection.kind, connection.platform).name
+
     def store(self, stem: str) -> StoreManifest:
         """Return a store's manifest. Raises as `manifest`."""
         manifest = self.manifest(Kind.STORE, stem)
@@ -107,6 +111,18 @@ class Registry:
         """
         module = import_module(self.adapter_module(self.manifest(kind, stem)))
         found: type[Any] = getattr(module, class_name(kind, stem))
+        return found
+
+    def install_class(self, kind: Kind, stem: str) -> type[Any]:
+        """Return the `<Name>Install` beside the adapter. Raises as `adapter_class`."""
+        module = import_module(self.adapter_module(self.manifest(kind, stem)))
+        found: type[Any] = getattr(module, install_class_name(stem))
+        return found
+
+    def embedded_class(self, kind: Kind, stem: str) -> type[Any]:
+        """Return the `<Name>Embedded` beside the adapter. Raises as `adapter_class`."""
+        module = import_module(self.adapter_module(self.manifest(kind, stem)))
+        found: type[Any] = getattr(module, embedded_class_name(stem))
         return found
 
     def parser(self, kind: Kind, stem: str) -> Callable[..., Any]:
@@ -140,7 +156,21 @@ class Registry:
 
 def class_name(kind: Kind, stem: str) -> str:
     """Return the name of an adapter's class: `good_shop` of stores is `GoodShopStore`."""
-    return "".join(part.capitalize() for part in stem.split("_")) + kind.value.capitalize()
+    return _joined(stem) + kind.value.capitalize()
+
+
+def install_class_name(stem: str) -> str:
+    """Return the name of the class of a platform's own way to install: `GoodShopInstall`."""
+    return f"{_joined(stem)}Install"
+
+
+def embedded_class_name(stem: str) -> str:
+    """Return the name of the class for a platform's own admin: `GoodShopEmbedded`."""
+    return f"{_joined(stem)}Embedded"
+
+
+def _joined(stem: str) -> str:
+    return "".join(part.capitalize() for part in stem.split("_"))
 
 
 def _folders(roots: Sequence[Traversable]) -> Iterator[tuple[Kind, Traversable]]:

@@ -18,7 +18,12 @@ from plugin.platforms.manifest import (
     CAPABILITIES,
     PlatformManifest,
 )
-from plugin.platforms.registry import Registry, class_name
+from plugin.platforms.registry import (
+    Registry,
+    class_name,
+    embedded_class_name,
+    install_class_name,
+)
 from plugin.ports import (
     CancelsSubscriptions,
     FindsOrders,
@@ -29,6 +34,8 @@ from plugin.ports import (
     ServesPanel,
     WritesTickets,
 )
+from plugin.ports.connecting import InstallWay
+from plugin.ports.embedding import EmbeddedAdmin
 from plugin.ports.news import TellsNews
 
 CapabilityPorts = Mapping[Kind, Mapping[str, type]]
@@ -84,6 +91,7 @@ def check(
     for manifest in registry.manifests():
         platform = f"{manifest.kind.folder}/{manifest.stem}"
         found = [*_code_faults(registry, manifest, ports[manifest.kind]), *_topic_faults(manifest)]
+        found += _way_faults(registry, manifest)
         if project is not None:
             found += _project_faults(manifest, project)
         faults += [Fault(platform, advice) for advice in found]
@@ -123,6 +131,40 @@ def _code_faults(
         missing = _load_fault(module, lambda: registry.parser(manifest.kind, manifest.stem))
         if missing is not None:
             yield missing.format(name="function parse")
+
+
+def _way_faults(registry: Registry, manifest: PlatformManifest) -> Iterator[str]:
+    """What is missing of the classes beside the adapter that the manifest declares."""
+    at = (manifest.kind, manifest.stem)
+    if manifest.install_way is not None:
+        yield from _class_faults(
+            registry.adapter_module(manifest),
+            install_class_name(manifest.stem),
+            lambda: registry.install_class(*at),
+            "install_way",
+            InstallWay,
+        )
+    if manifest.embedded is not None:
+        yield from _class_faults(
+            registry.adapter_module(manifest),
+            embedded_class_name(manifest.stem),
+            lambda: registry.embedded_class(*at),
+            "embedded",
+            EmbeddedAdmin,
+        )
+
+
+def _class_faults(
+    module: str, name: str, load: Callable[[], object], declared: str, port: type
+) -> Iterator[str]:
+    missing = _load_fault(module, load)
+    if missing is not None:
+        yield missing.format(name=f"class {name}")
+        return
+    found = load()
+    for method in sorted(methods_of(port)):
+        if not callable(getattr(found, method, None)):
+            yield f"{declared} is declared: write {name}.{method}"
 
 
 def _load_fault(module: str, load: Callable[[], object]) -> str | None:

@@ -59,6 +59,17 @@ def fill_host(template: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(part, template)
 
 
+def read_host(template: str, host: str) -> dict[str, str] | None:
+    """The DNS labels that fill `template` to `host`, matched whole; None where none do."""
+    parts = _PLACEHOLDER.split(template)  # fixed text and names in turn
+    pattern = "".join(
+        f"(?P<{part}>{_LABEL})" if place % 2 else re.escape(part)
+        for place, part in enumerate(parts)
+    )
+    found = re.fullmatch(pattern, host)
+    return None if found is None else found.groupdict()
+
+
 def as_site(typed: str) -> str:
     """What people paste, as `SITE` has it: `https://A.Example/b/` becomes `a.example/b`."""
     bare = re.sub(r"\Ahttps://", "", typed.strip(), flags=re.IGNORECASE).rstrip("/")

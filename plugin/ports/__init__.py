@@ -232,6 +232,17 @@ class RegistersWebhooks(Protocol):
 
 
 @runtime_checkable
+class PublishesKeys(Protocol):
+    """Platforms that sign with a key pair of their own, and change it when they want to."""
+
+    def read_keys(self) -> str:
+        """The public keys that count now: the webhook's one secret, in place of any before.
+
+        One call. Raises Refused where the account publishes none that we could use.
+        """
+
+
+@runtime_checkable
 class ListsCatalog(Protocol):
     """Platforms that hold access: courses, communities, tags, plans, for the access map."""
 
@@ -299,13 +310,14 @@ class Ticket:
 class SignIn:
     """What a panel's first request proved.
 
-    `agent` is None where the desk vouches for the account only.
-    `ticket` is a claim of the page unless `ticket_proven`.
+    `agent` is None where the desk vouches for the account only; then `claimed_agent` is whom the
+    page names, which proves nothing. `ticket` is a claim of the page unless `ticket_proven`.
     """
 
     agent: AgentId | None
     ticket: TicketId | None = None
     ticket_proven: bool = False
+    claimed_agent: AgentId | None = None
 
 
 @runtime_checkable

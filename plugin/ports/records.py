@@ -14,10 +14,12 @@ from typing import Final
 from plugin.domain.drift import Difference, DriftState
 from plugin.domain.effects import EffectState, PlannedEffect
 from plugin.domain.ids import (
+    AgentId,
     AgentRef,
     CustomerKey,
     DeliveryId,
     InstallationId,
+    PairingId,
     RefundId,
     RequestId,
     RunId,
@@ -196,10 +198,14 @@ class AuditEntry:
 
 
 class SignInPurpose(StrEnum):
-    """What the holder of a token may do: open one session, or act as the admin."""
+    """What the holder of a token may do: open one session, act as the admin, or press one button.
+
+    A button's token is bound to one agent at one ticket.
+    """
 
     LINK = "link"
     SESSION = "session"
+    BUTTON = "button"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,48 @@ class StoredSignIn:
     purpose: SignInPurpose
     expires_at: datetime
     used_at: datetime | None = None
+
+
+class PairingState(StrEnum):
+    """`asked`: no link was sent yet. `linked`: one was. `over`: it led to nothing, or was ended."""
+
+    ASKED = "asked"
+    LINKED = "linked"
+    PAIRED = "paired"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """That an agent of a desk is proven in one browser, or the wish for it.
+
+    `browser`, `frame` and `link` are hashes: of what the browser's cookie holds, of what the frame
+    holds that waits (since `framed_at`), and of the one-time link's token. `name` and `role` are
+    the desk's words when it was asked last. `expires_at` is the link's end, then the pairing's.
+    """
+
+    tenant: TenantId
+    id: PairingId
+    desk: InstallationId
+    agent: AgentId
+    state: PairingState
+    browser: str
+    frame: str
+    framed_at: datetime
+    asked_at: datetime
+    expires_at: datetime
+    link: str | None = None
+    name: str = ""
+    role: str = ""
+    paired_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str = ""
+    wake_at: datetime | None = None
+    wakes: int = 0
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it proves its agent now."""
+        return self.state is PairingState.PAIRED and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +276,7 @@ class DueWork:
     `name` is the workflow's id: the row and how often it was woken.
     """
 
-    kind: str  # "delivery", "refund", "run", "sweep" or "hold"
+    kind: str  # "delivery", "refund", "run", "sweep", "hold" or "pairing"
     tenant: TenantId
     ref: str
     wakes: int

@@ -15,11 +15,13 @@ from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import EffectState, PlannedEffect
 from plugin.domain.facts import Fact
 from plugin.domain.ids import (
+    AgentId,
     AgentRef,
     CustomerKey,
     DeliveryId,
     EffectKey,
     InstallationId,
+    PairingId,
     PlanId,
     RefundId,
     RequestId,
@@ -33,6 +35,8 @@ from plugin.domain.policy import Policy, PolicyVersion
 from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.requests import RefundRequest
 from plugin.domain.rules import Turns
+from plugin.ports import Kind
+from plugin.ports.connecting import PendingInstall, PendingState
 from plugin.ports.records import (
     AuditEntry,
     DeliveryState,
@@ -40,6 +44,7 @@ from plugin.ports.records import (
     DueWork,
     Hold,
     Installation,
+    Pairing,
     RefundMove,
     RestingAccount,
     Run,
@@ -67,6 +72,31 @@ class SignIns(Protocol):
         """
 
 
+class Pairings(Protocol):
+    """Which agents of the tenant's desks are proven in which browsers."""
+
+    def add(self, pairing: Pairing) -> None:
+        """Keep it; those that ended long ago go."""
+
+    def get(self, pairing: PairingId) -> Pairing | None: ...
+    def move(self, before: Pairing, after: Pairing) -> bool:
+        """Compare-and-set on state and wakes. False when somebody else moved it first."""
+
+    def asked_since(
+        self, desk: InstallationId, moment: datetime, agent: AgentId | None = None
+    ) -> int:
+        """How many links were asked for since, for one agent or for all of the desk."""
+
+    def of_frame(self, desk: InstallationId, agent: AgentId, frame: str) -> Pairing | None:
+        """The pairing that was given to this frame, whatever became of it."""
+
+    def of_browser(self, desk: InstallationId, browser: str, now: datetime) -> Pairing | None:
+        """The pairing that proves an agent of this desk in this browser now."""
+
+    def all(self, now: datetime) -> Sequence[Pairing]:
+        """Those that hold now, newest first."""
+
+
 class Installations(Protocol):
     """The tenant's connections to stores and helpdesks."""
 
@@ -77,6 +107,17 @@ class Installations(Protocol):
 
     def save(self, installation: Installation) -> None:
         """Replace settings, secrets, status, label and self-test."""
+
+
+class PendingInstalls(Protocol):
+    """Installs that wait for the platform to bring the keys."""
+
+    def add(self, pending: PendingInstall) -> None:
+        """Keep it; those that expired long ago go."""
+
+    def get(self, pending: str) -> PendingInstall | None: ...
+    def move(self, before: PendingState, after: PendingInstall) -> bool:
+        """Compare-and-set on the state. False when somebody else moved it first."""
 
 
 class Settings(Protocol):
@@ -334,6 +375,8 @@ class UnitOfWork(Protocol):
     @property
     def installations(self) -> Installations: ...
     @property
+    def pending_installs(self) -> PendingInstalls: ...
+    @property
     def settings(self) -> Settings: ...
     @property
     def deliveries(self) -> Deliveries: ...
@@ -353,6 +396,8 @@ class UnitOfWork(Protocol):
     def audit(self) -> Audit: ...
     @property
     def sign_ins(self) -> SignIns: ...
+    @property
+    def pairings(self) -> Pairings: ...
     @property
     def holds(self) -> Holds: ...
 
@@ -390,8 +435,24 @@ class Storage(Protocol):
         """
 
     def find_installation(self, installation: InstallationId) -> Installation | None: ...
+    def find_pending_install(self, pending: str) -> PendingInstall | None:
+        """One by its random id, whoever's it is: its one-time value was verified before."""
+
+    def find_accounts(
+        self, kind: Kind, platform: str, account: Mapping[str, str]
+    ) -> Sequence[Installation]:
+        """All tenants' connections that hold these settings, removed ones too: keys must prove."""
+
+    def find_waiting_installs(
+        self, kind: Kind, platform: str, now: datetime
+    ) -> Sequence[PendingInstall]:
+        """All tenants' installs of a platform that are open, newest first; as `find_accounts`."""
+
     def find_sign_in(self, sign_in: str) -> StoredSignIn | None:
         """A link or session by the hash of its token, which proves the tenant."""
+
+    def find_pairing(self, link: str) -> Pairing | None:
+        """A pairing by the hash of its one-time link's token, which proves the tenant."""
 
     def tenants(self) -> Sequence[Tenant]: ...
     def add_tenant(self, tenant: Tenant, at: datetime) -> None: ...

@@ -82,34 +82,52 @@ class ConnectPlatform:
         self, tenant: TenantId, asked: ConnectRequest, actor: str, now: datetime
     ) -> Connecting:
         """Keep the installation, or say why not. `actor` is for the audit trail."""
+        with self.storage.begin(tenant) as uow:
+            outcome = self.within(uow, asked, actor, now)
+            if isinstance(outcome, Started):
+                uow.commit()
+        return outcome
+
+    def within(
+        self, uow: UnitOfWork, asked: ConnectRequest, actor: str, now: datetime
+    ) -> Connecting:
+        """The same inside a transaction, which is the caller's to commit once it is Started."""
         try:
             form = self.declarations.read_form(asked.kind, asked.platform, asked.typed)
         except InvalidInput as error:
             return NotPossible(error.field, error.advice)
-        with self.storage.begin(tenant) as uow:
-            fault = self._fault(form, simulated_tenant=uow.settings.tenant().simulated)
-            if fault is not None:
-                return fault
-            existing = _chosen(uow, asked, form)
-            if isinstance(existing, NotPossible | AlreadyConnected):
-                return existing
-            if existing is None:
-                installation = self._fresh(tenant, asked, form, now)
-                uow.installations.add(installation)
-            else:
-                installation = self._renewed(existing, form)
-                uow.installations.save(installation)
-            if asked.kind is Kind.STORE:
-                begin_sweeping(uow, installation.connection.installation, now)
-            uow.audit.write(
-                now,
-                actor,
-                "installation.connecting" if existing is None else "installation.reconnecting",
-                installation.connection.installation,
-                {"kind": asked.kind, "platform": asked.platform},
-            )
-            uow.commit()
+        existing = self._place(uow, asked, form)
+        if isinstance(existing, NotPossible | AlreadyConnected):
+            return existing
+        if existing is None:
+            installation = self._fresh(uow.tenant_id, asked, form, now)
+            uow.installations.add(installation)
+        else:
+            installation = self._renewed(existing, form)
+            uow.installations.save(installation)
+        if asked.kind is Kind.STORE:
+            begin_sweeping(uow, installation.connection.installation, now)
+        uow.audit.write(
+            now,
+            actor,
+            "installation.connecting" if existing is None else "installation.reconnecting",
+            installation.connection.installation,
+            {"kind": asked.kind, "platform": asked.platform},
+        )
         return Started(installation, replaced=existing is not None)
+
+    def why_not(
+        self, uow: UnitOfWork, asked: ConnectRequest, form: FilledForm
+    ) -> NotPossible | AlreadyConnected | None:
+        """Why it would come to nothing, as far as can be said before the keys are there."""
+        place = self._place(uow, asked, form)
+        return place if isinstance(place, NotPossible | AlreadyConnected) else None
+
+    def _place(
+        self, uow: UnitOfWork, asked: ConnectRequest, form: FilledForm
+    ) -> Installation | NotPossible | AlreadyConnected | None:
+        fault = self._fault(form, simulated_tenant=uow.settings.tenant().simulated)
+        return fault or _chosen(uow, asked, form)
 
     def _fault(self, form: FilledForm, *, simulated_tenant: bool) -> NotPossible | None:
         if form.simulated:

@@ -56,6 +56,7 @@ class Credential(StrEnum):
     WEBHOOK_OFF = "webhook_off"
     UNSIGNED = "unsigned"  # no secret is kept, so no delivery can be told from a forged one
     NEW_KEY_WAITS = "new_key_waits"
+    WEBHOOK_MADE_ANEW = "webhook_made_anew"  # it was off, and is on again by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ class ConnectionHealth:
     """One connection.
 
     `longest_gap`: how long it was silent at most between the deliveries before now; None where too
-    few came to tell. `refunds_waiting` and `closings_waiting` are what cannot go on without it.
+    few came to tell. `made_anew_at`: when the webhook was made anew by itself, a while after it;
+    `reads_news`: what it did not bring meanwhile was read. `refunds_waiting` and `closings_waiting`
+    are what cannot go on without it.
     """
 
     installation: Installation
@@ -87,6 +90,8 @@ class ConnectionHealth:
     budget: Budget | None
     sweep: Sweep | None
     rest: RestingAccount | None
+    made_anew_at: datetime | None = None
+    reads_news: bool = False
 
     @property
     def id(self) -> InstallationId:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from plugin.ports import Connection, Probe
+from plugin.services.webhook_secrets import with_webhook_secrets_of
 
 KEY_WORKS: Final = "key_works"
 """The line of the self-test that tries a key, and so also a new one."""
@@ -41,9 +42,11 @@ def without_offer(connection: Connection) -> Connection:
 
 
 def with_secrets(connection: Connection, secrets: Mapping[str, str]) -> Connection:
-    """The same connection with other secrets; a form kept aside stays, whenever it came."""
-    offer = {name: value for name, value in connection.secrets.items() if name == _OFFER}
-    return replace(connection, secrets={**secrets, **offer})
+    """The same connection with the webhook secrets among `secrets`, and its own in all else.
+
+    A form kept aside stays, whenever it came, and so do keys that were renewed meanwhile.
+    """
+    return replace(connection, secrets=with_webhook_secrets_of(connection.secrets, secrets))
 
 
 def offers(connection: Connection) -> bool:

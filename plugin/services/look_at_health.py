@@ -29,7 +29,7 @@ from plugin.domain.effects import (
 )
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.refunds import Refund, RefundState
-from plugin.ports import Clock
+from plugin.ports import Clock, Kind
 from plugin.ports.platforms import Pace, Platforms
 from plugin.ports.records import (
     NOT_APPLIED,
@@ -54,8 +54,9 @@ from plugin.services.health import (
     Hour,
     Standing,
 )
+from plugin.services.keep_webhook import made_anew_at
 from plugin.services.key_replacement import KEY_WORKS, offers
-from plugin.services.self_test_lines import FAILED, OK
+from plugin.services.self_test_lines import FAILED, OK, WEBHOOK
 from plugin.services.webhook_secrets import webhook_secrets
 
 MOST = 200
@@ -70,13 +71,15 @@ KEY_CODES = ("key_refused", "key_unusable")
 WORKER_LIVES = timedelta(seconds=15)
 """A worker that said nothing for longer counts as gone here."""
 
+MADE_ANEW_SHOWN = timedelta(days=7)
+"""For so long it is said that a webhook had been off."""
+
 _MORE = MOST + 1
 _HEARD = 50
 _ENOUGH = 10
 _FAILURES = 2
 _LONG_SILENCE = timedelta(days=1)
 _TIMES_BEFORE = 3
-_WEBHOOK_LINE = "webhook_registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class LookAtHealth:
     ) -> ConnectionHealth:
         connection = installation.connection
         pace = self.platforms.pace(connection)
-        credentials = tuple(_credentials(installation, known))
+        credentials = tuple(_credentials(installation, known, now))
         return ConnectionHealth(
             installation=installation,
             title=self.platforms.title(connection),
@@ -119,6 +122,8 @@ class LookAtHealth:
             budget=None if pace is None else budget(pace, known.seconds_to_full),
             sweep=known.sweep,
             rest=known.rest,
+            made_anew_at=_made_anew_at(installation, now),
+            reads_news=connection.kind is Kind.STORE and self.platforms.can(connection, "news"),
         )
 
 
@@ -298,8 +303,13 @@ def _standing(
     return Standing.WELL
 
 
-def _credentials(installation: Installation, known: _Known) -> Iterator[Credential]:
-    webhook = next((one for one in installation.self_test if one.name == _WEBHOOK_LINE), None)
+def _made_anew_at(installation: Installation, now: datetime) -> datetime | None:
+    at = made_anew_at(installation.connection)
+    return at if at is not None and now - at < MADE_ANEW_SHOWN else None
+
+
+def _credentials(installation: Installation, known: _Known, now: datetime) -> Iterator[Credential]:
+    webhook = next((one for one in installation.self_test if one.name == WEBHOOK), None)
     swept = known.sweep is not None and known.sweep.reason in KEY_CODES
     if known.refused or swept:
         yield Credential.KEY_REFUSED
@@ -310,6 +320,8 @@ def _credentials(installation: Installation, known: _Known) -> Iterator[Credenti
         yield Credential.UNSIGNED
     if offers(installation.connection):
         yield Credential.NEW_KEY_WAITS
+    if is_on and _made_anew_at(installation, now) is not None:
+        yield Credential.WEBHOOK_MADE_ANEW
 
 
 def _was_refused(installation: Installation, effects: Sequence[StoredEffect]) -> bool:

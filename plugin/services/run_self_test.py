@@ -35,6 +35,7 @@ from plugin.services.self_test_lines import (
     SKIPPED,
     TURN,
     WAITING,
+    WEBHOOK,
     LineResult,
     advice_for,
     next_line,
@@ -128,19 +129,48 @@ class RunSelfTest:
             if line is None:
                 return found
             claim = SelfTestLine(line.name, WAITING, at=begun)
-            before = dict(found.connection.secrets)
-            claimed = self._prepared(replace(found, self_test=with_line(found, claim)), line)
-            uow.installations.save(claimed)
-            uow.commit()
+            claimed = self._claimed(uow, found, claim)
+        before = found.connection.secrets
         result = self._check(claimed.connection, line.name, before, now)
         return self._keep(claimed.connection, claim, result, now())
+
+    def register_again(
+        self, tenant: TenantId, installation: InstallationId, now: Callable[[], datetime]
+    ) -> Installation | None:
+        """Make the webhook anew, by itself: for one that stands no more.
+
+        None where something else comes first, or it is not the time: then nothing was changed.
+        """
+        begun = now()
+        with self.storage.begin(tenant) as uow:
+            found = uow.installations.get(installation)
+            line = None if found is None else _registered_once(found, begun)
+            if found is None or line is None:
+                return None
+            claim = SelfTestLine(WEBHOOK, WAITING, at=begun)
+            claimed = self._claimed(uow, found, claim)
+        before = found.connection.secrets
+        result = self._check(claimed.connection, WEBHOOK, before, now)
+        is_put_off = result.state == WAITING
+        if is_put_off:
+            # Nobody carries a test on that nobody began: the next look begins this anew.
+            result = LineResult(line.state, line.details, secrets=before, at=line.at)
+        kept = self._keep(claimed.connection, claim, result, now())
+        return None if is_put_off else kept
+
+    def _claimed(self, uow: UnitOfWork, found: Installation, claim: SelfTestLine) -> Installation:
+        """Committed before the line's call, so that two make it once."""
+        claimed = self._prepared(replace(found, self_test=with_line(found, claim)), claim)
+        uow.installations.save(claimed)
+        uow.commit()
+        return claimed
 
     def _find(self, tenant: TenantId, installation: InstallationId) -> Installation | None:
         with self.storage.read(tenant) as uow:
             return uow.installations.get(installation)
 
     def _prepared(self, claimed: Installation, line: SelfTestLine) -> Installation:
-        if line.name != "webhook_registered":
+        if line.name != WEBHOOK:
             return claimed
         # Kept before the call: a first delivery may overtake the answer, and must find its secret.
         secrets = with_webhook_secret(claimed.connection.secrets, self.mint.secret())
@@ -213,7 +243,7 @@ class RunSelfTest:
         except MakegoodError as error:
             # After silence the webhook may stand, signed with the new secret; after a no it does
             # not.
-            lost = name == "webhook_registered" and not isinstance(error, OutcomeUnknown)
+            lost = name == WEBHOOK and not isinstance(error, OutcomeUnknown)
             secrets = before if lost else None
             turn = error.after_seconds if isinstance(error, RetryLater) else None
             if turn is None or turn > _LONGEST_TURN:
@@ -304,6 +334,16 @@ def _with_result(
     lines = with_line(fresh, line)
     tested = replace(fresh, connection=connection, self_test=lines, status=status_of(lines))
     return tested, "" if tested.status is fresh.status else f"installation.{tested.status}"
+
+
+def _registered_once(found: Installation, now: datetime) -> SelfTestLine | None:
+    """The line of the webhook, where to register it is what a test would do next; else None."""
+    line = next((one for one in found.self_test if one.name == WEBHOOK), None)
+    if line is None or found.status is InstallationStatus.REMOVED:
+        return None
+    waiting = line if line.state == WAITING else SelfTestLine(WEBHOOK, WAITING)
+    due = next_line(replace(found, self_test=with_line(found, waiting)), now)
+    return line if due == waiting else None
 
 
 def _newest(ours: Mapping[str, str], before: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from plugin.services.key_replacement import KEY_WORKS, offers
 
 WAITING, OK, FAILED, SKIPPED = "waiting", "ok", "failed", "skipped"
 DELIVERY = "delivery_received"
+WEBHOOK = "webhook_registered"
 TURN = "Waits for its turn"
 """How the details of a line begin that is to be tried again at its time."""
 
@@ -59,23 +60,23 @@ def is_under_way(installation: Installation) -> bool:
     )
 
 
-def advice_for(error: MakegoodError, title: str) -> str:
-    """What went wrong outside, and what to do.
+def advice_for(error: MakegoodError, title: str, again: str = "test again") -> str:
+    """What went wrong outside, and what to do. `again` is how it is repeated.
 
     Codes and words of ours only, never an answer's text.
     """
     if isinstance(error, InvalidInput):
         return f"{error.field}: {error.advice}"
     if isinstance(error, NeedsHuman):
-        return f"{error.detail or error.code}. Look at it at {title}, then test again"
+        return f"{error.detail or error.code}. Look at it at {title}, then {again}"
     if isinstance(error, RetryLater):
-        return f"{title} did not answer ({error.code}). Nothing was changed; test again in a minute"
+        return f"{title} did not answer ({error.code}). Nothing was changed; {again} in a minute"
     if isinstance(error, OutcomeUnknown):
         return (
-            f"{title} went quiet ({error.code}); it may or may not be done. Test again: what is "
-            "ours is replaced, never doubled"
+            f"{title} went quiet ({error.code}); it may or may not be done. "
+            f"{again.capitalize()}: what is ours is replaced, never doubled"
         )
-    return f"{title} refused: {error.detail or error.code}. Mend it there, then test again"
+    return f"{title} refused: {error.detail or error.code}. Mend it there, then {again}"
 
 
 def next_line(installation: Installation, now: datetime) -> SelfTestLine | None:

@@ -4,13 +4,14 @@ Webhooks get lost. So every few minutes the account's news are read since a curs
 and put into the inbox beside what was delivered: what came already is known by its name and costs
 nothing, what did not is read, confirmed and applied like any delivery. The cursor moves only after
 all news of its time are committed, so a crash anywhere reads them again. Then some customers are
-looked at (`examine_drift`). Changes nothing outside, ever.
+looked at (`examine_drift`). Changes nothing outside; the webhook itself is looked after before all
+that (`keep_webhook`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -74,14 +75,20 @@ class Swept:
     goes_on: bool = False
 
 
+def _nothing_to_keep(tenant: TenantId, installation: InstallationId) -> None:
+    """For a house whose webhooks nobody looks after."""
+    del tenant, installation
+
+
 @dataclass(frozen=True, slots=True)
 class SweepAccount:
-    """The use case, with its ports."""
+    """The use case, with its ports. `keep_webhook` is `plugin.services.keep_webhook`."""
 
     storage: Storage
     platforms: Platforms
     clock: Clock
     mint: Mint
+    keep_webhook: Callable[[TenantId, InstallationId], None] = _nothing_to_keep
 
     def __call__(self, tenant: TenantId, installation: InstallationId) -> Swept | None:
         """Sweep it if it is due. None where it is not, or where somebody else is at it."""
@@ -89,6 +96,8 @@ class SweepAccount:
         if claimed is None:
             return None
         sweep, connected = claimed
+        # First: what comes in from here on is heard, and what came before is among the news.
+        self.keep_webhook(tenant, installation)
         swept = _Run(self, tenant, connected, sweep, self.clock.now()).to_its_end()
         _log.info(
             "sweep.done installation=%s read=%d taken_in=%d looked=%d opened=%d mended=%d error=%s",

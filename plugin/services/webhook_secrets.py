@@ -27,3 +27,14 @@ def with_webhook_secret(secrets: Mapping[str, str], secret: str) -> dict[str, st
     rest = {name: value for name, value in secrets.items() if not name.startswith(_PREFIX)}
     newest_last = [*reversed(kept), secret]
     return rest | {f"{_PREFIX}{n}": value for n, value in enumerate(newest_last, start=1)}
+
+
+def only_webhook_secret(secret: str) -> dict[str, str]:
+    """This webhook secret, and none before it."""
+    return {f"{_PREFIX}1": secret}
+
+
+def with_webhook_secrets_of(secrets: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """The credentials with the webhook secrets of `other` in place of their own."""
+    rest = {name: value for name, value in secrets.items() if not name.startswith(_PREFIX)}
+    return rest | {name: value for name, value in other.items() if name.startswith(_PREFIX)}

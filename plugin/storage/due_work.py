@@ -28,6 +28,7 @@ KINDS: tuple[tuple[str, Table, str, str], ...] = (
     ("run", t.runs, "id", "wakes"),
     ("sweep", t.sweeps, "installation_id", "wakes"),
     ("hold", t.holds, "tenant_id", "wakes"),
+    ("pairing", t.pairings, "id", "wakes"),
 )
 """What may be due: its kind, its table, and the columns of its name and of its count of wakes."""
 

@@ -64,7 +64,7 @@ def may_go_on(kind: str, table: Table) -> ColumnElement[bool]:
     match kind:
         case "refund":
             return (table.c.state != RefundState.RESERVED) | is_free
-        case "run":
+        case "run" | "pairing":
             return is_free
         case _:
             return true()

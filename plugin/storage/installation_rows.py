@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection as Db
@@ -81,6 +81,24 @@ class InstallationRows(TenantRows):
                 ]
             ),
         }
+
+
+def accounts(
+    db: Db, keyring: Keyring, kind: Kind, platform: str, account: Mapping[str, str]
+) -> Sequence[Installation]:
+    """All tenants' connections whose settings hold all of `account`, oldest first."""
+    one = t.installations.c
+    # As settings are written; what else it finds is left out below, before a secret is opened.
+    alike = [
+        one.settings.contains(json.dumps({name: value})[1:-1], autoescape=True)
+        for name, value in account.items()
+    ]
+    asked = select(t.installations).where(one.kind == kind, one.platform == platform, *alike)
+    return [
+        installation_from(row, keyring)
+        for row in db.execute(asked.order_by(one.created_at, one.id))
+        if account.items() <= json.loads(row.settings).items()
+    ]
 
 
 def installation_from(row: Row[tuple[object, ...]], keyring: Keyring) -> Installation:

@@ -26,8 +26,16 @@ from plugin.storage.database import open_database
 from plugin.storage.make_copy import AT_A_TIME, sync_folder
 from plugin.storage.schema import LOCK, migrate, migrate_on
 
-_OF_THE_MOMENT: Final = (t.sign_ins, t.workers, t.breakers, t.buckets)
-"""What held when the copy was made and means nothing now; a session that was ended stays ended."""
+_OF_THE_MOMENT: Final = (
+    t.sign_ins,
+    t.pairings,
+    t.pending_installs,
+    t.workers,
+    t.breakers,
+    t.buckets,
+)
+"""What held when the copy was made and means nothing now; a session or a
+pairing that was ended stays ended."""
 _BESIDE: Final = ("", "-wal", "-shm", "-head", "-turn", "-journal")
 _IN_USE: Final = ("", "-wal", ".in-use")
 _ENGINE_SCHEMA: Final = "dbos"

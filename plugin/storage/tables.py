@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Grows with every migration; the engine's application version is pinned to it."""
 
 
@@ -131,6 +131,26 @@ installations = _of_tenant(
     Column("created_at", UtcTime, nullable=False),
     key=("id",),
 )
+
+pending_installs = _of_tenant(
+    "mg_pending_installs",
+    Column("id", _ID, nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("platform", String(64), nullable=False),
+    Column("typed", Text, nullable=False),  # sealed: it may hold the secret of an app
+    Column("created_by", _NAME, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("replaces", _ID),
+    Column("another", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("installation_id", _ID),
+    key=("id",),
+)
+_points(pending_installs, "replaces", "mg_installations")
+_points(pending_installs, "installation_id", "mg_installations")
 
 policies = _of_tenant(
     "mg_policies",
@@ -419,4 +439,36 @@ holds = _of_tenant(
     Column("wake_at", UtcTime),  # when to look whether it may end
     Column("wakes", Integer, nullable=False),
     key=("reason",),
+)
+
+pairings = _of_tenant(
+    "mg_pairings",
+    Column("id", _ID, nullable=False),
+    Column("installation_id", _ID, nullable=False),
+    Column("agent", _NAME, nullable=False),  # the desk's own id
+    Column("state", String(16), nullable=False),
+    Column("browser", String(64), nullable=False),  # the hash of what the browser's cookie holds
+    Column("frame", String(64), nullable=False),  # the hash of what the frame that waits holds
+    Column("framed_at", UtcTime, nullable=False),
+    Column("link", String(64)),  # the hash of the one-time link's token, while it can be used
+    Column("name", _NAME, nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("paired_at", UtcTime),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("reason", _NAME, nullable=False),
+    Column("wake_at", UtcTime),
+    Column("wakes", Integer, nullable=False),
+    key=("id",),
+)
+_points(pairings, "installation_id", "mg_installations")
+_waits(pairings)
+Index("ix_mg_pairings_wake_at", pairings.c.wake_at)
+Index("ix_mg_pairings_link", pairings.c.link, unique=True)
+Index(
+    "ix_mg_pairings_asked",
+    pairings.c.tenant_id,
+    pairings.c.installation_id,
+    pairings.c.asked_at,
 )

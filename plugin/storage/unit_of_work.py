@@ -16,7 +16,16 @@ from sqlalchemy import Connection as Db
 from sqlalchemy import Engine, bindparam, insert, select, update
 
 from plugin.domain.ids import InstallationId, RefundId, TenantId
-from plugin.ports.records import DueWork, Installation, StoredDelivery, StoredSignIn, Tenant
+from plugin.ports import Kind
+from plugin.ports.connecting import PendingInstall
+from plugin.ports.records import (
+    DueWork,
+    Installation,
+    Pairing,
+    StoredDelivery,
+    StoredSignIn,
+    Tenant,
+)
 from plugin.ports.watching import Committed, Moved, Reading, Watch, unwatched
 from plugin.storage import due_work
 from plugin.storage import tables as t
@@ -29,9 +38,15 @@ from plugin.storage.effect_rows import EffectRows
 from plugin.storage.gauges import read_gauges
 from plugin.storage.grouped_intake import GroupedIntake
 from plugin.storage.hold_rows import HoldRows
-from plugin.storage.installation_rows import InstallationRows, installation_from
+from plugin.storage.installation_rows import InstallationRows, accounts, installation_from
 from plugin.storage.keyring import Keyring
 from plugin.storage.ledger_rows import FactRows, OrderRows
+from plugin.storage.pairing_rows import PairingRows, pairing_from
+from plugin.storage.pending_install_rows import (
+    PendingInstallRows,
+    pending_install_from,
+    waiting_installs,
+)
 from plugin.storage.plain_intake import PlainIntake
 from plugin.storage.readiness import Missing, what_is_missing
 from plugin.storage.refund_rows import PlanRows, RefundRows, RequestRows
@@ -69,6 +84,7 @@ class SqlUnitOfWork:
         self._moves: list[Moved] = []
         self.tenant_id = tenant
         self.installations = InstallationRows(db, tenant, keyring)
+        self.pending_installs = PendingInstallRows(db, tenant, keyring)
         self.settings = SettingRows(db, tenant)
         self.deliveries = DeliveryRows(db, tenant, self._moves.append)
         self.facts = FactRows(db, tenant)
@@ -79,6 +95,7 @@ class SqlUnitOfWork:
         self.effects = EffectRows(db, tenant, self._moves.append)
         self.audit = AuditRows(db, tenant, audit_end)
         self.sign_ins = SignInRows(db, tenant)
+        self.pairings = PairingRows(db, tenant)
         self.tallies = TallyRows(db, tenant)
         self.holds = HoldRows(db, tenant)
         self.breakers = BreakerRows(db, tenant)
@@ -144,11 +161,38 @@ class SqlStorage:
             ).first()
             return None if row is None else installation_from(row, self._keyring)
 
+    def find_pending_install(self, pending: str) -> PendingInstall | None:
+        """The pending install by its random id: only who knows its one-time value gets here."""
+        with connect_to_read(self._engine) as db:
+            one = t.pending_installs
+            row = db.execute(select(one).where(one.c.id == pending)).first()
+            return None if row is None else pending_install_from(row, self._keyring)
+
+    def find_accounts(
+        self, kind: Kind, platform: str, account: Mapping[str, str]
+    ) -> Sequence[Installation]:
+        """Connections whose settings hold these values, whoever's they are: keys must prove it."""
+        with connect_to_read(self._engine) as db:
+            return accounts(db, self._keyring, kind, platform, account)
+
+    def find_waiting_installs(
+        self, kind: Kind, platform: str, now: datetime
+    ) -> Sequence[PendingInstall]:
+        """Installs of a platform that wait, whoever's they are: keys must prove it."""
+        with connect_to_read(self._engine) as db:
+            return waiting_installs(db, self._keyring, kind, platform, now)
+
     def find_sign_in(self, sign_in: str) -> StoredSignIn | None:
         """The link or session with this hash, whoever's it is: only the token's holder knows it."""
         with connect_to_read(self._engine) as db:
             row = db.execute(select(t.sign_ins).where(t.sign_ins.c.id == sign_in)).first()
             return None if row is None else sign_in_from(row)
+
+    def find_pairing(self, link: str) -> Pairing | None:
+        """The pairing with this link, whoever's it is: only the token's holder knows it."""
+        with connect_to_read(self._engine) as db:
+            row = db.execute(select(t.pairings).where(t.pairings.c.link == link)).first()
+            return None if row is None else pairing_from(row)
 
     def what_is_missing(self) -> Missing | None:
         """What keeps this process from working with the database right now, if anything does."""

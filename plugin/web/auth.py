@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import jwt
 from flask import Response, g, request
 
-from plugin.domain.ids import AgentId, InstallationId, TenantId, TicketId
+from plugin.domain.ids import AgentId, InstallationId, PairingId, TenantId, TicketId
 from plugin.ports import Connection
 from plugin.services.sign_in_admin import Session
 from plugin.web.problems import NotAllowed, NotSignedIn
@@ -36,6 +36,8 @@ class Access(StrEnum):
     PANEL_SESSION = "panel_session"
     ADMIN = "admin"
     SIGN_IN = "sign_in"  # shows and spends one-time links
+    PENDING_INSTALL = "pending_install"  # the use case checks the one-time value in the address
+    EMBEDDED = "embedded"  # the keys of a connection check the store admin's token
     SCRAPER = "scraper"  # a machine that shows the metrics token of the settings
 
 
@@ -62,6 +64,8 @@ def access_of(view: object) -> Access | None:
 
 PANEL_LIFE: Final = timedelta(minutes=15)
 LONGEST_PANEL_SESSION: Final = timedelta(hours=12)
+UNNAMED: Final = AgentId("?")
+"""Nobody: the desk's page did not say which agent. No desk's id looks like this."""
 _LONGEST_TOKEN: Final = 4096
 _ISSUER: Final = "makegood"
 _AUDIENCE: Final = "makegood-panel"
@@ -83,6 +87,8 @@ class PanelSession:
     """Who sits at a panel. `agent` is the desk's own id; `ticket` is None until one was opened.
 
     `since` is the sign-in by the desk: renewing never carries a session beyond twelve hours of it.
+    Where the desk proves only its account, `agent` is a claim as long as there is a `frame`: a
+    secret of this one frame, by which a pairing finds it. Afterwards `pairing` proves the agent.
     """
 
     tenant: TenantId
@@ -91,6 +97,18 @@ class PanelSession:
     since: datetime
     ticket: TicketId | None = None
     proofs: Proofs = field(default_factory=Proofs)
+    frame: str | None = field(default=None, repr=False)
+    pairing: PairingId | None = None
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether somebody other than the page says that this is the agent."""
+        return self.frame is None
+
+
+def is_named(session: PanelSession) -> bool:
+    """Whether the session says of an agent at all, be it as a claim."""
+    return session.agent != UNNAMED
 
 
 def issue_panel_token(session: PanelSession, keys: Sequence[str], now: datetime) -> str:
@@ -117,6 +135,8 @@ def issue_panel_token(session: PanelSession, keys: Sequence[str], now: datetime)
         "since": int(session.since.timestamp()),
         **({} if session.ticket is None else {"tkt": session.ticket}),
         **({"prf": proofs} if proofs else {}),
+        **({} if session.frame is None else {"frm": session.frame}),
+        **({} if session.pairing is None else {"par": session.pairing}),
     }
     return jwt.encode(claims, _panel_key(keys[0]), algorithm="HS256")
 
@@ -176,6 +196,8 @@ def _session(claims: Mapping[str, object], now: datetime) -> PanelSession:
         since=datetime.fromtimestamp(since, UTC),
         ticket=None if ticket is None else TicketId(ticket),
         proofs=Proofs(proofs.get("email"), proofs.get("number"), proofs.get("card")),
+        frame=_text(claims, "frm") if "frm" in claims else None,
+        pairing=PairingId(_text(claims, "par")) if "par" in claims else None,
     )
 
 

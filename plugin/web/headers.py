@@ -46,6 +46,14 @@ def allow_framing(ancestors: Sequence[str], script_hosts: Sequence[str] = ()) ->
     g.makegood_framing = Framing(tuple(ancestors), tuple(script_hosts))
 
 
+def open_from_sandbox() -> None:
+    """Let a frame that its desk sandboxed open the page being answered, in a window of its own.
+
+    Browsers load no page with an opener policy in such a window. It is opened without an opener.
+    """
+    g.makegood_from_sandbox = True
+
+
 def content_security_policy(framing: Framing) -> str:
     """The policy as one header value."""
     scripts = " ".join(("script-src 'self'", *framing.script_hosts))
@@ -72,6 +80,8 @@ def install_headers(app: Flask, *, https: bool) -> None:
         response.headers["Content-Security-Policy"] = content_security_policy(framing)
         for name, value in _ALWAYS.items():
             response.headers[name] = value
+        if g.get("makegood_from_sandbox", False):
+            response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         response.headers.setdefault("Cache-Control", "no-store")
         if not framing.ancestors:
             response.headers["X-Frame-Options"] = "DENY"

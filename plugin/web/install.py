@@ -13,6 +13,7 @@ from plugin.web.access_map_screen import AccessMapScreen
 from plugin.web.auth import Access, open_to
 from plugin.web.context import WebContext
 from plugin.web.install_screen import InstallScreen
+from plugin.web.install_ways import add_ways
 from plugin.web.schemas import StartPolicyForm
 from plugin.web.strict_forms import read_form
 
@@ -25,6 +26,7 @@ def install_blueprint(context: WebContext) -> Blueprint:
     _testing(blueprint, screen)
     _map_and_policy(blueprint, screen, AccessMapScreen(context))
     _shop(blueprint, screen)
+    add_ways(blueprint, context, screen)
     return blueprint
 
 

@@ -7,6 +7,7 @@ never shown again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from flask import Response
 from werkzeug.wrappers import Response as BaseResponse
@@ -17,7 +18,8 @@ from plugin.domain.policy import Clause
 from plugin.domain.starting_policies import STARTING_POLICIES
 from plugin.platforms.declarations import ManifestDeclarations
 from plugin.platforms.manifest import PlatformManifest
-from plugin.ports import FinishesInstall, Kind
+from plugin.ports import Connection, FinishesInstall, Kind
+from plugin.ports.canvas import CANVAS_POSTS, ServesCanvas
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.connect_platform import (
     AlreadyConnected,
@@ -39,9 +41,28 @@ from plugin.web.problems import NotHere
 from plugin.web.schemas import VALUE, AdminForm, ShopForm, StartPolicyForm, connect_form
 from plugin.web.strict_forms import read_form
 from plugin.web.views import install_view as view
+from plugin.web.views.pending_view import PendingCard
 from plugin.web.views.shop_view import ShopCard, shop_card
 
 DEFAULT_START = "thirty_days_then_months"
+
+
+@dataclass(frozen=True, slots=True)
+class FormShown:
+    """What stands in the connect form: what was typed, and what of it cannot be used.
+
+    `by_way`: it was typed for the platform's own way to install, not for a key. `pending`: that way
+    was begun.
+    """
+
+    typed: Mapping[str, str] | None = field(default=None, repr=False)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    by_way: bool = False
+    pending: PendingCard | None = None
+
+    def of(self, *, by_way: bool) -> Mapping[str, str]:
+        """The faults, where they are of this form."""
+        return self.faults if self.by_way is by_way else {}
 
 
 class InstallScreen:
@@ -92,14 +113,14 @@ class InstallScreen:
         manifest: PlatformManifest | None = None,
         installation: Installation | None = None,
         *,
-        typed: Mapping[str, str] | None = None,
-        faults: Mapping[str, str] | None = None,
+        form: FormShown | None = None,
         notice: AlreadyConnected | str | None = None,
         start: str = "",
         shop: ShopCard | None = None,
         status: int = 200,
     ) -> Response:
         """The whole screen, opened at a platform or at a connection where one is given."""
+        form = form or FormShown()
         tenant, now = current_admin().tenant, self._context.clock.now()
         with self._context.storage.read(tenant) as uow:
             told = uow.settings.tenant()
@@ -113,8 +134,7 @@ class InstallScreen:
         if installation is not None:
             connection = installation.connection
             manifest = self._context.registry.manifest(connection.kind, connection.platform)
-            typed = connection.settings if typed is None else typed
-        typed = typed or {}
+            form = replace(form, typed=form.typed or connection.settings)
         chosen = start or _running(policy.newest.clauses if policy else ()) or DEFAULT_START
         return self._pages.render(
             "install/page.html",
@@ -124,8 +144,13 @@ class InstallScreen:
             desks=view.tiles((m for m in manifests if m.kind is Kind.HELPDESK), installations),
             manifest=manifest,
             installation=None if installation is None else view.link(installation),
-            fields=() if manifest is None else self._fields(manifest, typed, faults or {}),
-            faults=faults or {},
+            fields=() if manifest is None else self._fields(manifest, form, by_way=False),
+            faults=form.of(by_way=False),
+            way=None if manifest is None or form.pending else manifest.install_way,
+            way_fields=() if manifest is None else self._fields(manifest, form, by_way=True),
+            way_faults=form.of(by_way=True),
+            by_way=form.by_way,
+            pending=form.pending,
             key_notice=None if manifest is None else view.key_notice(manifest),
             shop=shop or shop_card(told, told.name, told.time_zone, now),
             notice=notice,
@@ -135,6 +160,7 @@ class InstallScreen:
             card=None if installation is None else self._card(installation),
             can_finish=installation is not None and self._can_finish(installation),
             webhook_url=self._webhook_url(installation, manifest),
+            canvas_urls=() if installation is None else self._canvas_urls(installation.connection),
             found=[
                 view.found(one, self._manifest_of(one), access[one.connection.installation])
                 for one in installations
@@ -146,10 +172,15 @@ class InstallScreen:
         )
 
     def _fields(
-        self, manifest: PlatformManifest, typed: Mapping[str, str], faults: Mapping[str, str]
+        self, manifest: PlatformManifest, form: FormShown, *, by_way: bool
     ) -> tuple[view.Field, ...]:
+        typed = form.typed or {}
         development = typed.get("base_url", "") if self._is_development else None
-        return view.form_fields(manifest, typed, faults, development)
+        fields = view.form_fields(manifest, typed, form.of(by_way=by_way), development)
+        if not by_way:
+            return fields
+        asks = () if manifest.install_way is None else (*manifest.install_way.asks, "base_url")
+        return tuple(one for one in fields if one.name in asks)
 
     @property
     def _is_development(self) -> bool:
@@ -172,6 +203,14 @@ class InstallScreen:
         if installation is None or manifest is None or manifest.webhooks is None:
             return ""
         return self._self_test.webhook_url(installation.connection)
+
+    def _canvas_urls(self, connection: Connection) -> tuple[tuple[str, str], ...]:
+        """Our addresses for a desk that draws the panel itself, each with its name there."""
+        if self._context.platforms.able(connection, ServesCanvas) is None:
+            return ()
+        base = f"{self._context.settings.public_url}/canvas"
+        ours = f"{base}/{connection.platform}/{connection.installation}"
+        return tuple((f"{name.capitalize()} URL", f"{ours}/{name}") for name in CANVAS_POSTS)
 
     def _manifest_of(self, installation: Installation) -> PlatformManifest:
         connection = installation.connection
@@ -202,10 +241,10 @@ class InstallScreen:
         match outcome:
             case Started(installation):
                 return see_other(f"/install/at/{installation.connection.installation}#connect")
-            case NotPossible(field, advice):
-                return self.overview(manifest, typed=typed, faults={field: advice}, status=422)
+            case NotPossible(name, advice):
+                return self.overview(manifest, form=FormShown(typed, {name: advice}), status=422)
             case AlreadyConnected():
-                return self.overview(manifest, typed=typed, notice=outcome, status=409)
+                return self.overview(manifest, form=FormShown(typed), notice=outcome, status=409)
 
     def step(self, installation: Installation) -> Response:
         """Do the next line of the self-test and show how far it is."""

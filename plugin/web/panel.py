@@ -17,6 +17,7 @@ from plugin.domain.errors import MakegoodError, Refused, RetryLater
 from plugin.domain.ids import InstallationId
 from plugin.platforms.manifest import HelpdeskManifest
 from plugin.ports import Connection, Kind, ServesPanel, ShowsBesidePanel
+from plugin.ports.canvas import ServesCanvas
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.web.auth import (
     Access,
@@ -24,23 +25,29 @@ from plugin.web.auth import (
     Proofs,
     current_desk,
     current_panel,
+    is_named,
     issue_panel_token,
     open_to,
 )
 from plugin.web.context import WebContext
 from plugin.web.headers import allow_framing
+from plugin.web.pairing_session import first_session
 from plugin.web.panel_choice import Picked
 from plugin.web.panel_flow import PanelFlow, Picture
 from plugin.web.panel_forms import PanelMoves
+from plugin.web.panel_passes import add_pass_route
 from plugin.web.panel_scene import Sitting
-from plugin.web.problems import NotHere, NotVouchedFor
+from plugin.web.problems import NoRight, NotHere, NotVouchedFor
 from plugin.web.strict_forms import read_pairs, single_fields
 from plugin.web.views.build_say import say_state
-from plugin.web.views.panel_parts import Frame, OrdersBlock, PracticeBanner
+from plugin.web.views.pairing_view import build_pairing_offer
+from plugin.web.views.panel_parts import Frame, OrdersBlock, PairingOffer, PracticeBanner
 from plugin.web.views.panel_view import OrderList, Panel, Told
 from plugin.web.views.panel_words import word
 from plugin.web.views.render_panel import PAGE, render_panel
 
+LOOKING = frozenset({"open", "orders", "order", "plan", "timeline", "pair"})
+"""The moves of an agent whom nobody has proven yet. Searching reads what no ticket shows."""
 _NOBODY = "Refund desk"
 """The page's title where nobody's name is known yet."""
 
@@ -57,10 +64,18 @@ def panel_blueprint(context: WebContext) -> Blueprint:
     def enter(platform: str, installation: str) -> Response:
         return screen.enter(platform, installation)
 
-    def move(name: str, act: Callable[[Sitting], Picture]) -> None:
+    add_pass_route(blueprint, base, context)
+
+    def move(name: str, act: Callable[[Sitting], Picture | None]) -> None:
         def view(platform: str, installation: str) -> Response:
             del platform, installation  # the guard has compared them with the token's
-            return screen.answer(current_desk(), current_panel(), act(_sitting(current_panel())))
+            session = current_panel()
+            if not session.is_proven and name not in LOOKING:
+                raise NoRight("not_paired")
+            picture = act(_sitting(session))
+            if picture is None:
+                return screen.unchanged(session)
+            return screen.answer(current_desk(), session, picture)
 
         # `open_to` is the outermost decorator, as everywhere.
         blueprint.add_url_rule(
@@ -81,6 +96,7 @@ def panel_blueprint(context: WebContext) -> Blueprint:
         ("steps", moves.steps),
         ("search", moves.search),
         ("prove", moves.prove),
+        ("pair", moves.pair),
     ):
         move(name, act)
     return blueprint
@@ -100,7 +116,8 @@ class _Screen:
             raise NotHere("not_here")
         connection = found.connection
         port = self._context.platforms.able(connection, ServesPanel)
-        if port is None:
+        if port is None or self._context.platforms.able(connection, ServesCanvas) is not None:
+            # A desk that draws the panel itself signs each click; a page would outlive its post.
             raise NotHere("not_here")
         # From here on also a refusal is read inside the desk.
         self._allow_framing(connection)
@@ -112,15 +129,7 @@ class _Screen:
         except (Refused, RetryLater) as error:
             # Nobody is proven yet: a desk that is silent must not let strangers make us fail.
             raise NotVouchedFor(error.code) from None
-        if signed.agent is None:
-            raise NotVouchedFor("agent_unknown")
-        session = PanelSession(
-            connection.tenant,
-            connection.installation,
-            signed.agent,
-            now,
-            signed.ticket if signed.ticket_proven else None,
-        )
+        session = first_session(self._context, connection, signed)
         if session.ticket is None:
             return self._waiting(connection, session)
         return self.answer(connection, session, self._flow.show(_sitting(session), Picked("")))
@@ -132,6 +141,14 @@ class _Screen:
         panel = Panel(self._frame(connection, token, "en", _NOBODY), OrderList(), None, block)
         return self._page(connection, session, panel, 200, token)
 
+    def unchanged(self, session: PanelSession) -> Response:
+        """Nothing new to show; only the token lives on."""
+        response = make_response("", 204)
+        now = self._context.clock.now()
+        token = issue_panel_token(session, self._context.signing_keys, now)
+        response.headers["X-Makegood-Session"] = token
+        return response
+
     def answer(self, connection: Connection, session: PanelSession, picture: Picture) -> Response:
         """The whole page, and a token that lives on."""
         goes_on = _session(session, picture.sitting)
@@ -140,13 +157,25 @@ class _Screen:
         scene = picture.scene
         if scene is None:
             said = picture.state.notice.title if isinstance(picture.state, Told) else ""
-            panel = Panel(self._frame(connection, token, "en", _NOBODY), picture.state, say=said)
+            frame = self._frame(connection, token, "en", _NOBODY)
+            offer = self._offer(connection, session, "en")
+            panel = Panel(frame, picture.state, say=said, pairing=offer)
         else:
             who, orders = self._flow.reader.upper(scene, picture.sitting, picture.opened)
             frame = self._frame(connection, token, scene.tell.locale, who.name)
             said = say_state(scene.tell, picture.state)
-            panel = Panel(frame, picture.state, who, orders, said)
+            offer = self._offer(connection, session, scene.tell.locale)
+            panel = Panel(frame, picture.state, who, orders, said, offer)
         return self._page(connection, goes_on, panel, picture.status, token)
+
+    def _offer(
+        self, connection: Connection, session: PanelSession, locale: str
+    ) -> PairingOffer | None:
+        """How to say who it is, where the desk does not."""
+        if session.is_proven:
+            return None
+        title = self._manifest(connection).name
+        return build_pairing_offer(locale, title, is_named=is_named(session))
 
     def _frame(self, connection: Connection, token: str, locale: str, title: str) -> Frame:
         assets = self._context.assets
@@ -187,7 +216,7 @@ class _Screen:
     def _beside(self, connection: Connection, session: PanelSession) -> object | None:
         """What the desk's own page shows around the panel; without it the panel still works."""
         port = self._context.platforms.able(connection, ShowsBesidePanel)
-        if port is None or session.ticket is None:
+        if port is None or session.ticket is None or not session.is_proven:
             return None
         try:
             return port.frame_page(session.ticket, session.agent)
@@ -226,6 +255,7 @@ def _sitting(session: PanelSession) -> Sitting:
         proofs.email,
         proofs.number,
         proofs.card,
+        session.is_proven,
     )
 
 

@@ -375,7 +375,8 @@ class PanelFlow:
         state = build_open_order(scene.tell, found.order, request, choice, preview, access, typed)
         if scene.rights().pay:
             return state
-        blocked = Decide(state.decide.amount, scene.tell.say("decide.waits_right"))
+        waits = "decide.waits_right" if sitting.is_proven else "decide.waits_pairing"
+        blocked = Decide(state.decide.amount, scene.tell.say(waits))
         return replace(state, decide=blocked)
 
 

@@ -6,7 +6,8 @@ What a value means is for `plugin.web.panel_flow` to say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from marshmallow import fields, validate
 
@@ -19,6 +20,8 @@ from plugin.web.strict_forms import Form, read_form
 _KEY = validate.Length(max=300)
 _SHORT = validate.Length(max=200)
 _TOKEN = validate.Length(max=4096)
+
+ReadForm: TypeAlias = Callable[[type[Form]], dict[str, Any]]
 
 
 class OrderForm(Form):
@@ -93,56 +96,73 @@ def picked_of(form: Mapping[str, object]) -> Picked:
 
 
 class PanelMoves:
-    """One method per form: reads this request's fields and makes the move."""
+    """One method per form: reads its fields and makes the move.
 
-    def __init__(self, flow: PanelFlow) -> None:
+    They stand in this request's body, unless `read` takes them from elsewhere.
+    """
+
+    def __init__(self, flow: PanelFlow, read: ReadForm = read_form) -> None:
         self._flow = flow
+        self._read = read
 
     def open(self, sitting: Sitting) -> Picture:
-        claimed = TicketId(read_form(TicketForm)["ticket"])
+        claimed = TicketId(self._read(TicketForm)["ticket"])
         same = claimed == sitting.ticket
         # Proofs belong to one customer and stay behind.
-        opened = Sitting(sitting.tenant, sitting.installation, sitting.agent, claimed)
+        opened = Sitting(
+            sitting.tenant,
+            sitting.installation,
+            sitting.agent,
+            claimed,
+            is_proven=sitting.is_proven,
+        )
         return self._flow.show(sitting if same else opened, Picked(""))
 
     def orders(self, sitting: Sitting) -> Picture:
-        return self._flow.show(sitting, picked_of(read_form(ChoiceForm)))
+        return self._flow.show(sitting, picked_of(self._read(ChoiceForm)))
 
     def order(self, sitting: Sitting) -> Picture:
-        form = read_form(OrderForm)
+        form = self._read(OrderForm)
         again = form["again"] == "yes"
         return self._flow.show(sitting, picked_of(form), Ask.WHEN_STALE, again=again)
 
     def plan(self, sitting: Sitting) -> Picture:
-        return self._flow.show(sitting, picked_of(read_form(ChoiceForm)), Ask.WHEN_STALE)
+        return self._flow.show(sitting, picked_of(self._read(ChoiceForm)), Ask.WHEN_STALE)
 
     def timeline(self, sitting: Sitting) -> Picture:
-        return self._flow.show(sitting, picked_of(read_form(RefundForm)), Ask.NOBODY)
+        return self._flow.show(sitting, picked_of(self._read(RefundForm)), Ask.NOBODY)
 
     def refund(self, sitting: Sitting) -> Picture:
-        form = read_form(ChoiceForm)
+        form = self._read(ChoiceForm)
         return self._flow.refund(sitting, picked_of(form), form["plan"], form["hash"])
 
     def undo(self, sitting: Sitting) -> Picture:
-        form = read_form(RefundForm)
+        form = self._read(RefundForm)
         return self._flow.undo(sitting, form["order"], form["refund"])
 
     def look(self, sitting: Sitting) -> Picture:
-        form = read_form(RefundForm)
+        form = self._read(RefundForm)
         return self._flow.look(sitting, form["order"], form["refund"])
 
     def attest(self, sitting: Sitting) -> Picture:
-        form = read_form(AttestForm)
+        form = self._read(AttestForm)
         paid = form["found"] == "paid"
         return self._flow.attest(sitting, form["order"], form["refund"], paid=paid)
 
     def steps(self, sitting: Sitting) -> Picture:
-        form = read_form(StepsForm)
+        form = self._read(StepsForm)
         return self._flow.steps(sitting, picked_of(form), form["step"])
 
     def search(self, sitting: Sitting) -> Picture:
-        return self._flow.search(sitting, read_form(SearchForm)["q"])
+        return self._flow.search(sitting, self._read(SearchForm)["q"])
+
+    def pair(self, sitting: Sitting) -> Picture | None:
+        """Whether the agent was proven meanwhile; None where nothing has changed."""
+        form = read_form(OrderForm)
+        if not sitting.is_proven:
+            return None
+        return self._flow.show(sitting, picked_of(form))
 
     def prove(self, sitting: Sitting) -> Picture:
-        form = read_form(ProofForm)
+        form = self._read(ProofForm)
         return self._flow.prove(sitting, form["order"], form["proof"])

@@ -30,6 +30,7 @@ from plugin.domain.orders import Order, OrderRef
 from plugin.domain.refunds import IN_FLIGHT, Refund, RefundState
 from plugin.domain.requests import Channel, RefundRequest
 from plugin.ports import Agent, ServesPanel, Ticket
+from plugin.ports.pairing import ReadsSharedTickets
 from plugin.ports.records import Installation, Tenant
 from plugin.ports.storage import UnitOfWork
 from plugin.services.find_orders import (
@@ -52,12 +53,17 @@ from plugin.web.views.panel_parts import OrdersBlock, Who
 
 STALE = timedelta(minutes=1)
 """Older than this, what a store told is asked for again; also how often a silent store is asked."""
+NOBODY = Agent(AgentId(""), "", "unpaired", active=True)
+"""Who looks where the desk did not prove who it is. This role may look only."""
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """One agent at one ticket, as the session proves it, and the proofs that were typed."""
+    """One agent at one ticket, as the session proves it, and the proofs that were typed.
+
+    Not `is_proven`: the agent is a claim, and nothing may be read or done in their name.
+    """
 
     tenant: TenantId
     installation: InstallationId
@@ -66,6 +72,7 @@ class Sitting:
     typed_email: str | None = None
     number: str | None = None
     card_digits: str | None = None
+    is_proven: bool = True
 
 
 class Ask(Enum):
@@ -135,7 +142,7 @@ class SceneReader:
         except MakegoodError:
             return build_told(tell, "desk.silent")
         if told is None:
-            return build_told(tell, "ticket.gone")
+            return build_told(tell, "ticket.gone" if sitting.is_proven else "pairing.first")
         ticket, agent = told
         search = Search(
             ticket.emails,
@@ -151,12 +158,20 @@ class SceneReader:
         self, port: ServesPanel, sitting: Sitting, ticket_id: TicketId, ask: Ask, now: datetime
     ) -> tuple[Ticket, Agent] | None:
         """The ticket and the agent, from the desk itself where a person opens or writes."""
-        key = (sitting.installation, ticket_id, sitting.agent)
+        who = sitting.agent if sitting.is_proven else NOBODY.id
+        key = (sitting.installation, ticket_id, who)
         may_recall = ask not in (Ask.STORES, Ask.DESK)
         if may_recall and (told := self.memory.recall(key, now)) is not None:
             return told
-        ticket = port.read_ticket(ticket_id, sitting.agent)
-        agent = None if ticket is None else port.read_agent(sitting.agent)
+        agent: Agent | None
+        if sitting.is_proven:
+            ticket = port.read_ticket(ticket_id, who)
+            agent = None if ticket is None else port.read_agent(who)
+        else:
+            ticket = None
+            if isinstance(port, ReadsSharedTickets):
+                ticket = port.read_shared_ticket(ticket_id)
+            agent = NOBODY
         if ticket is None or agent is None or not agent.active:
             self.memory.forget(key)
             return None

@@ -12,7 +12,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from plugin.domain.texts import is_one_line
-from plugin.platforms.manifest import PlatformManifest
+from plugin.platforms.manifest import InstallField, PlatformManifest
 from plugin.services.replaying import WhyNot
 from plugin.web.strict_forms import Form
 
@@ -113,6 +113,17 @@ class MapQuery(Form):
 
 def connect_form(manifest: PlatformManifest, *, development: bool) -> Schema:
     """The install form that a manifest declares. `development` allows an address of one's own."""
+    return _install_form(manifest.install_fields, development=development)
+
+
+def way_form(manifest: PlatformManifest, *, development: bool) -> Schema:
+    """The same with the fields alone that the platform's own way asks for."""
+    asks = () if manifest.install_way is None else manifest.install_way.asks
+    lines = [line for line in manifest.install_fields if line.name in asks]
+    return _install_form(lines, development=development)
+
+
+def _install_form(lines: Iterable[InstallField], *, development: bool) -> Schema:
     declared: dict[str, fields.Field[Any]] = {
         f"{VALUE}{line.name}": fields.String(
             load_default="",
@@ -121,7 +132,7 @@ def connect_form(manifest: PlatformManifest, *, development: bool) -> Schema:
                 _check_one_line,
             ],
         )
-        for line in manifest.install_fields
+        for line in lines
     }
     if development:
         declared[f"{VALUE}base_url"] = one_line()

@@ -28,6 +28,7 @@ from plugin.web.auth import (
 )
 from plugin.web.context import WebContext
 from plugin.web.headers import install_headers
+from plugin.web.pairing_session import proven_now
 from plugin.web.problems import NotHere, NotSignedIn, install_problems
 from plugin.web.strict_forms import LARGEST_FORM, read_pairs
 
@@ -79,7 +80,13 @@ class _Guard:
         if access is not Access.SIGNED_WEBHOOK:
             request.max_content_length = LARGEST_FORM
         match access:
-            case Access.PUBLIC | Access.SIGNED_WEBHOOK | Access.PANEL_ENTRY:
+            case (
+                Access.PUBLIC
+                | Access.SIGNED_WEBHOOK
+                | Access.PANEL_ENTRY
+                | Access.PENDING_INSTALL
+                | Access.EMBEDDED
+            ):
                 return
             case Access.SIGN_IN:
                 if request.method not in _SAFE:
@@ -89,8 +96,9 @@ class _Guard:
             case Access.ADMIN:
                 g.makegood_admin = self._admin()
             case Access.PANEL_SESSION:
-                g.makegood_panel = session = self._panel()
-                g.makegood_desk = self._desk(session).connection
+                session = self._panel()
+                g.makegood_desk = desk = self._desk(session).connection
+                g.makegood_panel = proven_now(self._context, session, desk)
             case _:
                 raise NotHere("undeclared")
 

@@ -53,7 +53,24 @@ def read_form(schema: Schema | type[Schema]) -> dict[str, Any]:
 
 def read_query(schema: Schema | type[Schema]) -> dict[str, Any]:
     """This request's query by `schema`. Raises as `read_form`."""
-    return load(schema, _parsed(request.query_string))
+    return load(schema, query_pairs())
+
+
+def query_pairs() -> Pairs:
+    """The fields of this request's query in order. Raises Unreadable."""
+    return _parsed(request.query_string)
+
+
+def read_body() -> bytes:
+    """This request's body as it came, of any type. Raises TooLarge, WrongType."""
+    if request.content_length is not None and request.content_length > LARGEST_FORM:
+        raise TooLarge("body_too_large")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise WrongType("packed_body")
+    body = request.stream.read(LARGEST_FORM + 1)
+    if len(body) > LARGEST_FORM:
+        raise TooLarge("body_too_large")
+    return body
 
 
 def load(schema: Schema | type[Schema], pairs: Pairs) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Every picture is of the product's own pages, as practice serves them; only the s
 states side by side is made here. Two things are told otherwise than in practice, so that more can
 be seen: the Watercolour Year also holds a bundle of which nobody said what is in it, and payments
 have pages of their own. The refund by hand is shown as at Systeme.io. The install screen
-connects its fake; the health page shows a business with something in every part of it. Needs
+connects its fake; the health page shows a business with something in every part of it; the panel at
+Freshdesk stands in its sidebar, before an agent was paired and after. Needs
 `make build`; where pngquant is installed, the files are made small.
 """
 
@@ -40,7 +41,9 @@ from plugin.ports.platforms import WorksheetStep
 from plugin.storage.database import open_database
 from plugin.storage.schema import migrate
 from plugin.stores.practice import PracticeStore
+from tests.browser.freshdesk_host import DESK, FreshdeskHouse, frame_house, pair, panel_of
 from tests.browser.served import chromium, served_house, serving
+from tests.platforms.freshdesk.fake import FakeFreshdesk
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.systeme_io.fake import KEY
 from tests.web.health_scene import make_rich
@@ -338,6 +341,31 @@ def _health(browser: Browser, place: Path, picture: Path) -> None:
         page.screenshot(path=picture, full_page=True)
 
 
+def _freshdesk(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
+    """The panel in Freshdesk's sidebar: of an agent whom nobody has proven, and once paired."""
+    for theme in THEMES:
+        with ExitStack() as stack:
+            fake = stack.enter_context(FakeFreshdesk())
+            house = FreshdeskHouse(place / theme, fake)
+            stack.callback(house.close)
+            context = browser.new_context(color_scheme=theme, reduced_motion="reduce")
+            stack.callback(context.close)
+            ticket = house.add_ticket()
+            frame_house(context, house, ticket)
+            page = context.new_page()
+            page.goto(f"{DESK}/a/tickets/{ticket}")
+            panel = panel_of(page)
+            for name in ("pairing", "panel"):
+                if name == "panel":
+                    pair(page, panel, house)
+                    expect(panel.locator("#pay")).to_be_visible()
+                path = folder / f"freshdesk-{name}-320-{theme}.png"
+                page.wait_for_load_state("networkidle")
+                panel.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
+                page.locator("iframe").screenshot(path=path)
+                yield path
+
+
 @contextmanager
 def _signed_in(browser: Browser, place: Path) -> Iterator[tuple[Site, Page, str]]:
     """A fresh site in `place`, an admin's page at it, and its address."""
@@ -378,7 +406,8 @@ def take_pictures(folder: Path) -> None:
         health = folder / "health-1280-light.png"
         _install(browser, Path(place) / "install", installed)
         _health(browser, Path(place) / "health", health)
-    _shrink([*sorted(studio.taken), installed, health])
+        sidebar = list(_freshdesk(browser, Path(place) / "freshdesk", folder))
+    _shrink([*sorted(studio.taken), installed, health, *sidebar])
 
 
 if __name__ == "__main__":

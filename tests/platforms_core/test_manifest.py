@@ -127,6 +127,10 @@ def _changed(document: Json, path: str, value: object) -> Json:
     return document
 
 
+def _way(*asks: str) -> Json:
+    return {"asks": list(asks), "words": "It sends its key.", "steps": ["Press Approve."]}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
@@ -163,6 +167,14 @@ def _changed(document: Json, path: str, value: object) -> Json:
         ("install_fields.1.name", "shop", "install_fields: each name stands once"),
         ("quality.0.verified", " ", "quality.0.verified: done needs it"),
         ("quality.1.reason", "", "quality.1.reason: todo needs it"),
+        ("install_way", _way("nothing"), "install_way.asks: name install fields"),
+        ("install_way", _way(), "install_way.asks: ask for shop too"),
+        ("install_way", _way("shop", "api_key"), "install_way.asks: leave a secret field"),
+        ("install_way", {"asks": ["shop"], "words": "x", "steps": []}, "install_way.steps: Sh"),
+        ("install_way", {**_way("shop"), "brings": ["api_key"]}, "install_way.brings: a form asks"),
+        ("embedded", {"frame_ancestors": []}, "embedded.frame_ancestors: "),
+        ("embedded", {"frame_ancestors": ["https://{key}.x"]}, "embedded.frame_ancestors: {key} m"),
+        ("embedded", {"frame_ancestors": ["http://x"]}, "embedded.frame_ancestors.0: use https"),
         ("money.exponents", {"eur": 2}, "money.exponents.eur.key: use an ISO"),
         ("name", "  ", "name: write something"),
     ],
@@ -173,6 +185,18 @@ def test_a_fault_names_its_place_and_what_to_do(
     faults = _faults(_changed(toy_store, path, value))
 
     assert any(line.startswith(fault) for line in faults), faults
+
+
+def test_a_way_of_its_own_asks_for_its_own_fields(toy_store: Json) -> None:
+    asks = [one["name"] for one in toy_store["install_fields"] if not one.get("secret")]
+    manifest = _read({**toy_store, "install_way": _way(*asks)})
+    assert manifest.install_way is not None
+    assert manifest.install_way.steps == ("Press Approve.",)
+    with pytest.raises(InvalidInput):
+        manifest.read_way({"api_key": "k"})
+    without = _read(toy_store)
+    assert without.install_way is None
+    assert without.read_way({}) == {}
 
 
 def test_frame_ancestors_must_not_be_filled_from_free_text(toy_desk: Json) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -213,6 +214,43 @@ def test_all_faults_of_all_platforms_are_told_at_once(
         "stores/silent: platform.json: write one",
         "stores/toy_shop: write the module toy_plugin.stores.toy_shop",
         "stores/toy_shop: write the module toy_webhooks.stores.toy_shop",
+    ]
+
+
+def test_a_way_to_install_that_is_declared_must_be_written(
+    complete: Toys, toy_store: dict[str, Any]
+) -> None:
+    asks = [one["name"] for one in toy_store["install_fields"] if not one.get("secret")]
+    way = {"asks": asks, "words": "It sends its key.", "steps": ["Press Approve."]}
+    complete.declare(toy_store | {"install_way": way})
+    module = complete.write("toy_plugin/stores/toy_shop.py", STORE_CODE)
+    assert complete.faults() == [
+        "stores/toy_shop: toy_plugin.stores.toy_shop needs a class ToyShopInstall"
+    ]
+    del sys.modules["toy_plugin.stores.toy_shop"]
+    module.write_text(f"{STORE_CODE}\nclass ToyShopInstall:\n    def begin(self): ...\n")
+    invalidate_caches()
+    assert complete.faults() == [
+        "stores/toy_shop: install_way is declared: write ToyShopInstall.read"
+    ]
+    found = complete.registry().install_class(Kind.STORE, "toy_shop")
+    assert found.__name__ == "ToyShopInstall"
+
+
+def test_a_page_in_the_stores_admin_that_is_declared_must_be_written(
+    complete: Toys, toy_store: dict[str, Any]
+) -> None:
+    complete.declare(toy_store | {"embedded": {"frame_ancestors": ["https://admin.toy.example"]}})
+    module = complete.write("toy_plugin/stores/toy_shop.py", STORE_CODE)
+    assert complete.faults() == [
+        "stores/toy_shop: toy_plugin.stores.toy_shop needs a class ToyShopEmbedded"
+    ]
+    del sys.modules["toy_plugin.stores.toy_shop"]
+    module.write_text(f"{STORE_CODE}\nclass ToyShopEmbedded:\n    def frame(self): ...\n")
+    invalidate_caches()
+    assert complete.faults() == [
+        "stores/toy_shop: embedded is declared: write ToyShopEmbedded.account_claimed",
+        "stores/toy_shop: embedded is declared: write ToyShopEmbedded.prove",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugin.domain.errors import InvalidInput
-from plugin.platforms.url_templates import fill_host, fill_link, host_and_port
+from plugin.platforms.url_templates import fill_host, fill_link, host_and_port, read_host
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,22 @@ def test_a_missing_host_part_is_refused_by_name() -> None:
 
 def test_an_empty_value_makes_no_link() -> None:
     assert fill_link("https://toy.example/{id}", {"id": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("template", "host", "found"),
+    [
+        ("{shop}.shops.example", "acme-1.shops.example", {"shop": "acme-1"}),
+        ("{a}.{b}.example", "x.y.example", {"a": "x", "b": "y"}),
+        ("shops.example", "shops.example", {}),
+        ("{shop}.shops.example", "acme.shopsXexample", None),
+        ("{shop}.shops.example", "acme.shops.example\n", None),
+        ("{shop}.shops.example", "a.b.shops.example", None),
+        ("{shop}.shops.example", "acme.shops.example.evil.example", None),
+        ("{shop}.shops.example", "", None),
+    ],
+)
+def test_a_host_is_read_back_whole_or_not_at_all(
+    template: str, host: str, found: dict[str, str] | None
+) -> None:
+    assert read_host(template, host) == found

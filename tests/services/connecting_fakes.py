@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plugin.domain.errors import InvalidInput
 from plugin.domain.refunds import GatewayRules
 from plugin.ports import Changed, Connection, Probe, WebhookRegistered
-from plugin.ports.connecting import DeclaredLine, FilledForm
+from plugin.ports.connecting import (
+    BACK,
+    Arrived,
+    Credentials,
+    DeclaredLine,
+    Document,
+    FilledForm,
+    GoTo,
+    InstallUrls,
+    InstallWay,
+    NotUsable,
+    Reading,
+    SaidNo,
+)
+from plugin.ports.embedding import EmbeddedAdmin
 from plugin.ports.platforms import P, Pace, WorksheetStep
 
 ALL_LINES = (
@@ -111,6 +125,33 @@ class ToyPlatforms:
         return ()
 
 
+class ToyWay:
+    """Sends the admin to a page, who comes back with a code; the toy itself may bring keys."""
+
+    def begin(self, settings: Mapping[str, str], urls: InstallUrls) -> GoTo:
+        return GoTo(f"https://{settings['shop']}.example/allow?state={urls.one_time}")
+
+    def read(self, settings: Mapping[str, str], urls: InstallUrls, arrived: Arrived) -> Reading:
+        if arrived.part == BACK:
+            if "error" in arrived.query:
+                return SaidNo("You said no at the toy")
+            return Credentials({"key": arrived.query.get("code", "")})
+        if arrived.part == "about":
+            return Document({"page": urls.page, "keys": urls.arrival("keys")})
+        if arrived.part == "keys" and arrived.body:
+            return Credentials({"key": arrived.body.decode("ascii", "replace")})
+        return NotUsable("Only a toy's keys are taken here")
+
+
+@dataclass
+class TradingToy(ToyPlatform):
+    """A toy that trades a code for a key."""
+
+    def trade_grant(self) -> Mapping[str, str]:
+        self._called("trade_grant")
+        return {"key": "traded"}
+
+
 @dataclass
 class ToyDeclarations:
     """A form of `shop` (which account), `note` and the secret `key`. Implements `Declarations`."""
@@ -120,6 +161,7 @@ class ToyDeclarations:
     keyless: bool = False
     addressless: bool = False
     place: str = "toy.example:443"
+    way: InstallWay | None = None
 
     def read_form(self, kind: str, platform: str, typed: Mapping[str, str]) -> FilledForm:
         if "key" not in typed and not self.keyless:
@@ -130,6 +172,21 @@ class ToyDeclarations:
         return FilledForm(
             "Toy", self.simulated, settings, secrets, account, frozenset({self.place})
         )
+
+    def install_way(self, kind: str, platform: str) -> InstallWay | None:
+        return self.way
+
+    def embedded_admin(self, kind: str, platform: str) -> EmbeddedAdmin | None:
+        return None
+
+    def form_names(self, kind: str, platform: str) -> Sequence[str]:
+        return ("shop", "note", "key")
+
+    def read_way(self, kind: str, platform: str, typed: Mapping[str, str]) -> FilledForm:
+        if not typed.get("shop"):
+            raise InvalidInput("shop", "fill in the shop")
+        found = self.read_form(kind, platform, {"key": "", **typed})
+        return replace(found, secrets={})
 
     def self_test(self, connection: Connection) -> Sequence[DeclaredLine]:
         return tuple(DeclaredLine(line, f"sentence of {line}") for line in self.lines)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from plugin.services.webhook_secrets import webhook_secrets, with_webhook_secret
+from plugin.services.webhook_secrets import (
+    only_webhook_secret,
+    webhook_secrets,
+    with_webhook_secret,
+)
 
 
 def test_a_new_secret_comes_first_and_the_one_before_it_stays() -> None:
@@ -23,3 +27,7 @@ def test_other_credentials_are_no_webhook_secrets() -> None:
 def test_secrets_are_ordered_by_number_not_by_letters() -> None:
     secrets = {f"webhook_secret_{n}": str(n) for n in (2, 10, 9)}
     assert webhook_secrets(secrets) == ["10", "9", "2"]
+
+
+def test_a_secret_may_be_the_only_one() -> None:
+    assert webhook_secrets(only_webhook_secret("three")) == ["three"]

@@ -24,6 +24,7 @@ from plugin.domain.orders import PaymentRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import RefundState
 from plugin.domain.starting_policies import STARTING_POLICIES
+from plugin.ports.connecting import PendingState
 from plugin.ports.records import (
     RESTORED,
     DeliveryState,
@@ -51,13 +52,16 @@ from tests.factories import (
     a_course,
     a_delivery,
     a_gift,
+    a_pairing,
     a_payment_ref,
+    a_pending_install,
     a_plan,
     a_refund,
     a_request,
     a_tag,
     a_tag_removed,
     a_tenant,
+    ago,
     an_installation,
     an_order,
     moved,
@@ -84,6 +88,7 @@ DRIFT = Drift(
     NOW,
     NOW,
 )
+PAIRING = a_pairing()
 TABLES: Sequence[Table] = [table for table in t.metadata.sorted_tables if "tenant_id" in table.c]
 
 
@@ -103,6 +108,8 @@ def fill(uow: SqlUnitOfWork) -> None:
     uow.effects.add_run(TELLING, (TELL,), NOW)
     uow.audit.write(NOW, "ana", "refund.decided", "plan-1", {})
     uow.sign_ins.add(SIGN_IN)
+    uow.pending_installs.add(a_pending_install(tenant=uow.tenant_id))
+    uow.pairings.add(PAIRING)
     uow.holds.put(Hold(RESTORED, NOW, NOW))
     uow.facts.append(a_tag_removed(a_tag(), NOW), "test", NOW)
     uow.sweeps.begin(SWEEP)
@@ -135,6 +142,12 @@ def rows_of(engine: Engine, tenant: TenantId) -> dict[str, list[tuple[object, ..
 
 READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "installations.get": lambda uow: uow.installations.get(STORE),
+    "pending_installs.get": lambda uow: uow.pending_installs.get(a_pending_install().id),
+    "pairings.get": lambda uow: uow.pairings.get(PAIRING.id),
+    "pairings.asked_since": lambda uow: uow.pairings.asked_since(DESK, ago(hours=1)),
+    "pairings.of_frame": lambda uow: uow.pairings.of_frame(DESK, PAIRING.agent, "frame-hash"),
+    "pairings.of_browser": lambda uow: uow.pairings.of_browser(DESK, "browser-hash", NOW),
+    "pairings.all": lambda uow: uow.pairings.all(NOW),
     "installations.all": lambda uow: uow.installations.all(),
     "settings.policy": lambda uow: uow.settings.policy(),
     "settings.access_map": lambda uow: uow.settings.access_map().products,
@@ -243,6 +256,8 @@ def test_neither_tenant_can_change_what_the_other_has(two: SqlStorage, engine: E
         done = replace(stored, state=EffectState.DONE, changed_at=NOW)
         assert not uow.effects.set_state(TAKE.key, EffectState.WAITING, done)
         assert not uow.sign_ins.use("hash", NOW)
+        assert not uow.pairings.move(PAIRING, replace(PAIRING, role="mallory"))
+        assert not uow.pending_installs.move(PendingState.WAITING, a_pending_install())
         assert not uow.holds.lift(RESTORED)
         assert not uow.sweeps.wake(STORE, NOW)
         assert not uow.sweeps.save(SWEEP, replace(SWEEP, reason="mallory"))

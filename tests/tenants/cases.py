@@ -37,6 +37,10 @@ _DOOR: Final = (
     "the address holds 128 random bits and is all that a sender has: a wrong one is told, so that "
     "a vendor shows it; it tells no tenant and opens nothing"
 )
+_ONE_TIME: Final = (
+    "the address holds a value that only we can make, and is all that a platform has: what we did "
+    "not make is 404, and what we made for anybody is answered alike"
+)
 _FOUR: Final = "there are four policies to start from, the same for all"
 _PLAN: Final = ("order", "line", "plan", "hash")
 _PICKED: Final = {name: text for name, text in _CHOICE.items() if name != "line"}
@@ -50,7 +54,11 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "public.favicon": Case(free="there is none"),
         "public.asset": Case(free="names of our own files"),
         "webhooks.receive": Case(told_apart=_DOOR),
+        "canvas.initialize": Case(told_apart=_DOOR),
+        "canvas.submit": Case(told_apart=_DOOR),
+        "canvas.configure": Case(told_apart=_DOOR),
         "panel.enter": Case(ids=("ticket", "agent", "s", "token"), told_apart=_DOOR),
+        "panel.give": Case(rest={"agent": "102"}, told_apart=_DOOR),
         "panel.open": Case(ids=("ticket", "order"), rest={"again": ""}),
         "panel.orders": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
         "panel.order": Case(ids=("order",), rest={"again": "yes"}),
@@ -64,10 +72,18 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         ),
         "panel.steps": Case(ids=(*_PLAN, "step"), rest={**_PICKED, "again": ""}),
         "panel.search": Case(ids=("order", "q"), rest={"again": ""}),
+        "panel.pair": Case(ids=("order",), rest={"again": ""}),
         "panel.prove": Case(ids=("order", "proof"), rest={"again": ""}),
         "install.overview": Case(),
         "install.form": Case(),
         "install.connect": Case(ids=("installation",), rest={"another": ""}),
+        "install.begin_way": Case(ids=("installation",), rest={"another": ""}),
+        "install.back": Case(ids=("state",)),
+        "install.pending_install": Case(),
+        "install.begin_again": Case(),
+        "installing.arrive": Case(told_apart=_ONE_TIME),
+        "embedded.page": Case(free="the page is the same for every account, and asks no database"),
+        "embedded.act": Case(),
         "install.at": Case(),
         "install.step": Case(),
         "install.again": Case(),
@@ -89,6 +105,11 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "admin.replay_delivery": Case(),
         "admin.replay_effect": Case(rest={"anyway": "yes"}),
         "admin.close_drift": Case(),
+        "pairing.window": Case(rest={"press": "yes"}),
+        "pairing.link_page": Case(ids=("link",)),
+        "pairing.pair": Case(ids=("link",)),
+        "pairing.pairings": Case(rest={"said": "revoked"}),
+        "pairing.revoke": Case(),
         "admin.sign_in_page": Case(ids=("link",)),
         "admin.sign_in": Case(ids=("link",)),
         "admin.sign_out": Case(free="ends the session of whoever asks"),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Table, select
 
 from plugin.app import create_app, put_together, worker_tasks
-from plugin.domain.ids import AgentId, InstallationId, TenantId, TicketId
+from plugin.domain.ids import AgentId, InstallationId, PairingId, TenantId, TicketId
 from plugin.first_start import home_tenant, prepare_house
 from plugin.helpdesks import practice as practice_desk
 from plugin.helpdesks.practice import practice_link
@@ -27,8 +27,9 @@ from plugin.platforms.practice_cases import AGENTS, practice_access_map, practic
 from plugin.platforms.practice_desk import PracticeTickets
 from plugin.platforms.practice_shop import Shop
 from plugin.platforms.practice_world import PracticeWorld
-from plugin.ports import Agent, Connection, Ticket
-from plugin.ports.records import Installation, Tenant
+from plugin.ports import Agent, Connection, Kind, Ticket
+from plugin.ports.connecting import PendingInstall, PendingState
+from plugin.ports.records import Installation, Pairing, PairingState, Tenant
 from plugin.practice import open_practice
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.settings import read_settings
@@ -46,6 +47,8 @@ ANA: Final = TicketId("1001")
 TWICE: Final = TicketId("1002")
 BY_HAND: Final = TicketId("1010")
 NUMBERS: Final = {ANA: "20418", TWICE: "20457", BY_HAND: "20444"}
+_THEIR_PENDING: Final = "7e" * 16
+_THEIR_PAIRING: Final = "6d" * 16
 _EMAIL: Final = "zebulon.foreign@zebulon.example"
 THEIR_TICKET: Final = TicketId("88001")
 FORM: Final = "application/x-www-form-urlencoded"
@@ -206,7 +209,37 @@ def _fill(house: PracticeHouse, theirs: TenantId, shop: InstallationId) -> None:
         for version in practice_policy().versions:
             uow.settings.add_policy(version)
         uow.settings.save_access_map(shop, practice_access_map(shop), now)
+        uow.pending_installs.add(_pending(theirs, now))
+        desks = [i.connection for i in uow.installations.all()]
+        desk = next(one.installation for one in desks if one.kind is Kind.HELPDESK)
+        uow.pairings.add(_paired(theirs, desk, now))
         uow.commit()
+
+
+def _paired(theirs: TenantId, desk: InstallationId, now: datetime) -> Pairing:
+    return Pairing(
+        tenant=theirs,
+        id=PairingId(_THEIR_PAIRING),
+        desk=desk,
+        agent=AgentId("zebulon-agent"),
+        state=PairingState.PAIRED,
+        browser="zebulon-browser",
+        frame="zebulon-frame",
+        framed_at=now,
+        asked_at=now,
+        expires_at=now + timedelta(days=30),
+        name="Zebulon Agent",
+        role="agent",
+        paired_at=now,
+    )
+
+
+def _pending(theirs: TenantId, now: datetime) -> PendingInstall:
+    until = now + timedelta(days=1)
+    typed, waiting = {"shop": "zebulon.example"}, PendingState.WAITING
+    return PendingInstall(
+        _THEIR_PENDING, theirs, Kind.STORE, "practice", typed, "admin", now, until, waiting, now
+    )
 
 
 # --- life before the sweep ------------------------------------------------------------------------
@@ -242,6 +275,7 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
     orders = [f"{place}~order-{n}" for place in (shop, house.shop) for n in ("88001", "88002")]
     scene.likely = {
         "installation": [shop, their_desk.installation],
+        "pending": [_THEIR_PENDING],
         "order": orders,
         "ticket": [THEIR_TICKET],
         "plan": plans,

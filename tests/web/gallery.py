@@ -17,7 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from plugin.web.views.render_panel import render_panel
-from tests.web.panel_states import example_panels
+from tests.web.panel_states import example_panels, panels_of_frames
 
 TEMPLATES = Path(__file__).parents[2] / "plugin" / "web" / "templates"
 
@@ -37,7 +37,7 @@ def write_gallery(folder: Path, styles: str, script: str = "") -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     env = environment()
     pages = []
-    for name, panel in example_panels().items():
+    for name, panel in (example_panels() | panels_of_frames()).items():
         scripts = (script,) if script else ()
         frame = replace(panel.frame, stylesheets=(styles,), scripts=scripts)
         page = folder / f"{name}.html"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plugin.web.views.pairing_view import build_pairing_offer
 from plugin.web.views.panel_blocks import (
     AmountChoice,
     AmountKind,
@@ -263,6 +264,12 @@ def _told() -> Panel:
     )
 
 
+def _pairing() -> Panel:
+    title, text = t("pairing.first.title"), t("pairing.first.text")
+    told = Told(Notice(Tone.WARN, Icon.WARN, title, text))
+    return Panel(FRAME, told, say=title, pairing=build_pairing_offer("en", "Acme Desk"))
+
+
 def example_panels() -> dict[str, Panel]:
     """One panel per state, by name, in the order a refund meets them."""
     return {
@@ -288,3 +295,8 @@ def example_panels() -> dict[str, Panel]:
         "right-to-left": _right_to_left(),
         "told": _told(),
     }
+
+
+def panels_of_frames() -> dict[str, Panel]:
+    """What only a page in a frame shows: a desk that draws the panel itself signs its agents."""
+    return {"pairing": _pairing()}

@@ -137,8 +137,9 @@ document.addEventListener("htmx:afterSwap", () => {
 
 document.addEventListener("htmx:afterSettle", () => {
   panel().inert = false;
-  // The pressed button is gone: go on reading where the new content starts, not at the top.
-  if (document.activeElement === document.body) {
+  // The pressed button is gone: go on reading where the new content starts, not at the top. Who writes at
+  // the desk, outside of this frame, goes on writing there.
+  if (document.hasFocus() && document.activeElement === document.body) {
     panel().querySelector("[data-focus]")?.focus({ preventScroll: false });
   }
 });

@@ -364,5 +364,8 @@ def _change(found: Reader, html: str, tags: Sequence[str], *, public: bool) -> J
 
 
 def _without_repeats(texts: Sequence[str]) -> tuple[str, ...]:
-    """The texts once each, in order; case does not count."""
-    return tuple({text.casefold(): text for text in reversed(texts)}.values())[::-1]
+    """The texts once each, where and as each stood first; case does not count."""
+    once: dict[str, str] = {}
+    for text in texts:
+        once.setdefault(text.casefold(), text)
+    return tuple(once.values())

@@ -47,6 +47,7 @@ CREDENTIAL_LOOK: Final[Mapping[Credential, Look]] = {
     Credential.WEBHOOK_OFF: ("warn", "cloud", "key.webhook_off"),
     Credential.UNSIGNED: ("bad", "shield", "key.unsigned"),
     Credential.NEW_KEY_WAITS: ("warn", "key", "key.new_key_waits"),
+    Credential.WEBHOOK_MADE_ANEW: ("good", "yes", "key.webhook_made_anew"),
 }
 
 
@@ -356,7 +357,7 @@ def _keys(one: ConnectionHealth, name: str, tell: Tell) -> KeyRow:
     secrets = "key.secrets.none" if not one.secrets else "key.secrets"
     seen = one.key_seen_at
     tested = tell.say("key.unseen") if seen is None else tell.say("key.seen", at=tell.at(seen))
-    steps = [tell.say(f"key.{credential}.next") for credential in one.credentials]
+    steps = [_step(one, credential, tell) for credential in one.credentials]
     return KeyRow(
         id=one.id,
         name=name,
@@ -364,6 +365,13 @@ def _keys(one: ConnectionHealth, name: str, tell: Tell) -> KeyRow:
         words=f"{tested}; {tell.say(secrets, n=one.secrets)}",
         next=" ".join(steps),
     )
+
+
+def _step(one: ConnectionHealth, credential: Credential, tell: Tell) -> str:
+    if credential is Credential.WEBHOOK_MADE_ANEW and one.made_anew_at is not None:
+        word = "next" if one.reads_news else "unread"
+        return tell.say(f"key.{credential}.{word}", at=tell.at(one.made_anew_at))
+    return tell.say(f"key.{credential}.next")
 
 
 def _budget(one: ConnectionHealth, name: str, tell: Tell) -> BudgetRow | None:

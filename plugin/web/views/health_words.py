@@ -111,9 +111,14 @@ ENGLISH: Final[Mapping[str, str]] = {
     "key.webhook_off": "Webhook off",
     "key.unsigned": "No signing secret",
     "key.new_key_waits": "New key waits",
+    "key.webhook_made_anew": "Webhook on again",
     "key.fine": "Works",
     "key.key_refused.next": "Make a new key there and give it to this connection.",
     "key.webhook_off.next": "It tells Makegood nothing. Testing again registers the webhook anew.",
+    "key.webhook_made_anew.next": "The platform had switched it off; Makegood made it anew {at}. "
+    "What it did not bring meanwhile was read there, so nothing is lost.",
+    "key.webhook_made_anew.unread": "The platform had switched it off; Makegood made it anew {at}. "
+    "What happened meanwhile it cannot list: look at its refunds of that time.",
     "key.unsigned.next": "Its deliveries are turned away. Testing again makes a secret.",
     "key.new_key_waits.next": "The old one is in use until the new one was seen to work.",
     "key.seen": "Key last seen to work {at}",

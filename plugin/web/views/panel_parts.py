@@ -161,6 +161,20 @@ class Frame:
             raise ValueError(message)
 
 
+@dataclass(frozen=True, slots=True)
+class PairingOffer:
+    """The agent is not proven: why, and a press that opens a window of ours.
+
+    The press posts to `pairing` below the panel's base, into a new window; `pair` is asked every
+    `ask_again_ms` whether the agent was proven meanwhile. No press where the page names no agent.
+    """
+
+    title: str
+    text: str
+    press: str | None
+    ask_again_ms: int | None
+
+
 class MatchStrength(StrEnum):
     """How sure we are that the writer is this customer."""
 

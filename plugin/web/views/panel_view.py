@@ -32,6 +32,7 @@ from plugin.web.views.panel_parts import (
     Frame,
     Notice,
     OrdersBlock,
+    PairingOffer,
     Who,
 )
 
@@ -193,10 +194,15 @@ PanelState = (
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture of the panel. `say` is the one sentence a screen reader hears when it appears."""
+    """One picture of the panel. `say` is the one sentence a screen reader hears when it appears.
+
+    `pairing` stands above everything while the desk does not prove its agent: then one may look, at
+    most, and every button that does something is blocked.
+    """
 
     frame: Frame
     state: PanelState
     who: Who | None = None
     orders: OrdersBlock | None = None
     say: str = ""
+    pairing: PairingOffer | None = None

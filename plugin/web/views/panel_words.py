@@ -130,6 +130,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "decide.refund.no_amount": "Refund",
     "decide.by_hand": "Refund {amount} by hand",
     "decide.waits_right": "your role may look, not refund",
+    "decide.waits_pairing": "not before we know who you are",
     "decide.waits_hold": "sending is held",
     "held.title": "Sending is held",
     "held.text": "Restored from a copy of {time}. Nothing is sent until what happened since is "
@@ -385,6 +386,16 @@ ENGLISH: Final[Mapping[str, str]] = {
     "changed.effects": "What it would do is not the same any more.",
     "ticket.gone.title": "This ticket is not yours to see",
     "ticket.gone.text": "It may be gone, or your role does not cover it. No money has moved.",
+    "pairing.title": "Who are you?",
+    "pairing.text": "{desk} tells us which account this is, and not which agent. "
+    "Until we know, you can only look.",
+    "pairing.press": "Say who I am",
+    "pairing.unnamed.title": "You can only look",
+    "pairing.unnamed.text": "{desk} did not tell us which agent this is. Reload the ticket. "
+    "If that changes nothing, ask an admin to install the app in {desk} again.",
+    "pairing.first.title": "This ticket is not shown yet",
+    "pairing.first.text": "Only agents who may see it in the helpdesk see it here. "
+    "Say first who you are.",
     "desk.silent.title": "The desk does not answer",
     "desk.silent.text": "We could not read this ticket. No money has moved. Try again in a moment.",
     "prove.fault": "That does not fit any order here. Check it with the customer.",

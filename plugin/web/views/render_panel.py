@@ -26,6 +26,7 @@ form          fields besides ``session``            means
 ``steps``     the choice, each ticked ``step``      keep the guided steps (full set)
 ``search``    ``q``                                 another e-mail or order number
 ``prove``     ``order``, ``proof``                  one more proof of who it is
+``pair``      none                                  was the agent proven meanwhile? (204: no)
 ============  ====================================  ==================================
 
 The choice is ``order``, ``line`` (each ticked one), ``amount`` (full | lines | free | prorata),
@@ -37,6 +38,8 @@ can tick something and press the button unseen.
 * **Who asks.** Every form has the hidden field ``session``; htmx requests also carry it as
   ``Authorization: Bearer`` from ``<meta name="session">``. A newer token in the answer's header
   ``X-Makegood-Session`` replaces it everywhere on the page. There are no cookies.
+* **Who the agent is.** Where the desk does not say, `Panel.pairing` offers ``pairing``: the one
+  form that opens a window, without htmx.
 * **Status.** 200, 409 (changed, or someone else was first) and 422 (a typed value is wrong) carry a
   page and are shown. Other answers are not shown as a page: 401 means the session ended, other 4xx
   that it was not accepted, anything else that we cannot tell; the panel says so and keeps standing.
@@ -116,11 +119,12 @@ _HIDDEN_CONTROLS: Final = (
     0x2060,  # word joiner
     0xFEFF,  # zero-width no-break space
 )
-_SHOWN: Final = {
+SHOWN: Final = {
     code: f"\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}U+{code:04X}"
     "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
     for code in _HIDDEN_CONTROLS
 }
+"""What to show in place of a character that turns or hides text, for `str.translate`."""
 
 
 def render_panel(
@@ -162,7 +166,7 @@ def render_panel(
         is_link=lambda action: isinstance(action, Link),
         is_copy=lambda action: isinstance(action, Copy),
     )
-    return page.translate(_SHOWN)
+    return page.translate(SHOWN)
 
 
 def state_template(state: PanelState) -> str:  # noqa: C901, PLR0911, PLR0912 - one name per state

@@ -112,6 +112,14 @@ def test_note_and_tags_are_one_write_under_the_stamp_that_was_read(
     assert write.body == recorded
 
 
+def test_a_tag_that_stands_keeps_its_place(world: World) -> None:
+    ticket = world.add_ticket(["mia@example.com"], ["Refunded", "vip"])
+    world.desk.add_note(ticket, "Refunded.", ["refunded", "urgent"], MARKER)
+    (write,) = writes(world)
+    assert write.body is not None
+    assert write.body["ticket"]["tags"] == ["Refunded", "vip", "urgent"]
+
+
 def test_a_reply_says_that_it_is_public_and_touches_no_tags(world: World, ticket: TicketId) -> None:
     world.desk.reply(ticket, "On its way.", MARKER)
     (write,) = writes(world)
