@@ -1,0 +1,100 @@
+"""An agent at Freshdesk, from the first ticket to a refund: app, pass, pairing and panel.
+
+All of ours runs behind the frame, with a fake account behind that; Chromium holds no cookie of ours
+inside the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
+from playwright.sync_api import Browser, Frame, Page, expect
+
+from tests.browser.freshdesk_host import DESK, FreshdeskHouse, frame_house, pair, panel_of
+from tests.browser.served import chromium
+from tests.platforms.freshdesk.fake import FakeFreshdesk
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeFreshdesk]:
+    with FakeFreshdesk() as one:
+        yield one
+
+
+@pytest.fixture
+def house(tmp_path: Path, fake: FakeFreshdesk) -> Iterator[FreshdeskHouse]:
+    one = FreshdeskHouse(tmp_path, fake)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def page(browser: Browser, house: FreshdeskHouse) -> Iterator[Page]:
+    """An agent's page beside a ticket of practice's first customer."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    ticket = house.add_ticket()
+    frame_house(context, house, ticket)
+    one = context.new_page()
+    one.set_default_timeout(15_000)
+    one.goto(f"{DESK}/a/tickets/{ticket}")
+    yield one
+    context.close()
+
+
+def faults(panel: Frame) -> list[tuple[str, list[str]]]:
+    """What axe finds. Run by the debugger: the page's policy lets no one else in."""
+    # At the end, where the button covers nothing: axe measures what is half under it, too.
+    panel.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    found = Axe().run(panel)["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+
+
+def test_an_agent_is_paired_once_and_refunds_beside_the_ticket(
+    page: Page, house: FreshdeskHouse, fake: FakeFreshdesk
+) -> None:
+    panel = panel_of(page)
+    expect(panel.locator("#order")).to_contain_text("This ticket is not shown yet")
+    assert "Horvat" not in panel.content()
+    pair(page, panel, house)
+    pay = panel.locator("#pay")
+    expect(pay).to_contain_text("Refund 297.00")  # the panel goes on by itself
+    expect(panel.locator("#who")).to_contain_text("Ana Horvat")
+    assert panel.locator("#pairing").count() == 0
+    pay.focus()
+    page.keyboard.press("Enter")
+    expect(panel.locator("#order")).to_contain_text("Undo, send nothing")
+    assert not [
+        call for call in fake.calls() if not call.startswith("GET")
+    ]  # not before it is sent
+
+
+def test_the_panel_takes_no_focus_from_who_writes_at_the_desk(page: Page) -> None:
+    panel = panel_of(page)
+    with page.expect_response("**/pair"):  # it looks again by itself
+        pass
+    panel.wait_for_function("!document.querySelector('#panel').inert")
+    assert page.evaluate("document.activeElement.localName") == "textarea"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_panel_in_the_sidebar_is_clean_in_both_schemes(
+    page: Page, house: FreshdeskHouse, scheme: str
+) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    panel = panel_of(page)
+    assert faults(panel) == []
+    pair(page, panel, house)
+    expect(panel.locator("#pay")).to_be_visible()
+    assert faults(panel) == []
+    assert panel.evaluate("document.documentElement.scrollWidth <= innerWidth")
