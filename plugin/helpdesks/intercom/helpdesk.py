@@ -1,0 +1,316 @@
+"""Intercom by its REST API: reads conversations for teammates, writes notes, replies and tags.
+
+Every id that a post brought is matched before it stands in a path, and every conversation is read
+again for the teammate who asks. Never deletes, never removes a tag, and never calls a lead's typed
+address proven.
+
+Sources: Intercom's OpenAPI 2.15: Conversations, Contacts, Admins, Tags. Tags are added one by one
+by their ids, so nobody else's is ever overwritten. A conversation has no time stamp to write under:
+two processes that write the same note at the same moment could both succeed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from html import unescape
+from typing import Final
+
+from plugin.domain.errors import Refused, RetryLater
+from plugin.domain.ids import AgentId, TicketId
+from plugin.helpdesks.intercom.api import Api, known_shape
+from plugin.helpdesks.intercom.installing import CODE
+from plugin.helpdesks.intercom.posts import ID, SIGNATURE_HEADER, read_signed_post
+from plugin.helpdesks.intercom.texts import carries, html_of
+from plugin.platforms.http_client import HttpClient
+from plugin.platforms.strict_json import JsonObject, Reader
+from plugin.ports import Agent, Changed, Clock, Connection, Probe, SignIn, Ticket
+from plugin.ports.canvas import CanvasPost
+
+_LONGEST_TEXT: Final = 10_000
+_CONTACT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLAIN: Final = (("display_as", "plaintext"),)
+_MOST_CONTACTS: Final = 5
+_RIGHTS: Final = "reads teammates, tags and conversations; writing shows at the first note"
+_UNVERIFIED: Final = (
+    "Messenger security is off: the address of a user counts as typed, so money waits for one more "
+    "proof"
+)
+
+
+class IntercomHelpdesk:
+    """One Intercom workspace, by an app of its own.
+
+    `connection.settings`: `workspace_id`, `api_host`, `client_id` where OAuth is used, in
+    development `base_url`. `connection.secrets`: `access_token`, and `client_secret`, which signs
+    the panel's posts; while it is installed by OAuth a code in the token's place.
+
+    Made for one request: what it read of a teammate it does not read again.
+    """
+
+    def __init__(self, connection: Connection, http: HttpClient, clock: Clock) -> None:
+        self._connection = connection
+        self._workspace = connection.settings["workspace_id"]
+        self._client_secret = connection.secrets["client_secret"]
+        token = connection.secrets.get("access_token", "")
+        self._api = Api(http, clock, connection.settings, token)
+        self._agents: dict[AgentId, Agent | None] = {}
+
+    # --- the panel --------------------------------------------------------------------------------
+
+    def read_post(self, body: bytes, headers: Mapping[str, str]) -> CanvasPost:
+        return read_signed_post(body, headers, self._client_secret, self._workspace)
+
+    def sign_in(self, form: Mapping[str, str], query: Mapping[str, str], now: datetime) -> SignIn:  # noqa: ARG002 - a post carries no time, and its query proves nothing
+        """As the port says, for a post given as the fields `body` and `x-body-signature`.
+
+        Both agent and conversation stand in the signed body.
+        """
+        post = self.read_post(
+            form.get("body", "").encode(), {SIGNATURE_HEADER: form.get(SIGNATURE_HEADER, "")}
+        )
+        return SignIn(post.agent, post.ticket, ticket_proven=post.ticket is not None)
+
+    def read_agent(self, agent: AgentId) -> Agent | None:
+        """As the port says. The API tells no role: whoever has an inbox seat is an `agent`."""
+        if not ID.fullmatch(agent):
+            return None
+        if agent not in self._agents:
+            with known_shape("agent.read"):
+                self._agents[agent] = _agent(self._api.read("agent.read", f"admins/{agent}"))
+        return self._agents[agent]
+
+    def read_ticket(self, ticket: TicketId, agent: AgentId) -> Ticket | None:
+        """As the port says, for teammates with an inbox seat."""
+        if not ID.fullmatch(ticket):
+            return None
+        with known_shape("conversation.read"):
+            found = self._conversation(ticket)
+            if found is None:
+                return None
+            reader = self.read_agent(agent)
+            if reader is None or not reader.active:
+                return None
+            return self._ticket(ticket, found)
+
+    def _ticket(self, ticket: TicketId, found: Reader) -> Ticket:
+        contact = self._contact(found)
+        source = found.optional_section("source") or Reader({})
+        emails, claimed = _addresses(contact, source, lambda: _verifies_users(self._me()))
+        body = (_plain(source.optional_text("body") or ""))[:_LONGEST_TEXT]
+        return Ticket(
+            id=ticket,
+            subject=_plain(source.optional_text("subject") or found.optional_text("title") or ""),
+            name=contact.optional_text("name") or source.optional_text("author", "name") or "",
+            emails=emails,
+            tags=tuple(tag.text("name") for tag in found.optional_items("tags", "tags") or ()),
+            open=found.optional_text("state") != "closed",
+            locale=contact.optional_text("language_override")
+            or contact.optional_text("browser_language")
+            or "en",
+            # What somebody typed may be searched for like an address in their words: a weak match.
+            text="\n".join([body, *claimed]),
+        )
+
+    def _contact(self, found: Reader) -> Reader:
+        """The contact who writes; an empty one where there is none, or it is gone."""
+        contacts = found.optional_items("contacts", "contacts") or ()
+        ids = [one.identifier("id") for one in contacts]
+        author = found.optional_identifier("source", "author", "id")
+        writes = author if author in ids else next(iter(ids), None)
+        if writes is None or not _CONTACT.fullmatch(writes):
+            return Reader({})
+        return self._api.read("contact.read", f"contacts/{writes}") or Reader({})
+
+    def _conversation(self, ticket: TicketId) -> Reader | None:
+        return self._api.read("conversation.read", f"conversations/{ticket}", _PLAIN)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
+        """As the port says, but in several writes: each tag first, then the note.
+
+        A tag that is there stays as it is, so that what broke off in between can be repeated whole.
+        """
+        return self._write(ticket, "note", html_of(body, marker), tags, marker)
+
+    def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
+        return self._write(ticket, "comment", html_of(body, marker), (), marker)
+
+    def has_marker(self, ticket: TicketId, marker: str) -> bool:
+        if not ID.fullmatch(ticket):
+            return False
+        with known_shape("conversation.read"):
+            found = self._conversation(ticket)
+            return found is not None and _stands(found, marker)
+
+    def _write(
+        self, ticket: TicketId, kind: str, html: str, tags: Sequence[str], marker: str
+    ) -> Changed:
+        """One part of the conversation, at most once. Raises Refused `ticket_gone`."""
+        if not ID.fullmatch(ticket):
+            raise Refused("ticket_gone")
+        with known_shape("conversation.read"):
+            found = self._conversation(ticket)
+            if found is None:
+                raise Refused("ticket_gone")
+            if _stands(found, marker):
+                return Changed.ALREADY
+            author = self._me().identifier("id")
+            self._tag(ticket, found, tags, author)
+        part: JsonObject = {
+            "message_type": kind,
+            "type": "admin",
+            "admin_id": author,
+            "body": html,
+        }
+        label = "conversation.note" if kind == "note" else "conversation.reply"
+        if not self._api.write(label, f"conversations/{ticket}/reply", part):
+            raise Refused("ticket_gone")
+        return Changed.DONE
+
+    def _tag(self, ticket: TicketId, found: Reader, tags: Sequence[str], author: str) -> None:
+        """Put on the tags that are missing, one by one. Raises Malformed."""
+        there = {tag.text("name").casefold() for tag in found.optional_items("tags", "tags") or ()}
+        missing = [tag for tag in tags if tag.casefold() not in there]
+        if not missing:
+            return
+        listed = self._api.read("tags.read", "tags") or Reader({})
+        ids = {
+            tag.text("name").casefold(): tag.identifier("id")
+            for tag in listed.optional_items("data") or ()
+        }
+        for name in missing:
+            known = ids.get(name.casefold())
+            if known is None:
+                made = self._api.again("tag.create", "tags", {"name": name}) or Reader({})
+                known = made.identifier("id")
+            put: JsonObject = {"id": known, "admin_id": author}
+            if self._api.again("conversation.tag", f"conversations/{ticket}/tags", put) is None:
+                raise Refused("ticket_gone")
+
+    def find_open_tickets(self, email: str) -> Sequence[TicketId]:
+        """Open conversations of contacts with exactly this address, newest first, at most a page.
+
+        Contacts found by their address are compared with it: what a search matches is the vendor's.
+        """
+        if not email or any(sign in email for sign in ' "\\') or not email.isprintable():
+            return ()
+        with known_shape("conversations.search"):
+            wanted = _search("email", email.casefold())
+            people = self._api.search("contacts.search", "contacts/search", wanted)
+            theirs = [
+                person.identifier("id")
+                for person in people.optional_items("data") or ()
+                if (person.optional_text("email") or "").casefold() == email.casefold()
+            ][:_MOST_CONTACTS]
+            rows = [row for contact in theirs for row in self._open_of(contact)]
+        newest = sorted(rows, key=lambda row: -(row.optional_integer("created_at") or 0))
+        return tuple(TicketId(row.identifier("id")) for row in newest)
+
+    def _open_of(self, contact: str) -> Sequence[Reader]:
+        both = [_filter("contact_ids", contact), _filter("open", value=True)]
+        wanted: JsonObject = {"query": {"operator": "AND", "value": [*both]}}
+        found = self._api.search("conversations.search", "conversations/search", wanted)
+        return [
+            row
+            for row in found.optional_items("conversations") or ()
+            if row.optional_text("state") != "closed"
+        ]
+
+    # --- connecting -------------------------------------------------------------------------------
+
+    def probe(self) -> Probe:
+        me = self._me()
+        workspace = me.optional_text("app", "id_code") or ""
+        if workspace != self._workspace:
+            raise Refused("workspace_wrong", "the token belongs to another workspace than the ID")
+        account = me.optional_text("app", "name") or workspace
+        return Probe(account, f"as {me.optional_text('name') or 'a teammate'}", workspace)
+
+    def check_rights(self) -> str:
+        with known_shape("rights.read"):
+            me = self._me()
+            if self.read_agent(AgentId(me.identifier("id"))) is None:
+                raise Refused("rights_missing", "let the app read one admin")
+            if self._api.read("tags.read", "tags") is None:
+                raise Refused("rights_missing", "let the app read tags")
+            self._open_of("0")
+            return _RIGHTS if _verifies_users(me) else f"{_RIGHTS}. {_UNVERIFIED}"
+
+    def trade_grant(self) -> Mapping[str, str]:
+        """As the port says, for the code that `installing` read."""
+        secrets, client_id = self._connection.secrets, self._connection.settings["client_id"]
+        with known_shape("token.trade"):
+            told = self._api.trade(secrets[CODE], client_id, self._client_secret)
+            return {"access_token": told.optional_text("access_token") or told.text("token")}
+
+    def _me(self) -> Reader:
+        with known_shape("me.read"):
+            found = self._api.read("me.read", "me")
+            if found is None or found.optional_identifier("id") is None:
+                raise Refused("key_refused", "check the access token")
+            return found
+
+
+def _agent(found: Reader | None) -> Agent | None:
+    """A teammate. Raises Malformed."""
+    if found is None or found.optional_text("type") != "admin":
+        return None
+    seated = found.optional_boolean("has_inbox_seat") or False
+    role = "agent" if seated else "no_inbox_seat"
+    name = found.optional_text("name") or ""
+    return Agent(AgentId(found.identifier("id")), name, role, seated)
+
+
+def _verifies_users(me: Reader) -> bool:
+    """Whether the Messenger takes a user's name from nobody but the seller's own site."""
+    return me.optional_boolean("app", "identity_verification") or False
+
+
+def _addresses(
+    contact: Reader, source: Reader, verifies_users: Callable[[], bool]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The requester's proven addresses, and those that they only typed.
+
+    A mail shows where it came from, and a `user` was named by the seller's own site, as far as the
+    workspace makes sure of that: else anybody can say in a browser who they are. A lead types what
+    they like. That must not open somebody else's orders.
+    """
+    own = contact.optional_text("email")
+    wrote = source.optional_text("author", "email")
+    is_mail = source.optional_text("type") == "email" and (
+        source.optional_identifier("author", "id") == contact.optional_identifier("id")
+    )
+    proven = [wrote] if wrote and is_mail else []
+    is_user = contact.optional_text("role") == "user"
+    if own and own not in proven and is_user and verifies_users():
+        proven.insert(0, own)
+    claimed = tuple(one for one in (own,) if one and one not in proven)
+    return tuple(proven), claimed
+
+
+def _stands(found: Reader, marker: str) -> bool:
+    """Whether a part of the conversation carries `marker`. Raises Malformed."""
+    parts = found.optional_items("conversation_parts", "conversation_parts") or ()
+    if any(carries(_plain(part.optional_text("body") or ""), marker) for part in parts):
+        return True
+    total = found.optional_integer("conversation_parts", "total_count")
+    if total is not None and total > len(parts):
+        # Only the newest parts are told: saying "not there" could write a second one.
+        raise RetryLater("too_many_parts")
+    return False
+
+
+def _plain(text: str) -> str:
+    """Text without markup: some bodies come as HTML though plain text was asked for."""
+    return unescape(re.sub(r"<[^<>]{0,2000}>", " ", text)).strip()
+
+
+def _filter(field: str, value: str | bool) -> JsonObject:  # noqa: FBT001 - a filter's value, as the API takes it
+    return {"field": field, "operator": "=", "value": value}
+
+
+def _search(field: str, value: str) -> JsonObject:
+    return {"query": _filter(field, value)}
