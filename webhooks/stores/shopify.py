@@ -182,10 +182,20 @@ def _read_uninstalled(source: _Source, body: Reader) -> list[StoreEvent]:
     return [AccountClosed(source.received_at)]
 
 
+_WISHES: Mapping[str, str] = MappingProxyType(
+    {
+        "customers/data_request": "tell this customer what is kept of them, by hand",
+        "customers/redact": "erase this customer, by hand",
+        "shop/redact": "erase this shop's customers, by hand",
+    }
+)
+"""https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance: within 30 days."""
+
+
 def _read_compliance(source: _Source, body: Reader) -> list[StoreEvent]:
-    """A customer's or shop's wish that only a person fulfils: kept, and shown."""
+    """A customer's or shop's wish that only a person fulfils: kept, and shown with what to do."""
     body.identifier("shop_id")
-    return [Unrecognised(source.topic)]
+    return [Unrecognised(f"{source.topic}: {_WISHES[source.topic]}, within 30 days")]
 
 
 def _nothing(_source: _Source, _body: Reader) -> list[StoreEvent]:

@@ -1,7 +1,9 @@
 """Shopify: finds orders, refunds them once, holds customers' tags and yes-or-no metafields.
 
 `store` fills the ports, `refunds` moves money, `access` changes customers, `orders` reads what
-Shopify answers, `documents` holds every GraphQL document, `account` makes the calls.
+Shopify answers, `documents` holds every GraphQL document, `account` makes the calls. The app inside
+Shopify's admin: `installing` and its configuration, `embedded` and its `session_token`,
+`offline_tokens`; `tokens` are those of an app that stays in its own organisation.
 
 A payment is a transaction that captured money; an order may have several, gift cards among them. A
 refund carries our mark in its note, and whether its money moved is read from its transaction alone.
@@ -11,6 +13,8 @@ list of tags.
 
 from __future__ import annotations
 
+from plugin.stores.shopify.embedded import ShopifyEmbedded
+from plugin.stores.shopify.installing import ShopifyInstall
 from plugin.stores.shopify.store import ShopifyStore
 
-__all__ = ["ShopifyStore"]
+__all__ = ["ShopifyEmbedded", "ShopifyInstall", "ShopifyStore"]

@@ -19,11 +19,11 @@ from plugin.platforms.http_client import Answer, Call, HttpClient
 from plugin.platforms.manifest import StoreManifest
 from plugin.platforms.manifest_schema import read_manifest
 from plugin.platforms.strict_json import JsonValue, Malformed, Reader
-from plugin.ports import Connection
+from plugin.ports import Clock, Connection
 from plugin.stores.shopify.documents import MUTATIONS, QUERIES
+from plugin.stores.shopify.points import LONGEST_WAIT, POINTS, Points
 
 _CODE = re.compile(r"[A-Za-z0-9_]{1,64}")
-_LONGEST_WAIT = 60
 
 
 @cache
@@ -55,10 +55,19 @@ def base_url(connection: Connection) -> str:
 class Account:
     """One shop, by the tokens that `tokens` gives."""
 
-    def __init__(self, connection: Connection, http: HttpClient, tokens: TokenSource) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        http: HttpClient,
+        tokens: TokenSource,
+        clock: Clock,
+        points: Points = POINTS,
+    ) -> None:
         self._url = f"{base_url(connection)}/admin/api/{manifest().api_version}/graphql.json"
         self._http = http
         self._tokens = tokens
+        self._clock = clock
+        self._points = points
 
     def ask(self, label: str, variables: Mapping[str, JsonValue] | None = None) -> Reader:
         """The `data` of a query. Raises Refused and RetryLater."""
@@ -81,6 +90,9 @@ class Account:
     def _send(
         self, label: str, document: str, variables: Mapping[str, JsonValue], *, reads: bool
     ) -> Reader:
+        wait = self._points.take(self._url, label, self._clock.now())
+        if wait:
+            raise RetryLater("budget_spent", label, after_seconds=wait)
         headers = {"X-Shopify-Access-Token": self._tokens.token()}
         body: JsonValue = {"query": document, "variables": dict(variables)}
         answer = self._http.send(
@@ -96,6 +108,7 @@ class Account:
             errors = read.optional_items("errors") or ()
             if errors:
                 raise _error(label, read, errors, otherwise)
+            self._points.note(self._url, label, read, self._clock.now())
             return read.section("data")
 
 
@@ -139,7 +152,7 @@ def _wait(read: Reader) -> int:
     rate = cost.optional_number("throttleStatus", "restoreRate") or 0
     if rate <= 0:
         return 1
-    return max(1, min(math.ceil((requested - available) / rate), _LONGEST_WAIT))
+    return max(1, min(math.ceil((requested - available) / rate), LONGEST_WAIT))
 
 
 def user_error_code(error: Reader) -> str:

@@ -5,8 +5,9 @@ It never repeats a write and never reads silence as a no.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from plugin.domain.errors import Refused, RetryLater
 from plugin.domain.events import (
@@ -34,10 +35,12 @@ from plugin.ports import (
     Probe,
     WebhookRegistered,
 )
+from plugin.ports.keys import KeyShelf
 from plugin.stores.shopify import refunds
 from plugin.stores.shopify.access import Access
 from plugin.stores.shopify.account import Account, TokenSource, manifest, understood
 from plugin.stores.shopify.documents import LISTED, WHOLE
+from plugin.stores.shopify.offline_tokens import OfflineTokens, exchanged, has_tokens
 from plugin.stores.shopify.orders import Objects
 from plugin.stores.shopify.tokens import ClientCredentials
 
@@ -61,14 +64,25 @@ class ShopifyStore:
         clock: Clock,
         tokens: TokenSource | None = None,
     ) -> None:
-        source = tokens or ClientCredentials(connection, http, clock)
-        self._account = Account(connection, http, source)
+        self._offline = OfflineTokens(connection, http, clock) if has_tokens(connection) else None
+        source = tokens or self._offline or ClientCredentials(connection, http, clock)
+        self._account = Account(connection, http, source, clock)
+        self._trade = partial(exchanged, connection, http, clock)
         self._objects = Objects(connection.installation, connection.settings.get("shop", ""))
         self._access = Access(self._account, connection.installation)
         self._secret = connection.secrets["client_secret"]
         self._installation = connection.installation
         self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
+
+    def use_shelf(self, shelf: KeyShelf) -> None:
+        """Tokens that end are renewed there."""
+        if self._offline is not None:
+            self._offline.use_shelf(shelf)
+
+    def trade_grant(self) -> Mapping[str, str]:
+        """Tokens that last, for the session token among the secrets. Raises Refused, RetryLater."""
+        return self._trade()
 
     # --- orders -----------------------------------------------------------------------------------
 

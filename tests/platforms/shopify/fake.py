@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, cast
+from http.server import BaseHTTPRequestHandler
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+from tests.platforms.loopback import Loopback
 from tests.platforms.shopify.books import Books, Thing, UserError
+from tests.platforms.shopify.grants import Grants
 from tests.platforms.shopify.selection import selected
 
 FAULTS = {
@@ -35,6 +36,10 @@ FAULTS = {
     "unauthorised": "401, nothing is done",
 }
 WAIT = 7
+PLENTY: Thing = {
+    "requestedQueryCost": 392,
+    "throttleStatus": {"maximumAvailable": 2000, "currentlyAvailable": 1900, "restoreRate": 100},
+}
 _COST: Thing = {
     "requestedQueryCost": 392,
     "throttleStatus": {"maximumAvailable": 2000, "currentlyAvailable": 42, "restoreRate": 50},
@@ -55,13 +60,12 @@ class Fault:
     on: str
 
 
-class FakeShopify:
+class FakeShopify(Loopback):
     """The server, for `with`: `url` answers, `books` tell, and `fail` makes it fail."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.books = Books()
-        self.lock = threading.RLock()
-        self.stopped = threading.Event()
         self.calls: list[tuple[str, dict[str, str], Thing]] = []
         self.credentials = ("client-1", "shpss_made_up")
         self.token = "shpat_1"
@@ -70,31 +74,10 @@ class FakeShopify:
         self.scopes = list(SCOPES)
         self.errors: list[Thing] = []
         self.cost: Thing = _COST
+        self.left: Thing = PLENTY
         self.raw_answer: tuple[int, bytes] | None = None
+        self.grants = Grants()
         self._faults: list[Fault] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.fake = self  # type: ignore[attr-defined] # how a handler finds its server's state
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-
-    @property
-    def place(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.place}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
 
     def fail(self, kind: str, *, on: str = "CreateRefund") -> None:
         """Let the next document whose name begins with one of `on` meet a fault."""
@@ -272,6 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: tests read `calls`."""
 
     def _answer_token(self, raw: str) -> None:
+        if raw.startswith("{"):
+            self._answer_grant(json.loads(raw))
+            return
         sent = {name: values[0] for name, values in parse_qs(raw).items()}
         self.fake.calls.append(("token", dict(self.headers.items()), {"variables": sent}))
         if self._trouble_before(self.fake.take_fault("token")):
@@ -283,6 +269,14 @@ class _Handler(BaseHTTPRequestHandler):
         scope = ",".join(self.fake.scopes)
         token = {"access_token": self.fake.token, "scope": scope, "expires_in": self.fake.lives}
         self._send(200, token)
+
+    def _answer_grant(self, asked: Thing) -> None:
+        self.fake.calls.append(("grant", dict(self.headers.items()), {"variables": asked}))
+        if self._trouble_before(self.fake.take_fault("grant")):
+            return
+        status, answer = self.fake.grants.answer(asked)
+        self.fake.token = self.fake.grants.access or self.fake.token
+        self._send(status, answer)
 
     def _answer_document(self, body: Thing) -> None:
         found = re.match(r"(?:query|mutation) (\w+)", body["query"])
@@ -300,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, {"errors": errors})
             return
         data = selected(body["query"], self.fake.execute(name, body["variables"]))
-        self._finish({"data": data, "extensions": {"cost": self.fake.cost}}, kind)
+        self._finish({"data": data, "extensions": {"cost": self.fake.left}}, kind)
 
     def _trouble_before(self, kind: str) -> bool:
         throttled = {"message": "Throttled", "extensions": {"code": "THROTTLED"}}

@@ -1,0 +1,156 @@
+"""The compliance topics at the address of the app, and what is left after the app was removed."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.domain.ids import DeliveryId
+from plugin.ports.records import DeliveryState, InstallationStatus, StoredDelivery
+from plugin.stores.shopify.installing import COMPLIANCE
+from tests.platforms.shopify.admin import ShopifyAdmin, open_admin
+from tests.platforms.shopify.grants import APP, SECRET
+from tests.web.site import TENANT
+from webhooks.dispatch import Dispatch
+
+SHOP = "acme.myshopify.com"
+BODIES: dict[str, dict[str, Any]] = {
+    "customers/data_request": {"customer": {"id": 191167, "email": "a@b.example"}},
+    "customers/redact": {"customer": {"id": 191167, "email": "a@b.example"}},
+    "shop/redact": {},
+}
+
+
+@pytest.fixture
+def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, migrated_sqlite) as one:
+        yield one
+
+
+def post(
+    admin: ShopifyAdmin,
+    topic: str,
+    *,
+    to: str = APP,
+    shop: str | None = SHOP,
+    secret: str = SECRET,
+    body: bytes | None = None,
+) -> int:
+    """What Shopify sends to `/webhooks/shopify/<to>`; gives the status."""
+    told = {"shop_id": 954889, "shop_domain": shop, **BODIES.get(topic, {})}
+    raw = json.dumps(told).encode() if body is None else body
+    signature = b64encode(hmac.digest(secret.encode(), raw, "sha256")).decode()
+    named = {} if shop is None else {"X-Shopify-Shop-Domain": shop}
+    headers = {
+        "X-Shopify-Topic": topic,
+        "X-Shopify-Hmac-Sha256": signature,
+        "X-Shopify-Webhook-Id": f"{topic}-{shop}",
+        **named,
+    }
+    client = admin.site.app.test_client()
+    return client.post(f"/webhooks/shopify/{to}", data=raw, headers=headers).status_code
+
+
+def stored(admin: ShopifyAdmin) -> list[StoredDelivery]:
+    with admin.site.storage.read(TENANT.id) as uow:
+        return list(uow.deliveries.newest((), 20))
+
+
+def worked(admin: ShopifyAdmin) -> None:
+    """As the worker does, with every delivery that waits."""
+    parts = admin.site.parts
+    dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
+    for one in stored(admin):
+        dispatch(TENANT.id, DeliveryId(one.id))
+
+
+@pytest.mark.parametrize("topic", COMPLIANCE)
+def test_a_wish_is_taken_at_the_apps_address_and_shown_with_what_to_do(
+    admin: ShopifyAdmin, topic: str
+) -> None:
+    found = admin.connected()
+    assert post(admin, topic) == 200
+    assert post(admin, topic) == 200  # repeated, and kept once
+    worked(admin)
+    [one] = stored(admin)
+    assert one.installation == found.connection.installation
+    assert (one.topic, one.state) == (topic, DeliveryState.UNRECOGNISED)
+    assert "by hand, within 30 days" in one.reason
+    assert "a@b.example" not in one.reason
+    health = admin.site.admin().get("/admin/health").text
+    assert one.reason.split(":")[1].strip() in health.replace("&#39;", "'")
+
+
+@pytest.mark.parametrize("topic", COMPLIANCE)
+def test_after_the_app_was_removed_a_wish_is_told_and_nobody_is_called(
+    admin: ShopifyAdmin, topic: str
+) -> None:
+    found = admin.connected()
+    hook = str(found.connection.installation)
+    admin.fake.key_state, admin.fake.grants.revoked = "gone", True
+    assert post(admin, "app/uninstalled", to=hook, body=b'{"id": 954889}') == 200
+    worked(admin)
+    left = admin.site.installation(hook)
+    assert left.status is InstallationStatus.REMOVED
+    before = len(admin.fake.calls)
+    assert post(admin, topic) == 200
+    assert admin.call("open").status_code == 401
+    worked(admin)
+    states = {one.topic: (one.state, one.reason) for one in stored(admin)}
+    assert states[topic][0] is DeliveryState.UNRECOGNISED
+    assert "by hand, within 30 days" in states[topic][1]
+    assert len(admin.fake.calls) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "topic"), [(b"{}", "orders/updated"), (b"{", "shop/redact"), (b"{}", "shop/redact")]
+)
+def test_what_else_comes_from_a_shop_that_left_is_kept_and_not_applied(
+    admin: ShopifyAdmin, body: bytes, topic: str
+) -> None:
+    found = admin.connected()
+    admin.fake.key_state, admin.fake.grants.revoked = "gone", True
+    post(admin, "app/uninstalled", to=str(found.connection.installation), body=b'{"id": 954889}')
+    worked(admin)
+    assert post(admin, topic, body=body) == 200
+    worked(admin)
+    [one] = [one for one in stored(admin) if one.topic == topic]
+    assert (one.state, one.reason) == (DeliveryState.FAILED, "not connected any more")
+
+
+@pytest.mark.parametrize("secret", ["", "x", "z" * 38])
+def test_a_wrong_signature_is_401_and_leaves_nothing(admin: ShopifyAdmin, secret: str) -> None:
+    admin.connected()
+    assert post(admin, "customers/redact", secret=secret) == 401
+    assert stored(admin) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "shop"),
+    [
+        (APP, "other.myshopify.com"),
+        (APP, "acme.myshopify.com.evil.example"),
+        (APP, "acme.myshopify.com\N{NO-BREAK SPACE}"),
+        (APP, "acme"),
+        (APP, ""),
+        (APP, None),
+        ("another-app", SHOP),
+    ],
+)
+def test_an_app_or_shop_that_is_not_here_is_answered_as_a_wrong_signature_is(
+    admin: ShopifyAdmin, to: str, shop: str | None
+) -> None:
+    admin.connected()
+    assert post(admin, "shop/redact", to=to, shop=shop) == 401
+    assert stored(admin) == []
+
+
+def test_a_platform_without_such_an_address_has_none(admin: ShopifyAdmin) -> None:
+    answer = admin.site.app.test_client().post(f"/webhooks/stripe/{APP}", data=b"{}")
+    assert answer.status_code == 404
