@@ -20,7 +20,8 @@ from plugin.domain.events import (
     Unrecognised,
 )
 from plugin.domain.ids import InstallationId
-from plugin.platforms.saleor_orders import moment, read_order
+from plugin.domain.orders import Order
+from plugin.platforms.saleor_orders import moment, money, read_order
 from plugin.platforms.strict_json import JsonValue, Reader
 from webhooks.delivery import Delivery
 
@@ -39,14 +40,30 @@ def parse(delivery: Delivery, installation: InstallationId, body: JsonValue) -> 
 
 
 def _read_paid(event: Reader, installation: InstallationId) -> list[StoreEvent]:
-    order = read_order(event.section("order"), installation, moment(event, "issuedAt"))
+    order = _order(event, installation)
     return [] if order is None else [SaleMade(order)]
 
 
-def _read_refunds(event: Reader, installation: InstallationId) -> list[StoreEvent]:
-    order = read_order(event.section("order"), installation, moment(event, "issuedAt"))
+def _read_order(event: Reader, installation: InstallationId) -> list[StoreEvent]:
+    """All that an order says: paid in full, it is a sale too, should its own event be lost."""
+    order = _order(event, installation)
     if order is None:
         return []
+    is_sold = order.captured >= money(event, "order", "total", "gross")
+    return [*([SaleMade(order)] if is_sold else []), *_refunds(order)]
+
+
+def _read_refunds(event: Reader, installation: InstallationId) -> list[StoreEvent]:
+    order = _order(event, installation)
+    return [] if order is None else _refunds(order)
+
+
+def _order(event: Reader, installation: InstallationId) -> Order | None:
+    """As it stood when it was changed last."""
+    return read_order(event.section("order"), installation, moment(event, "order", "updatedAt"))
+
+
+def _refunds(order: Order) -> list[StoreEvent]:
     left = {
         payment.ref: payment.captured - payment.refunded - payment.disputed
         for payment in order.payments
@@ -80,7 +97,7 @@ _READERS: Mapping[str, _Read] = MappingProxyType(
         "OrderFullyPaid": _read_paid,
         "OrderRefunded": _read_refunds,
         "OrderFullyRefunded": _read_refunds,
-        "OrderUpdated": _read_refunds,
+        "OrderUpdated": _read_order,
         "AppDeleted": _read_deleted,
     }
 )

@@ -53,7 +53,7 @@ class Account:
         assert outgoing is not None  # noqa: S101 - our own manifest has it
         development = connection.settings.get("base_url")
         self._base = development or outgoing.address(connection.settings).base_url
-        self._token = connection.secrets["app_token"]
+        self.token = connection.secrets["app_token"]
         self._http = http
 
     def read(self, label: str, document: str, variables: Variables | None = None) -> Reader:
@@ -86,7 +86,7 @@ class Account:
 
     def _ask(self, label: str, document: str, variables: Variables, *, reads: bool) -> Reader:
         body: JsonValue = {"query": document, "variables": dict(variables)}
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self.token}"}
         url = f"{self._base}/graphql/"
         answer = self._http.send(Call("POST", url, label, headers=headers, json=body, reads=reads))
         if answer.status in (401, 403):

@@ -58,6 +58,18 @@ query MakegoodOrder($id: ID!) {{ order(id: $id) {{ ...O }} }}
 {_ORDER}
 """
 
+CHANGED_ORDERS: Final = f"""
+query MakegoodChangedOrders($since: DateTime!, $until: DateTime!, $after: String) {{
+  orders(first: 50, after: $after, where: {{updatedAt: {{gte: $since, lte: $until}}}},
+         sortBy: {{field: LAST_MODIFIED_AT, direction: ASC}}) {{
+    edges {{ node {{ updatedAt ...O }} }}
+    pageInfo {{ hasNextPage endCursor }}
+  }}
+}}
+{_ORDER}
+"""
+"""What an order says here is what `ON_EVENT` says of it, word by word."""
+
 READ_TRANSACTION: Final = f"""
 query MakegoodTransaction($id: ID!) {{ transaction(id: $id) {{ ...T order {{ id ...G }} }} }}
 {_STATE}{_MONEY}
@@ -103,7 +115,7 @@ mutation MakegoodDeleteKeys($id: ID!, $keys: [String!]!) {
 
 WHO_AM_I: Final = """
 query MakegoodApp {
-  app { id name permissions { code } webhooks { id name isActive } }
+  app { id name identifier permissions { code } webhooks { id name isActive } }
   shop { name }
 }
 """
@@ -130,13 +142,14 @@ ASYNC_EVENTS: Final = (
 ON_EVENT: Final = f"""
 subscription MakegoodEvents {{
   event {{
-    __typename issuedAt
-    ... on OrderFullyPaid {{ order {{ ...O }} }}
-    ... on OrderRefunded {{ order {{ ...O }} }}
-    ... on OrderFullyRefunded {{ order {{ ...O }} }}
-    ... on OrderUpdated {{ order {{ ...O }} }}
-    ... on AppDeleted {{ app {{ id }} recipient {{ id }} }}
+    __typename
+    ... on OrderFullyPaid {{ order {{ updatedAt ...O }} }}
+    ... on OrderRefunded {{ order {{ updatedAt ...O }} }}
+    ... on OrderFullyRefunded {{ order {{ updatedAt ...O }} }}
+    ... on OrderUpdated {{ order {{ updatedAt ...O }} }}
+    ... on AppDeleted {{ issuedAt app {{ id }} recipient {{ id }} }}
   }}
 }}
 {_ORDER}
 """
+"""Of an order nothing but the order: what was not changed since has the same bytes in the news."""

@@ -5,7 +5,8 @@ It never repeats a write and never reads silence as a no.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
 from plugin.domain.ids import customer_key
@@ -23,6 +24,7 @@ from plugin.ports import (
     Probe,
     WebhookRegistered,
 )
+from plugin.ports.news import News
 from plugin.stores.saleor.account import Account, manifest, refusal_in, understood
 from plugin.stores.saleor.documents import (
     ASYNC_EVENTS,
@@ -34,10 +36,14 @@ from plugin.stores.saleor.documents import (
     READ_ORDER,
     WHO_AM_I,
 )
+from plugin.stores.saleor.embedded import APP, APP_ID
 from plugin.stores.saleor.metadata import Metadata
+from plugin.stores.saleor.news import changed_orders
 from plugin.stores.saleor.refunds import Refunds
 
 MOST_ADDRESSES = 20
+KEPT = timedelta(days=3650)
+"""Orders stay: what changed longer ago than that is nobody's news."""
 _LARGEST_INT = 2**31 - 1
 """GraphQL's Int: an order's number beyond it is none of Saleor's."""
 
@@ -125,6 +131,19 @@ class SaleorStore:
     def remove_tag(self, contact: Contact, tag: Resource) -> Changed:
         return self._metadata.drop(contact, tag)
 
+    # --- news -------------------------------------------------------------------------------------
+
+    def kept_since(self, now: datetime) -> datetime:
+        return now - KEPT
+
+    def read_news(self, since: datetime, until: datetime) -> Iterator[Sequence[News]]:
+        """As `changed_orders`."""
+        return changed_orders(self._account, since, until)
+
+    def read_keys(self) -> str:
+        """As `Account.read_keys`."""
+        return self._account.read_keys()
+
     # --- connecting -------------------------------------------------------------------------------
 
     def probe(self) -> Probe:
@@ -140,6 +159,17 @@ class SaleorStore:
                 ]
             words = f"by the app {app.optional_text('name') or app.text('id')}"
             return Probe(shop, words, self._host, has_ours)
+
+    def trade_grant(self) -> Mapping[str, str]:
+        """For what a registration brought: the same token, and the shop's id of our app.
+
+        Anybody may post a token; one of another app of the shop is refused.
+        """
+        data = self._who()
+        with understood(RetryLater):
+            if data.optional_text("app", "identifier") != APP:
+                raise Refused("not_this_app", "the token is of another app than Makegood")
+            return {"app_token": self._account.token, APP_ID: data.text("app", "id")}
 
     def check_rights(self) -> str:
         """Compare the app's permissions with those that the manifest asks for."""

@@ -15,7 +15,7 @@ from itertools import islice
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import PaymentRefunded, StoreEvent
 from plugin.domain.ids import customer_key
-from plugin.domain.orders import Order, RefundStage, Subscription, SubscriptionStatus
+from plugin.domain.orders import Order, RefundStage, Resource, Subscription, SubscriptionStatus
 from plugin.domain.refunds import LookUp, Refund, RefundAnswer
 from plugin.platforms.http_client import Answer, HttpClient
 from plugin.platforms.strict_json import JsonObject, Reader
@@ -39,6 +39,7 @@ from plugin.stores.woocommerce.account import (
     refusal,
     understood,
 )
+from plugin.stores.woocommerce.memberships import Memberships
 from plugin.stores.woocommerce.refunding import Refunding
 
 TOPIC = "order.updated"
@@ -58,6 +59,7 @@ class WoocommerceStore:
     def __init__(self, connection: Connection, http: HttpClient, clock: Clock) -> None:
         self._account = Account(connection, http)
         self._refunding = Refunding(self._account, connection, clock)
+        self._memberships = Memberships(self._account, connection.installation)
         self._installation = connection.installation
         self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
@@ -131,6 +133,17 @@ class WoocommerceStore:
 
     def look_up(self, refund: Refund) -> LookUp:
         return self._refunding.look_up(refund)
+
+    # --- access -----------------------------------------------------------------------------------
+
+    def read_access(self, contact: Contact) -> Sequence[Resource]:
+        return self._memberships.held(contact)
+
+    def revoke(self, contact: Contact, resource: Resource) -> Changed:
+        return self._memberships.revoke(contact, resource)
+
+    def restore(self, contact: Contact, resource: Resource) -> Changed:
+        return self._memberships.restore(contact, resource)
 
     # --- subscriptions ----------------------------------------------------------------------------
 

@@ -40,6 +40,8 @@ class Books:
         self.webhooks: dict[str, Thing] = {}
         self.permissions = ["MANAGE_ORDERS", "HANDLE_PAYMENTS", "MANAGE_USERS"]
         self.outcome = "SUCCESS"
+        self.page = 50
+        self.app: str | None = "makegood"
         self.has_payment_app = True
 
     def _id(self, kind: str) -> str:
@@ -63,6 +65,7 @@ class Books:
             "id": order_id,
             "number": str(len(self.orders) + 1),
             "created": NOW,
+            "updatedAt": NOW,
             "userEmail": email,
             "user": user,
             "billingAddress": {"firstName": "Ada", "lastName": "Made-Up"},
@@ -106,6 +109,8 @@ class Books:
             "amount": money(minor, transaction["currency"]),
         }
         transaction["events"].append(event)
+        if transaction["order"] is not None:
+            self.orders[transaction["order"]]["updatedAt"] = at
         return event
 
     def amounts(self, ref: str) -> dict[str, int]:

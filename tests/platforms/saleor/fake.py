@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, cast
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
@@ -25,6 +25,7 @@ from graphql import (
     parse,
 )
 
+from tests.platforms.loopback import Loopback
 from tests.platforms.saleor.books import Books, Thing
 
 FAULTS = {
@@ -60,41 +61,17 @@ class Made:
     data: Thing
 
 
-class FakeSaleor:
+class FakeSaleor(Loopback):
     """The server, for `with`: then `url` answers, `books` tell, and `fail` makes it fail."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.books = Books()
         self.token = TOKEN
         self.keys: Thing = {"keys": []}
         self.calls: list[Made] = []
         self.paths: list[str] = []
-        self.lock = threading.RLock()
-        self.stopped = threading.Event()
         self._faults: list[Fault] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.fake = self  # type: ignore[attr-defined] # how a handler finds its server's state
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-
-    @property
-    def place(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.place}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
 
     def fail(self, kind: str, on: str | Callable[[str], bool] = "MakegoodRequest") -> None:
         """Let the next call of the operation `on` meet a fault."""
@@ -178,6 +155,26 @@ def _orders(books: Books, wanted: Callable[[Thing], bool]) -> Thing:
     return {"orders": {"edges": [{"node": books.order(order["id"])} for order in found]}}
 
 
+def _changed(books: Books, given: Thing) -> Thing:
+    """As the vendor pages: behind the order that the cursor tells, whatever became of it."""
+    since, until = (_moment(given[end]) for end in ("since", "until"))
+    changed = ((_moment(order["updatedAt"]), order["id"]) for order in books.orders.values())
+    found = sorted(place for place in changed if since <= place[0] <= until)
+    if given["after"] is not None:
+        at, ref = json.loads(given["after"])
+        found = [place for place in found if place > (_moment(at), ref)]
+    page = found[: books.page]
+    last = json.dumps([page[-1][0].isoformat(), page[-1][1]]) if page else None
+    told = {"hasNextPage": len(found) > len(page), "endCursor": last}
+    edges = [{"node": books.order(ref)} for _, ref in page]
+    return {"orders": {"edges": edges, "pageInfo": told}}
+
+
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
 def _errors(code: str | None) -> list[Thing]:
     return [] if code is None else [{"field": None, "message": "no", "code": code}]
 
@@ -222,7 +219,13 @@ def _delete_keys(books: Books, given: Thing) -> Thing:
 def _app(books: Books, _given: Thing) -> Thing:
     rights = [{"code": right} for right in books.permissions]
     hooks = list(books.webhooks.values())
-    app = {"id": "App:3", "name": "Refund desk", "permissions": rights, "webhooks": hooks}
+    app = {
+        "id": "App:3",
+        "name": "Refund desk",
+        "identifier": books.app,
+        "permissions": rights,
+        "webhooks": hooks,
+    }
     return {"app": app, "shop": {"name": "Ada's Bakery"}}
 
 
@@ -244,6 +247,7 @@ _OPERATIONS: dict[str, Callable[[Books, Thing], Thing]] = {
     "MakegoodOrdersByNumber": lambda books, given: _orders(
         books, lambda order: order["number"] == str(given["number"])
     ),
+    "MakegoodChangedOrders": _changed,
     "MakegoodOrder": lambda books, given: {"order": books.order(given["id"])},
     "MakegoodTransaction": lambda books, given: {"transaction": books.transaction(given["id"])},
     "MakegoodGrant": _grant,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from plugin.domain.errors import NeedsHuman, Refused, RetryLater
-from plugin.domain.orders import Resource, ResourceKind, Subscription
+from plugin.domain.orders import Resource, ResourceKind
 from plugin.ports import CancelsSubscriptions, Changed, Contact
 from plugin.stores.saleor import SaleorStore
 from tests.contracts.access import HoldsAccessAndTags, NetworkWorld, OverTheNetwork, Trouble
@@ -29,27 +29,14 @@ TAG = Resource(INSTALLATION, ResourceKind.TAG, "buyer.2026", "buyer.2026")
 KEYS = {"makegood.access.course.sourdough": "Sourdough", "makegood.tag.buyer.2026": "buyer.2026"}
 
 
-class WithoutSubscriptions(SaleorStore):
-    """The contract's worlds may also cancel: here there is nothing to cancel, for anybody."""
-
-    def read_subscription(self, contact: Contact, ref: str) -> Subscription | None:
-        del contact, ref
-        return None
-
-    def cancel_subscription(self, contact: Contact, ref: str, *, at_once: bool) -> Changed:
-        del contact, ref, at_once
-        return Changed.ALREADY
-
-
 @dataclass
 class SaleorWorld:
     fake: FakeSaleor
-    store: WithoutSubscriptions
+    store: SaleorStore
     contact: Contact
     stranger: Contact
     held: Resource = HELD
     tag: Resource = TAG
-    subscription: str = "none"
     retry_after: int = 7
     others: dict[str, str] = field(default_factory=dict)
 
@@ -57,9 +44,6 @@ class SaleorWorld:
         known = {"makegood.access.course.sourdough": HELD, "makegood.tag.buyer.2026": TAG}
         items = self.fake.books.users[contact.ref or ""]["privateMetadata"]
         return [known[item["key"]] for item in items if item["key"] in known]
-
-    def charges_go_on(self) -> bool:
-        return False
 
     def trouble(self, trouble: Trouble, *, on_writes: bool) -> None:
         self.fake.fail(_FAULTS[trouble], on=lambda name: (name in _WRITES) is on_writes)
@@ -72,14 +56,11 @@ def world(fake: FakeSaleor) -> NetworkWorld:
     for email in ("ada@example.com", "bob@example.com"):
         user = fake.books.add_user(email, **own)
         contacts.append(Contact(email, user["id"]))
-    store = store_at(fake.url)
-    store.__class__ = WithoutSubscriptions
-    assert isinstance(store, WithoutSubscriptions)
-    return SaleorWorld(fake, store, contacts[0], contacts[1])
+    return SaleorWorld(fake, store_at(fake.url), contacts[0], contacts[1])
 
 
 class TestAccess(HoldsAccessAndTags, OverTheNetwork):
-    """All of the contract but subscriptions, which Saleor does not have."""
+    """What Saleor declares: it has no subscriptions."""
 
 
 def test_it_claims_no_subscriptions(store: SaleorStore) -> None:

@@ -15,7 +15,7 @@ from plugin.ports import Contact, OrderQuery
 from plugin.stores.saleor import SaleorStore, documents
 from plugin.stores.saleor.account import manifest
 from tests.contracts.money import a_refund
-from tests.platforms.saleor.conftest import INSTALLATION
+from tests.platforms.saleor.conftest import INSTALLATION, NOW
 from tests.platforms.saleor.fake import FakeSaleor
 from tests.platforms.saleor.signing import a_key, key_set, public
 
@@ -75,6 +75,7 @@ def test_every_answer_of_our_fake_is_shaped_as_the_schema_says(
     sale = fake.books.sell(4900, shipping=500)
     store.find_orders(OrderQuery(emails=("ada@example.com",)))
     store.find_orders(OrderQuery(number="1"))
+    assert [len(page) for page in store.read_news(NOW, NOW)] == [1]
     payment = PaymentRef(INSTALLATION, sale["id"])
     store.refund(a_refund(payment, 1500))
     fake.books.has_payment_app = False

@@ -8,39 +8,29 @@ from sqlalchemy import Engine
 from plugin.domain.ids import InstallationId
 from plugin.ports import Connection, Kind
 from plugin.ports.records import Installation, InstallationStatus, Tenant
-from plugin.services.webhook_secrets import with_webhook_secret
 from plugin.storage.unit_of_work import SqlStorage
 from tests.contracts.webhook import Recording
 from tests.emptied_postgres import emptied_postgres, engine
 from tests.factories import NOW
 from tests.platforms.saleor.deliveries import KEYS, RECORDINGS
-from tests.platforms.saleor.signing import a_key, header_of, key_set, public, signed
 from tests.storage_fixtures import FakeClock
 from tests.webhooks.door import Answer, Door
 
 __all__ = ["emptied_postgres", "engine"]
 
 _SHOP = InstallationId("saleor-1")
-_BODY = b'{"__typename": "OrderUpdated"}'
 
 
 @pytest.fixture
 def door(storage: SqlStorage, engine: Engine, tenant: Tenant, clock: FakeClock) -> Door:
     found = Door(storage, engine, tenant, clock)
-    keep(found, {"app_token": "made-up", "webhook_secret_1": KEYS.read_text("utf-8")}, first=True)
-    return found
-
-
-def keep(door: Door, secrets: dict[str, str], *, first: bool = False) -> None:
+    secrets = {"app_token": "made-up", "webhook_secret_1": KEYS.read_text("utf-8")}
     settings = {"host": "ada.example.com"}
-    connection = Connection(door.tenant.id, _SHOP, Kind.STORE, "saleor", "Test", settings, secrets)
-    installation = Installation(connection, InstallationStatus.CONNECTED, NOW)
-    with door.storage.begin(door.tenant.id) as uow:
-        if first:
-            uow.installations.add(installation)
-        else:
-            uow.installations.save(installation)
+    connection = Connection(tenant.id, _SHOP, Kind.STORE, "saleor", "Test", settings, secrets)
+    with storage.begin(tenant.id) as uow:
+        uow.installations.add(Installation(connection, InstallationStatus.CONNECTED, NOW))
         uow.commit()
+    return found
 
 
 def post(door: Door, body: bytes, headers: dict[str, str]) -> Answer:
@@ -71,16 +61,3 @@ def test_one_byte_more_or_no_signature_is_refused_and_nothing_is_written(door: D
         assert post(door, body + b" ", headers).status == 401
         assert post(door, body, unsigned).status == 401
     assert writes == []
-
-
-def test_a_new_key_counts_once_it_was_fetched_and_the_old_one_beside_it(
-    door: Door, caplog: pytest.LogCaptureFixture
-) -> None:
-    fresh = key_set(public(a_key("fresh"), "fresh")).decode()
-    by_fresh = {"Saleor-Signature": signed(a_key("fresh"), header_of("fresh"), _BODY)}
-    assert post(door, _BODY, by_fresh).status == 401
-    assert "a key that we do not hold" in caplog.text
-    old = {"webhook_secret_1": KEYS.read_text("utf-8")}
-    keep(door, with_webhook_secret(old, fresh))
-    assert post(door, _BODY, by_fresh).status == 200
-    assert post(door, *recorded("order_fully_paid")).status == 200

@@ -90,7 +90,8 @@ def test_a_refund_that_nobody_granted_has_the_same_id_in_each_of_its_events(
     seen = []
     for word in ("REQUEST", "SUCCESS", "REVERSE"):
         fake.books.tell(sale["id"], f"REFUND_{word}", 700, "psp-1")
-        [event] = said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"])))
+        sold, event = said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"])))
+        assert isinstance(sold, SaleMade)
         assert isinstance(event, PaymentRefunded)
         seen.append((event.refund, event.state))
     assert seen == [
@@ -103,11 +104,23 @@ def test_a_refund_that_nobody_granted_has_the_same_id_in_each_of_its_events(
 def test_a_refund_without_a_psp_reference_counts_only_once_it_is_done(fake: FakeSaleor) -> None:
     sale = fake.books.sell(4900)
     fake.books.tell(sale["id"], "REFUND_REQUEST", 700, "")
-    assert said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"]))) == []
+    [sold] = said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"])))
+    assert isinstance(sold, SaleMade)
     event_id = fake.books.tell(sale["id"], "REFUND_SUCCESS", 700, "")["id"]
-    [event] = said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"])))
+    _, event = said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"])))
     assert isinstance(event, PaymentRefunded)
     assert event.refund == event_id
+
+
+def test_a_changed_order_is_a_sale_too_once_it_is_paid_in_full(fake: FakeSaleor) -> None:
+    sale = fake.books.sell(4900)
+    sale["events"].clear()
+    fake.books.tell(sale["id"], "CHARGE_SUCCESS", 4899, "psp-1")
+    assert said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"]))) == []
+    fake.books.tell(sale["id"], "CHARGE_SUCCESS", 1, "psp-2")
+    [event] = said(event_of(fake, "OrderUpdated", order=fake.books.order(sale["order"])))
+    assert isinstance(event, SaleMade)
+    assert event.order.captured == Money(4900, "EUR")
 
 
 def test_an_order_that_nothing_was_paid_for_says_nothing(fake: FakeSaleor) -> None:
@@ -140,8 +153,12 @@ def test_another_shape_is_malformed(body: Thing) -> None:
 @pytest.mark.parametrize("at", ["yesterday", "2026-11-22T09:00:00", "0001-01-01T00:00:00+23:59"])
 def test_a_time_that_is_none_is_malformed(fake: FakeSaleor, at: str) -> None:
     order = fake.books.order(fake.books.sell(4900)["order"])
+    assert order is not None
     with pytest.raises(Malformed):
-        said({**event_of(fake, "OrderFullyPaid", order=order), "issuedAt": at})
+        said(event_of(fake, "OrderFullyPaid", order={**order, "updatedAt": at}))
+    app = {"id": "App:3"}
+    with pytest.raises(Malformed):
+        said({**event_of(fake, "AppDeleted", app=app, recipient=app), "issuedAt": at})
 
 
 @pytest.mark.parametrize(

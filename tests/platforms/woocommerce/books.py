@@ -40,6 +40,7 @@ class Books:
     refunds: dict[int, list[Thing]] = field(default_factory=dict)
     webhooks: dict[int, Thing] = field(default_factory=dict)
     subscriptions: dict[int, Thing] | None = None
+    memberships: dict[int, Thing] | None = None
     downloads: set[tuple[int, int]] = field(default_factory=set)
     paid: list[tuple[int, Decimal, int]] = field(default_factory=list)
     disputed: set[int] = field(default_factory=set)

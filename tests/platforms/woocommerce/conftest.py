@@ -37,6 +37,7 @@ def store_at(
     late: int = 0,
     webhook: str = "",
     base_url: str | None = None,
+    is_listed: bool = True,
 ) -> WoocommerceStore:
     connection = Connection(
         tenant=TenantId("tenant-1"),
@@ -56,7 +57,7 @@ def store_at(
         allowed=AllowedHosts(frozenset({fake.place})),
         clock=clock,
         timeouts=Timeouts(connect=2, read=total_seconds, total=total_seconds),
-        allow_private=frozenset({fake.place}),
+        allow_private=frozenset({fake.place} if is_listed else ()),
     )
     return WoocommerceStore(connection, http, clock)
 

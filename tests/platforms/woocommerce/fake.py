@@ -7,15 +7,15 @@ unsigned form, as the vendor's source does.
 from __future__ import annotations
 
 import json
-import threading
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, cast
+from http.server import BaseHTTPRequestHandler
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.platforms.loopback import Loopback
 from tests.platforms.woocommerce.books import Books, Thing, WooError
 
 BASE = "/shop/wp-json/wc/v3"
@@ -32,10 +32,11 @@ class Answer:
     headers: Mapping[str, str] | None = None
 
 
-class FakeShop:
+class FakeShop(Loopback):
     """The server, for `with`: then `url` answers, `books` tell, and `faults` are met in turn."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.books = Books(NOW.replace(tzinfo=None))
         self.key_state = "good"
         self.faults: list[str] = []
@@ -43,31 +44,12 @@ class FakeShop:
         self.asked: list[Thing] = []
         self.before_page: list[int] = []
         self.no_total = False
-        self.stopped = threading.Event()
-        self.lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.fake = self  # type: ignore[attr-defined] # how a handler finds its server's state
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-
-    @property
-    def place(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        self.no_filter = False
+        self.meets: Callable[[str, str], bool] = _is_refund
 
     @property
     def url(self) -> str:
-        return f"http://{self.place}{BASE}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
+        return f"{super().url}{BASE}"
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Thing) -> Answer:
         parts = path.removeprefix(BASE).strip("/").split("/")
@@ -91,7 +73,18 @@ class FakeShop:
                 return Answer(200, _GATEWAYS)
             case (_, "webhooks", *rest):
                 return self._webhooks(method, rest, body)
-            case (_, "subscriptions", ref) if self.books.subscriptions is not None:
+            case ("GET", "customers"):
+                return Answer(200, [one for one in _CUSTOMERS if one["email"] == query["email"]])
+            case _:
+                return self._of_extension(method, parts, query, body)
+
+    def _of_extension(
+        self, method: str, parts: list[str], query: dict[str, str], body: Thing
+    ) -> Answer:
+        match parts:
+            case ("memberships", "members", *rest) if self.books.memberships is not None:
+                return self._memberships(method, rest, query, body)
+            case ("subscriptions", ref) if self.books.subscriptions is not None:
                 return self._subscription(method, int(ref), body)
         raise WooError(404, "rest_no_route")
 
@@ -123,6 +116,17 @@ class FakeShop:
             raise WooError(404, "woocommerce_rest_shop_webhook_invalid_id")
         return Answer(200, kept.pop(int(rest[0])) if method == "DELETE" else kept[int(rest[0])])
 
+    def _memberships(
+        self, method: str, rest: list[str], query: dict[str, str], body: Thing
+    ) -> Answer:
+        kept = self.books.memberships or {}
+        if not rest:
+            found = [one for one in kept.values() if str(one["customer_id"]) == query["customer"]]
+            return Answer(200, list(kept.values()) if self.no_filter else found)
+        if method == "PUT":
+            kept[int(rest[0])]["status"] = body["status"]
+        return Answer(200, kept[int(rest[0])])
+
     def _subscription(self, method: str, ref: int, body: Thing) -> Answer:
         kept = self.books.subscriptions or {}
         if ref not in kept:
@@ -141,10 +145,18 @@ class FakeShop:
         return None
 
 
+def _is_refund(method: str, path: str) -> bool:
+    return method == "POST" and path.endswith("/refunds")
+
+
 def _words(order: Thing) -> str:
     return f"{json.dumps(order['billing'])} {order['number']}".lower()
 
 
+_CUSTOMERS = [
+    {"id": 25, "email": "ada@example.com"},
+    {"id": 26, "email": "bob@example.com"},
+]
 _GATEWAYS = [
     {"id": "stripe", "method_title": "Stripe", "enabled": True, "method_supports": ["refunds"]},
     {"id": "bacs", "method_title": "BACS", "enabled": True, "method_supports": ["products"]},
@@ -153,6 +165,8 @@ _GATEWAYS = [
 _BEFORE: Mapping[str, Answer] = {
     "busy": Answer(429, {"code": "too_many"}, headers={"Retry-After": "7"}),
     "down": Answer(503, raw=b"<html>Briefly unavailable</html>"),
+    "unauthorised": Answer(401, {"code": "woocommerce_rest_cannot_view"}),
+    "page": Answer(200, raw=b"<html>Maintenance</html>"),
     "firewall": Answer(403, raw=b"<html>Forbidden</html>"),
     "redirect": Answer(302, raw=b"", headers={"Location": "http://127.0.0.1/elsewhere"}),
 }
@@ -187,17 +201,18 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = json.loads(raw or b"{}")
         fake = self.fake
-        is_refund = self.command == "POST" and url.path.endswith("/refunds")
+        is_refund = _is_refund(self.command, url.path)
         with fake.lock:
             fake.calls.append((self.command, self.path.removeprefix(BASE)))
-            fault = fake.faults.pop(0) if is_refund and fake.faults else ""
+            meets = fake.meets(self.command, url.path)
+            fault = fake.faults.pop(0) if meets and fake.faults else ""
             if fault == "drop_before":
                 self.close_connection = True
                 return
             if is_refund:
                 fake.asked.append(body)
             answer = _BEFORE.get(fault) or self._answer(url.path, dict(parse_qsl(url.query)), body)
-            if answer.status == 201:
+            if answer.status < 300 and self.command != "GET":
                 answer = _AFTER.get(fault, answer)
         if fault == "slow":
             fake.stopped.wait(30)

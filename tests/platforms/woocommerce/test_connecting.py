@@ -69,6 +69,15 @@ def test_without_a_development_address_the_shop_itself_is_called(fake: FakeShop)
         store.probe()
 
 
+def test_a_shop_on_a_private_network_is_called_only_where_it_is_listed(fake: FakeShop) -> None:
+    safe = fake.url.replace("http:", "https:")
+    for url, code in ((fake.url, "https_only"), (safe, "address_refused")):
+        with pytest.raises(Refused, match=code):
+            store_at(fake, is_listed=False, base_url=url).probe()
+    assert fake.calls == []
+    assert store_at(fake).probe().account
+
+
 def test_the_key_is_tried_and_says_which_gateways_can_pay_back(
     fake: FakeShop, store: WoocommerceStore
 ) -> None:

@@ -1,0 +1,126 @@
+"""Access of the Memberships extension: a customer's membership of a plan, cancelled and opened.
+
+The extension is sold apart: where it is not installed its address is unknown to the shop, and so
+nothing is held. A cancelled membership stays as a row and can be made active again; nothing is ever
+deleted.
+https://github.com/godaddy-wordpress/woocommerce-memberships-rest-api-docs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from plugin.domain.errors import NeedsHuman, OutcomeUnknown, RetryLater
+from plugin.domain.ids import InstallationId, customer_key
+from plugin.domain.orders import Resource, ResourceKind
+from plugin.platforms.http_client import Answer
+from plugin.platforms.strict_json import Reader
+from plugin.ports import Changed, Contact
+from plugin.stores.woocommerce.account import (
+    PAGE,
+    Account,
+    at,
+    error_code,
+    read_ok,
+    refusal,
+    understood,
+)
+
+FOLDER: Final = "memberships/members"
+_NOT_INSTALLED: Final = "rest_no_route"
+_CLOSED: Final = frozenset({"cancelled", "expired", "paused"})
+"""What gives no access. All else does, also a membership that is about to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """The memberships at one shop. A change is at most three calls, and one more for each row."""
+
+    account: Account
+    installation: InstallationId
+
+    def held(self, contact: Contact) -> Sequence[Resource]:
+        """The plans that are open to the customer. `ref` is the plan's number in the shop."""
+        rows = self._rows(contact)
+        with understood(RetryLater):
+            plans = {_plan(row) for row in rows if _is_open(row)}
+        return tuple(
+            Resource(self.installation, ResourceKind.MEMBERSHIP, plan, f"Plan {plan}")
+            for plan in sorted(plans)
+        )
+
+    def revoke(self, contact: Contact, resource: Resource) -> Changed:
+        """Cancel what is open of the plan. What is not there is as wanted."""
+        rows = self._rows(contact)
+        with understood(RetryLater):
+            refs = [row.identifier("id") for row in self._of(rows, resource) if _is_open(row)]
+        for ref in refs:
+            self._write(ref, "cancelled")
+        return Changed.DONE if refs else Changed.ALREADY
+
+    def restore(self, contact: Contact, resource: Resource) -> Changed:
+        """Open the one that was closed last. Raises NeedsHuman where there is none any more."""
+        rows = self._rows(contact)
+        with understood(RetryLater):
+            ours = self._of(rows, resource)
+            if any(_is_open(row) for row in ours):
+                return Changed.ALREADY
+            newest = max((row.integer("id") for row in ours), default=None)
+        if newest is None:
+            raise NeedsHuman("no_membership", "the shop has no membership of this plan to open")
+        self._write(str(newest), "active")
+        return Changed.DONE
+
+    def _of(self, rows: Sequence[Reader], resource: Resource) -> list[Reader]:
+        if resource.kind is not ResourceKind.MEMBERSHIP:
+            return []
+        return [row for row in rows if _plan(row) == resource.ref]
+
+    def _rows(self, contact: Contact) -> Sequence[Reader]:
+        """All memberships of the customer; none for who bought as a guest."""
+        customer = contact.ref or self._find(contact)
+        if customer is None:
+            return ()
+        answer = self.account.get(
+            "membership.list", f"/{FOLDER}", [("customer", customer), ("per_page", str(PAGE))]
+        )
+        if answer.status == 404 and error_code(answer) == _NOT_INSTALLED:
+            return ()
+        body = read_ok(answer)
+        with understood(RetryLater):
+            # A shop that does not know the filter would list everybody's.
+            return [row for row in body.items() if row.identifier("customer_id") == customer]
+
+    def _find(self, contact: Contact) -> str | None:
+        found = self.account.read_list("customer.find", "/customers", [("email", contact.email)])
+        with understood(RetryLater):
+            refs = [
+                one.identifier("id")
+                for one in found
+                if customer_key(one.text("email")) == customer_key(contact.email)
+            ]
+        return refs[0] if len(refs) == 1 else None
+
+    def _write(self, ref: str, status: str) -> None:
+        answer = self.account.write("PUT", "membership.write", at(FOLDER, ref), {"status": status})
+        if not answer.is_ok:
+            raise _no(answer)
+        with understood(OutcomeUnknown):
+            if Reader(answer.json()).text("status") != status:
+                raise OutcomeUnknown("membership_not_as_asked", ref)
+
+
+def _no(answer: Answer) -> Exception:
+    if error_code(answer) is None:
+        return OutcomeUnknown("server_error", f"HTTP {answer.status}")
+    return refusal(answer)
+
+
+def _plan(row: Reader) -> str:
+    return row.identifier("plan_id")
+
+
+def _is_open(row: Reader) -> bool:
+    return row.text("status") not in _CLOSED
