@@ -24,7 +24,7 @@ FRONT_END := $(shell find ui_extensions -mindepth 1 \
 # Without this, a make that is killed would leave the server behind.
 END_WITH_MAKE := $(shell command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM)
 
-.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz tenants drill selftest mutants lock chromium clean
+.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz bodies tenants drill selftest mutants lock chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ powercut: $(STAMPS)/test $(DIST) ## cut the power at every write of N customers'
 
 fuzz: $(STAMPS)/test $(DIST) ## send N hostile requests (N=1000000) and count what breaks, writes or calls
 	@exec $(BIN)/python -m tests.fuzz --n $(or $(N),1000000)
+
+bodies: $(STAMPS)/test ## give each webhook parser N changed bodies (N=100000) and count what has no name
+	@exec $(BIN)/python -m tests.bodies --n $(or $(N),100000)
 
 tenants: $(STAMPS)/test $(DIST) ## ask every route for what another business has, by everybody
 	@exec $(BIN)/python -m tests.tenants --n $(or $(N),0)

@@ -1,0 +1,31 @@
+"""A small run over every parser there is, and the proof that it finds the bug it is for."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugin.platforms.data_files import DataFiles
+from plugin.platforms.registry import Registry
+from tests.bodies.__main__ import MUST_BE_NOTHING
+from tests.harness import run_harness
+
+pytestmark = pytest.mark.timeout(300)
+"""Far beyond what it takes: on a busy machine processes start slowly."""
+
+N = 500
+
+
+def test_a_changed_body_is_refused_by_name_or_gives_events() -> None:
+    parsers = sum(
+        one.webhooks is not None for one in Registry([DataFiles().manifests()]).manifests()
+    )
+    code, told, said = run_harness("bodies", "--n", str(N), "--seed", "20261122")
+    assert code == 0, said
+    assert {name: told[name] for name in MUST_BE_NOTHING} == dict.fromkeys(MUST_BE_NOTHING, 0)
+    assert (told["parsers"], told["bodies"]) == (parsers, N * parsers)
+
+
+def test_a_reader_that_lets_through_what_is_missing_is_found_out() -> None:
+    code, told, said = run_harness("bodies", "--n", "60", "--seed", "20261122", "--planted")
+    assert code == 1
+    assert told["other_exceptions"] > 0, said
