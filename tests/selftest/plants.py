@@ -35,7 +35,7 @@ _FUZZ: Final = Harness(
     "fuzz", ("--n", "8000", "--workers", "1", *_SEED), ("answers_5xx", "outgoing")
 )
 _TENANTS: Final = Harness(
-    "tenants", ("--n", "500", "--workers", "1", *_SEED), ("leaks", "differs", "foreign_writes")
+    "tenants", ("--n", "1500", "--workers", "1", *_SEED), ("leaks", "differs", "foreign_writes")
 )
 _POWERCUT: Final = Harness(
     "powercut", ("--n", "1", "--seed", "1", "--starts", "none"), ("acknowledged_lost",)
