@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, Executable, Row, bindparam, func, select, update
 
 from plugin.domain.ids import (
     AgentId,
@@ -25,12 +25,24 @@ from plugin.ports.records import RefundMove, StoredPlan
 from plugin.ports.watching import RefundMoved
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
-from plugin.storage.rows import TenantRows
+from plugin.storage.rows import TenantRows, mine
 
 _q = t.requests
 _p = t.plans
 _r = t.refunds
 _m = t.refund_moves
+
+
+def _refunds(*conditions: ColumnElement[bool]) -> Executable:
+    return select(_r).where(mine(_r), *conditions).order_by(_r.c.send_at, _r.c.id)
+
+
+_ONE = _refunds(_r.c.id == bindparam("of"))
+_OF_PLAN = _refunds(_r.c.plan_id == bindparam("of"))
+_OF_ORDER = _refunds(_r.c.order_installation == bindparam("at"), _r.c.order_ref == bindparam("of"))
+_OF_PAYMENT = _refunds(
+    _r.c.payment_installation == bindparam("at"), _r.c.payment_ref == bindparam("of")
+)
 
 
 class RequestRows(TenantRows):
@@ -129,21 +141,17 @@ class RefundRows(TenantRows):
         return is_new
 
     def get(self, refund: RefundId) -> Refund | None:
-        found = self._where(_r.c.id == refund)
+        found = self._found(_ONE, of=refund)
         return found[0] if found else None
 
     def of_plan(self, plan: PlanId) -> Sequence[Refund]:
-        return self._where(_r.c.plan_id == plan)
+        return self._found(_OF_PLAN, of=plan)
 
     def of_order(self, order: OrderRef) -> Sequence[Refund]:
-        return self._where(
-            _r.c.order_installation == order.installation, _r.c.order_ref == order.ref
-        )
+        return self._found(_OF_ORDER, at=order.installation, of=order.ref)
 
     def of_payment(self, payment: PaymentRef) -> Sequence[Refund]:
-        return self._where(
-            _r.c.payment_installation == payment.installation, _r.c.payment_ref == payment.ref
-        )
+        return self._found(_OF_PAYMENT, at=payment.installation, of=payment.ref)
 
     def move(self, before: Refund, after: Refund, move: RefundMove) -> bool:
         moved = self._db.execute(
@@ -187,11 +195,8 @@ class RefundRows(TenantRows):
     def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
         return [_refund(row) for row in self._last_changed(_r, states or RefundState, limit)]
 
-    def _where(self, *conditions: ColumnElement[bool]) -> list[Refund]:
-        rows = self._db.execute(
-            select(_r).where(self._mine(_r), *conditions).order_by(_r.c.send_at, _r.c.id)
-        )
-        return [_refund(row) for row in rows]
+    def _found(self, statement: Executable, **given: str) -> list[Refund]:
+        return [_refund(row) for row in self._run(statement, **given)]
 
     def _add_move(self, refund: Refund, move: RefundMove) -> None:
         last, decided_at = self._db.execute(

@@ -52,6 +52,7 @@ can tick something and press the button unseen.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -125,6 +126,7 @@ SHOWN: Final = {
     for code in _HIDDEN_CONTROLS
 }
 """What to show in place of a character that turns or hides text, for `str.translate`."""
+_HIDDEN: Final = re.compile(f"[{''.join(map(chr, SHOWN))}]")
 
 
 def render_panel(
@@ -166,7 +168,8 @@ def render_panel(
         is_link=lambda action: isinstance(action, Link),
         is_copy=lambda action: isinstance(action, Copy),
     )
-    return page.translate(SHOWN)
+    # A page has hardly ever any: to look for them costs far less than translating it all.
+    return _HIDDEN.sub(lambda found: SHOWN[ord(found[0])], page)
 
 
 def state_template(state: PanelState) -> str:  # noqa: C901, PLR0911, PLR0912 - one name per state
