@@ -148,3 +148,11 @@ def test_without_a_webhook_nothing_is_asked(bench: Bench) -> None:
     found = bench.now()
     bench.save(replace(found, connection=replace(found.connection, secrets={"key": "k"})))
     assert keep(bench, Publishing()) == []
+
+
+def test_of_one_that_was_removed_while_it_was_looked_at_no_webhook_is_made(bench: Bench) -> None:
+    def remove(_: str) -> None:
+        bench.save(replace(bench.now(), status=InstallationStatus.REMOVED))
+
+    assert keep(bench, Fading(before=remove)) == ["webhook_alive"]
+    assert bench.now().status is InstallationStatus.REMOVED
