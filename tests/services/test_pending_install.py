@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
+from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.ids import InstallationId
 from plugin.ports import Kind
 from plugin.ports.connecting import (
     BACK,
     Arrived,
     Document,
+    FilledForm,
     GoTo,
     PendingInstall,
     PendingState,
 )
-from plugin.ports.records import Tenant
+from plugin.ports.records import InstallationStatus, Tenant
 from plugin.services.connect_platform import (
     AlreadyConnected,
     ConnectPlatform,
@@ -282,3 +284,86 @@ def test_another_account_that_was_connected_meanwhile_is_asked_about(bench: Benc
     assert bench.kept(second.pending).reason == "Toy is connected already: say which one"
     assert bench.kept(first).state is PendingState.DONE
     assert len(bench.connections()) == 1
+
+
+def test_a_grant_that_the_platforms_admin_proved_is_tried_and_then_kept(bench: Bench) -> None:
+    pending, one_time = bench.begin()
+    taken = bench.use_case.bring(pending, {"key": "proven"}, bench.clock.now)
+    assert isinstance(taken, Taken)
+    assert bench.toy.calls == [("probe",)]
+    assert bench.connections() == [{"key": "proven"}]
+    done = bench.kept(pending)
+    assert (done.state, done.installation) == (PendingState.DONE, taken.installation)
+    told = bench.arrive(one_time)
+    assert isinstance(told, NotTaken)
+    assert told.status == 409  # it was one install, whichever way its keys came
+
+
+def test_a_grant_that_comes_too_late_is_neither_tried_nor_kept(bench: Bench) -> None:
+    pending, _ = bench.begin()
+    bench.clock.advance(seconds=LIFE.total_seconds())
+    told = bench.use_case.bring(pending, {"key": "proven"}, bench.clock.now)
+    assert isinstance(told, NotTaken)
+    assert (told.status, "time for it is over" in told.advice) == (410, True)
+    assert bench.toy.calls == []
+    assert bench.connections() == []
+
+
+def test_a_grant_for_what_was_used_already_is_neither_tried_nor_kept(bench: Bench) -> None:
+    pending, one_time = bench.begin()
+    assert isinstance(bench.arrive(one_time), Taken)
+    # As it was read before the keys came, and as it is read now.
+    for known in (pending, bench.kept(pending)):
+        told = bench.use_case.bring(known, {"key": "proven"}, bench.clock.now)
+        assert isinstance(told, NotTaken)
+    assert bench.toy.calls == [("probe",)]
+    assert bench.connections() == [{"key": "k1"}]
+
+
+class NewerDeclarations(ToyDeclarations):
+    """The toy's manifest after an upgrade that asks for a note before anybody is sent away."""
+
+    def read_way(self, kind: str, platform: str, typed: Mapping[str, str]) -> FilledForm:
+        if not typed.get("note"):
+            raise InvalidInput("note", "fill in the note")
+        return super().read_way(kind, platform, typed)
+
+
+def test_what_was_typed_is_read_until_a_newer_manifest_does_not_take_it(bench: Bench) -> None:
+    pending, _ = bench.begin()
+    form = bench.use_case.form(pending)
+    assert form is not None
+    assert (form.settings["shop"], form.secrets) == ("acme", {})
+    bench.declarations = NewerDeclarations(way=ToyWay())
+    assert bench.use_case.form(pending) is None
+
+
+def test_keys_of_an_install_that_was_ended_while_they_were_tried_are_not_kept(bench: Bench) -> None:
+    pending, one_time = bench.begin()
+
+    def end(_: str) -> None:
+        ended = replace(bench.kept(pending), state=PendingState.FAILED, reason="Ended meanwhile")
+        with bench.storage.begin(bench.tenant.id) as uow:
+            assert uow.pending_installs.move(PendingState.TRYING, ended)
+            uow.commit()
+
+    bench.toy.before = end
+    told = bench.arrive(one_time)
+    assert isinstance(told, NotTaken)
+    assert told.status == 409
+    assert bench.toy.calls == [("probe",)]
+    assert bench.connections() == []
+    assert bench.kept(pending).reason == "Ended meanwhile"
+
+
+def test_a_platform_that_cannot_try_a_key_has_it_kept_for_the_self_test(bench: Bench) -> None:
+    pending, one_time = bench.begin()
+    use_case = replace(bench.use_case, platforms=ToyPlatforms(object()))
+    arrived = Arrived("keys", "POST", {}, {}, b"k1")
+    taken = use_case.arrive("toy", one_time, arrived, bench.clock.now)
+    assert isinstance(taken, Taken)
+    assert bench.kept(pending).installation == taken.installation
+    assert bench.connections() == [{"key": "k1"}]
+    with bench.storage.read(bench.tenant.id) as uow:
+        [made] = uow.installations.all()
+    assert made.status is InstallationStatus.CONNECTING
