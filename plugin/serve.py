@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from plugin.domain.errors import NeedsHuman
 from plugin.logs import SERVER_LOGS, log_to_stderr
+from plugin.told_to_end import set_when_told
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -115,8 +116,7 @@ def supervise(
     """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(name, lambda *_: stop.set())
+        set_when_told(stop, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     children = [Child(name, command) for name, command in commands.items()]
     deadline = monotonic() + START_SECONDS
     is_announced = False

@@ -16,6 +16,7 @@ from secrets import token_hex
 from plugin.ports import Clock
 from plugin.ports.storage import Storage
 from plugin.settings import Settings
+from plugin.told_to_end import set_when_told
 from plugin.workflows import feeder
 from plugin.workflows.engine import Engine, Task, launch
 from plugin.workflows.forgetting import Forgetting
@@ -53,8 +54,7 @@ def run_worker(
     """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: stop.set())
+        set_when_told(stop, signal.SIGTERM, signal.SIGINT)
     sys.setswitchinterval(TURN_SECONDS)
     heart = heart or Heart(storage, executor_name())
     work = _Work(settings, storage, clock, tasks, stop, heart)
