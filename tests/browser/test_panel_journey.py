@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from plugin.domain.ids import AgentId, TicketId
 from plugin.domain.money import Money
@@ -142,7 +142,20 @@ def test_the_whole_flow_goes_by_keyboard_alone(
     page.keyboard.type("20.5")
     expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
     expect(page.locator("#pay")).to_be_enabled()
+    # To leave the field asks once more. However long that takes, the button waits in its place.
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/plan", hold)
     tab_to(page, "#pay")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Press again when it is there")
+    held.pop().continue_()
+    page.unroute("**/plan")
+    expect(page.locator("#pay")).to_be_enabled()
+    expect(page.locator("#pay")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#order-h")).to_be_focused()
     tab_to(page, "#undo-button")

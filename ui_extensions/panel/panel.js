@@ -146,6 +146,10 @@ document.addEventListener("htmx:afterSettle", () => {
 
 // ---- choosing: the button waits until the plan fits what is chosen ----------------------------------
 
+// It waits in its place: a button that is `disabled` would be passed over by who goes on by Tab right
+// after choosing, and would lose the focus of who is there already.
+const waits = (button) => button?.ariaDisabled === "true";
+
 for (const kind of ["input", "change"]) {
   document.addEventListener(
     kind,
@@ -153,11 +157,22 @@ for (const kind of ["input", "change"]) {
       if (!target.closest("[data-plan]")) return;
       if (target.id === "free") byId("amount-free").checked = true;
       const pay = byId("pay");
-      if (pay && !(target.name === "reason")) pay.disabled = true;
+      if (pay && !(target.name === "reason")) pay.ariaDisabled = "true";
     },
     { capture: true },
   );
 }
+
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!waits(event.submitter)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    say(words.waitsPlan);
+  },
+  { capture: true },
+);
 
 // ---- ten seconds ------------------------------------------------------------------------------------
 
