@@ -37,10 +37,20 @@ _EACH_SECONDS: Final = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Runs that fell due together: how many a second, and the CPU of the worker for each."""
+    """Runs that fell due together: how many a second, and the CPU of the worker for each.
+
+    `cores` is how many cores of the machine were at work meanwhile, for whatever process.
+    """
 
     per_second: float
     cpu_ms: float
+    cores: float
+
+
+def machine_seconds() -> float:
+    """The CPU seconds of all that this machine did so far."""
+    spent = psutil.cpu_times()
+    return float(spent.user + spent.nice + spent.system + spent.irq + spent.softirq)
 
 
 def run_batch(house: House, workers: list[Running], start: int, number: int) -> Batch:
@@ -49,10 +59,12 @@ def run_batch(house: House, workers: list[Running], start: int, number: int) -> 
     house.add_runs(start, number, due_at)
     sleep(max(0.0, (due_at - SystemClock().now()).total_seconds()))
     before, begun = sum(worker.cpu_seconds() for worker in workers), monotonic()
+    all_before = machine_seconds()
     house.wait_until_done()
     seconds = monotonic() - begun
     cpu = sum(worker.cpu_seconds() for worker in workers) - before
-    return Batch(number / seconds, cpu / number * 1000)
+    cores = (machine_seconds() - all_before) / seconds
+    return Batch(number / seconds, cpu / number * 1000, cores)
 
 
 @contextmanager
@@ -70,11 +82,13 @@ def bare_engine(folder: Path, port: int) -> Iterator[Callable[[int], Batch]]:
 
         def run_them(number: int) -> Batch:
             before = sum(psutil.Process(process.pid).cpu_times()[:2])
+            all_before = machine_seconds()
             told.write(f"run {number}\n")
             told.flush()
             seconds = float(answers.readline())
             cpu = sum(psutil.Process(process.pid).cpu_times()[:2]) - before
-            return Batch(number / seconds, cpu / number * 1000)
+            cores = (machine_seconds() - all_before) / seconds
+            return Batch(number / seconds, cpu / number * 1000, cores)
 
         yield run_them
         told.close()
@@ -101,7 +115,10 @@ def run(seed: int, *, small: bool) -> dict[str, Figure]:
                 else:
                     found[BARE].append(bare(number))
     print(
-        table(("three effects", "runs/s", "range", "CPU ms/run"), [_row(*r) for r in found.items()])
+        table(
+            ("three effects", "runs/s", "range", "CPU ms/run", "cores"),
+            [_row(*r) for r in found.items()],
+        )
     )
     ours, peer = found[OURS], found[BARE]
     pairs = list(zip(ours, peer, strict=True))
@@ -122,4 +139,5 @@ def _row(name: str, batches: list[Batch]) -> tuple[str, ...]:
         f"{median(speeds):.1f}",
         f"{min(speeds):.1f}-{max(speeds):.1f}",
         f"{median(one.cpu_ms for one in batches):.1f}",
+        f"{median(one.cores for one in batches):.2f}",
     )

@@ -16,7 +16,7 @@ from typing import Final
 from bench.house import build_house, outside
 from bench.postgres import new_database, postgres_server
 from bench.results import Figure, table
-from bench.rules import run_batch
+from bench.rules import Batch, run_batch
 
 SLOW_MS: Final = 200
 QUICK_MS: Final = 0
@@ -25,8 +25,8 @@ _WARM_UP: Final = 8
 
 def compare(
     folder: Path, server: str, name: str, milliseconds: float, rounds: int, number: int
-) -> list[tuple[float, float]]:
-    """Runs a second of one worker and of two, in turns, on a database of their own."""
+) -> list[tuple[Batch, Batch]]:
+    """Batches of one worker and of two, in turns, on a database of their own."""
     speeds = []
     with ExitStack() as stack:
         store = outside(stack, folder, milliseconds)
@@ -36,12 +36,12 @@ def compare(
         run_batch(house, [first], 1, _WARM_UP)
         start = 1 + _WARM_UP
         for turn in range(rounds):
-            alone = run_batch(house, [first], start, number).per_second
+            alone = run_batch(house, [first], start, number)
             start += number
             with house.worker(f"second-{turn}") as second:
                 run_batch(house, [first, second], start, _WARM_UP)
                 start += _WARM_UP
-                both = run_batch(house, [first, second], start, number).per_second
+                both = run_batch(house, [first, second], start, number)
                 start += number
             speeds.append((alone, both))
     return speeds
@@ -57,18 +57,29 @@ def run(seed: int, *, small: bool) -> dict[str, Figure]:
         slow = compare(folder, server, "slow", SLOW_MS, rounds, 8 if small else 100)
         quick = compare(folder, server, "quick", QUICK_MS, rounds, 8 if small else 150)
     rows = [_row(f"store at {SLOW_MS} ms", slow), _row(f"store at {QUICK_MS} ms", quick)]
-    print(table(("workers on PostgreSQL", "one: runs/s", "two: runs/s", "times"), rows))
+    heads = ("runs/s", "CPU ms/run", "cores")
+    names = [f"{who}: {head}" for head in heads for who in ("one", "two")]
+    print(table(("workers on PostgreSQL", *names, "times"), rows))
     return {
         "pg_second_worker_x": round(_gain(slow), 2),
         "pg_second_worker_cpu_x": round(_gain(quick), 2),
+        "pg_one_worker_cores": round(median(one.cores for one, _ in quick), 2),
+        "pg_two_workers_cores": round(median(two.cores for _, two in quick), 2),
+        "pg_one_worker_cpu_ms": round(median(one.cpu_ms for one, _ in quick), 1),
+        "pg_two_workers_cpu_ms": round(median(two.cpu_ms for _, two in quick), 1),
     }
 
 
-def _gain(speeds: list[tuple[float, float]]) -> float:
-    return median(both / alone for alone, both in speeds)
+def _gain(batches: list[tuple[Batch, Batch]]) -> float:
+    return median(both.per_second / alone.per_second for alone, both in batches)
 
 
-def _row(name: str, speeds: list[tuple[float, float]]) -> tuple[str, ...]:
-    alone = median(one for one, _ in speeds)
-    both = median(two for _, two in speeds)
-    return name, f"{alone:.1f}", f"{both:.1f}", f"{_gain(speeds):.2f}"
+def _row(name: str, batches: list[tuple[Batch, Batch]]) -> tuple[str, ...]:
+    halves = list(zip(*batches, strict=True))
+    return (
+        name,
+        *(f"{median(one.per_second for one in half):.1f}" for half in halves),
+        *(f"{median(one.cpu_ms for one in half):.1f}" for half in halves),
+        *(f"{median(one.cores for one in half):.2f}" for half in halves),
+        f"{_gain(batches):.2f}",
+    )
