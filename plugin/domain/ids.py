@@ -31,12 +31,28 @@ class AgentRef:
     agent: AgentId
 
 
+_UNNAMED = "unnamed "
+
+
 def customer_key(email: str) -> CustomerKey:
     """The e-mail as we compare it: trimmed and lower-cased.
 
     Never fuzzy: dots and plus signs count.
     """
     return CustomerKey(email.strip().lower())
+
+
+def unnamed_key(*parts: str) -> CustomerKey:
+    """A customer without an address, as whatever tells her from all others. Never like an address.
+
+    Two of them are not one person: taken together, what one bought would stand for the other's.
+    """
+    return CustomerKey(f"{_UNNAMED}{digest(*parts)}")
+
+
+def address_of(customer: CustomerKey) -> str:
+    """The customer's address; blank where no order told one."""
+    return "" if customer.startswith(_UNNAMED) else customer
 
 
 def digest(*parts: str) -> str:

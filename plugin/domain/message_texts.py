@@ -312,7 +312,7 @@ TEMPLATES: Mapping[str, Mapping[MessageId, Template]] = {"en": _ENGLISH}
 
 
 class SentenceId(StrEnum):
-    """Stable names of the sentences that stand in for the facts `money`, `next` and `reason`."""
+    """Stable names of the words that stand in for the facts `money`, `next`, `reason` and so on."""
 
     MONEY_ALL_BACK = "money_all_back"
     MONEY_CAME_BACK = "money_came_back"
@@ -325,6 +325,8 @@ class SentenceId(StrEnum):
     NEXT_PLAN_AGAIN = "next_plan_again"
     NEXT_REFUND_AGAIN = "next_refund_again"
     NOT_THROUGH = "not_through"
+    UNNAMED_CUSTOMER = "unnamed_customer"
+    UNNAMED_PRODUCT = "unnamed_product"
 
 
 _ENGLISH_SENTENCES: Mapping[SentenceId, str] = {
@@ -343,6 +345,8 @@ _ENGLISH_SENTENCES: Mapping[SentenceId, str] = {
         "Refund again from the ticket, or agree another way with the customer."
     ),
     SentenceId.NOT_THROUGH: "The refund did not go through.",
+    SentenceId.UNNAMED_CUSTOMER: "Unnamed customer",
+    SentenceId.UNNAMED_PRODUCT: "an item without a name",
 }
 SENTENCES: Mapping[str, Mapping[SentenceId, str]] = {"en": _ENGLISH_SENTENCES}
 """Locale -> its sentences; whole like TEMPLATES."""

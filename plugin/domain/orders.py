@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from plugin.domain.errors import InvalidInput
-from plugin.domain.ids import CustomerKey, InstallationId
+from plugin.domain.ids import CustomerKey, InstallationId, customer_key, unnamed_key
 from plugin.domain.money import Money, total, zero
 
 
@@ -203,6 +203,14 @@ class RefundSeen:
     state: RefundStage
     at: datetime
     reference: str | None = None
+
+
+def buyer_key(email: str, ref: OrderRef, contact: str | None) -> CustomerKey:
+    """Whose order it is: her address, else her account at that store, else nobody's but its own."""
+    if email.strip():
+        return customer_key(email)
+    of = ("contact", contact) if contact else ("order", ref.ref)
+    return unnamed_key(ref.installation, *of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from plugin.domain.errors import InvalidInput
-from plugin.domain.ids import InstallationId, customer_key
+from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, WireFormat, total, zero
 from plugin.domain.orders import (
     Line,
@@ -24,6 +24,7 @@ from plugin.domain.orders import (
     RefundRoute,
     RefundSeen,
     RefundStage,
+    buyer_key,
 )
 from plugin.domain.refunds import is_our_key
 from plugin.platforms.strict_json import Malformed, Reader
@@ -148,10 +149,11 @@ def _order(order: Reader, installation: InstallationId, read_at: datetime) -> Or
     refunded = total((payment.refunded for payment in payments), currency)
     email = order.optional_text("userEmail") or order.optional_text("user", "email") or ""
     names = [order.optional_text("billingAddress", f"{part}Name") for part in ("first", "last")]
+    contact = order.optional_text("user", "id")
     return Order(
         ref=ref,
         number=order.text("number"),
-        customer=customer_key(email),
+        customer=buyer_key(email, ref, contact),
         email=email,
         name=" ".join(name for name in names if name),
         bought_at=moment(order, "created"),
@@ -160,7 +162,7 @@ def _order(order: Reader, installation: InstallationId, read_at: datetime) -> Or
         payments=tuple(payment for payment in payments if payment.captured),
         read_at=read_at,
         refunds=refunds,
-        contact=order.optional_text("user", "id"),
+        contact=contact,
     )
 
 

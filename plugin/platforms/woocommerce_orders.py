@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from plugin.domain.errors import InvalidInput
-from plugin.domain.ids import InstallationId, customer_key
+from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, exponent, total, zero
 from plugin.domain.orders import (
     Line,
@@ -30,6 +30,7 @@ from plugin.domain.orders import (
     Subscription,
     SubscriptionRef,
     SubscriptionStatus,
+    buyer_key,
 )
 from plugin.platforms.strict_json import Malformed, Reader
 
@@ -84,11 +85,12 @@ def read_order(
     names = (body.optional_text("billing", key) for key in ("first_name", "last_name"))
     bought_at, changed_at = moment(body, "date_paid_gmt"), moment(body, "date_modified_gmt")
     customer = body.optional_integer("customer_id")
+    contact = str(customer) if customer else None
     renewal = _subscription(body, installation)
     return Order(
         ref=ref,
         number=body.optional_identifier("number") or ref.ref,
-        customer=customer_key(email),
+        customer=buyer_key(email, ref, contact),
         email=email,
         name=" ".join(filter(None, names)),
         bought_at=bought_at,
@@ -118,7 +120,7 @@ def read_order(
             )
             for row in rows
         ),
-        contact=str(customer) if customer else None,
+        contact=contact,
         deep_link=link,
     )
 

@@ -5,7 +5,7 @@ Writes and sends nothing: it makes the texts that the rules' run then carries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,6 +46,20 @@ class Announcement:
     needs_person: bool = False
 
 
+def order_words(order: Order, locale: str) -> Mapping[str, str]:
+    """What the order is called, what was bought and by whom, none of it blank.
+
+    A store may tell nothing of it, and what happened must be told all the same.
+    """
+    return {
+        "order": one_line(order.number) or one_line(order.ref.ref),
+        "product": one_line(order.title) or sentence(SentenceId.UNNAMED_PRODUCT, locale),
+        "customer": one_line(order.name)
+        or one_line(order.email)
+        or sentence(SentenceId.UNNAMED_CUSTOMER, locale),
+    }
+
+
 def announce(uow: UnitOfWork, news: Announcement) -> Tellers:
     """Tellers for `run_rules`: they see what the rules decided, and put it into words."""
     tenant = uow.settings.tenant()
@@ -55,9 +69,7 @@ def announce(uow: UnitOfWork, news: Announcement) -> Tellers:
         order = news.order
         facts = {
             "store": news.store,
-            "order": one_line(order.number),
-            "product": one_line(order.title),
-            "customer": one_line(order.name or order.email),
+            **order_words(order, ENGLISH),
             "amount": money_words(news.amount, ENGLISH) if news.amount is not None else "",
             "money": sentence(news.money, ENGLISH) if news.money else "",
             "goes": _goes(effects),

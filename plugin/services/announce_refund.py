@@ -26,6 +26,7 @@ from plugin.domain.refunds import Refund, RefundState
 from plugin.domain.rules import Tell
 from plugin.domain.texts import bullets, one_line
 from plugin.ports.storage import UnitOfWork
+from plugin.services.announce import order_words
 from plugin.services.run_rules import Tellers
 from plugin.services.wording import money_words, resource_words
 
@@ -131,11 +132,14 @@ def _given_back(effects: Sequence[PlannedEffect]) -> str:
 
 def _order_words(uow: UnitOfWork, plan: Plan, refund: Refund) -> Mapping[str, str]:
     order = uow.orders.get(plan.order)
+    unknown = {
+        "order": one_line(plan.order.ref),
+        "product": sentence(SentenceId.UNNAMED_PRODUCT, TEAM_LOCALE),
+        "customer": sentence(SentenceId.UNNAMED_CUSTOMER, TEAM_LOCALE),
+    }
     return {
+        **(unknown if order is None else order_words(order, TEAM_LOCALE)),
         "amount": money_words(refund.amount, TEAM_LOCALE),
-        "order": one_line(order.number if order else plan.order.ref),
-        "product": one_line(order.title if order else plan.order.ref),
-        "customer": one_line(order.name or order.email) if order else "the customer",
         "reason": reason_words(refund.reason, TEAM_LOCALE),
     }
 

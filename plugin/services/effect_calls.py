@@ -32,7 +32,7 @@ from plugin.domain.errors import (
     Refused,
     RetryLater,
 )
-from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, TicketId
+from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, TicketId, address_of
 from plugin.domain.orders import Resource
 from plugin.domain.texts import bullets
 from plugin.ports import (
@@ -50,6 +50,7 @@ from plugin.ports import (
 from plugin.ports.platforms import P, Platforms
 from plugin.ports.records import InstallationStatus, StoredEffect
 from plugin.ports.storage import UnitOfWork
+from plugin.services.contact_at import contact_at
 from plugin.services.run_rules import ledger_of
 from plugin.services.wording import resource_words
 
@@ -111,10 +112,10 @@ class EffectCalls:
     platforms: Platforms
     mailer: Mailer
     clock: Clock
-    contacts: dict[InstallationId | None, Contact] = field(default_factory=dict)
+    contacts: dict[InstallationId, Contact | None] = field(default_factory=dict)
     connections: dict[InstallationId, Connection | None] = field(default_factory=dict)
 
-    def prepare(  # noqa: C901, PLR0911 - one case per effect
+    def prepare(  # noqa: C901, PLR0911, PLR0912 - one case per effect
         self,
         uow: UnitOfWork,
         stored: StoredEffect,
@@ -124,6 +125,8 @@ class EffectCalls:
     ) -> Call:
         """The call to make. `interrupted` says that an earlier one may have got through."""
         contact = self._contact(uow, stored)
+        if contact is None:
+            return lambda: ForPerson("no_address")
         key = stored.planned.key
         effect = stored.planned.effect
         match effect:
@@ -173,19 +176,13 @@ class EffectCalls:
 
         return call
 
-    def _contact(self, uow: UnitOfWork, stored: StoredEffect) -> Contact:
-        """The customer at the effect's store, with the store's own id where a sale there told it.
-
-        With the id a change reaches the right person even after she changed her address.
-        """
-        store = _store_of(stored)
+    def _contact(self, uow: UnitOfWork, stored: StoredEffect) -> Contact | None:
+        """The customer at the effect's store; None where that store cannot be told who she is."""
+        store, customer = _store_of(stored), stored.customer
+        if store is None:
+            return Contact(address_of(customer))
         if store not in self.contacts:
-            known = [
-                order.contact
-                for order in uow.orders.of_customer(stored.customer)
-                if order.contact is not None and order.ref.installation == store
-            ]
-            self.contacts[store] = Contact(stored.customer, known[-1] if known else None)
+            self.contacts[store] = contact_at(store, customer, uow.orders.of_customer(customer))
         return self.contacts[store]
 
     def _port(
@@ -323,11 +320,11 @@ def _noted(
         body += f"\n\nNot through yet:\n{bullets(open_ends)}"
     written = 0
     for desk in desks:
-        tickets = (
-            [effect.ticket]
-            if effect.ticket is not None
-            else desk.find_open_tickets(stored.customer)
-        )
+        address = address_of(stored.customer)
+        if effect.ticket is not None:
+            tickets: Sequence[TicketId] = [effect.ticket]
+        else:
+            tickets = desk.find_open_tickets(address) if address else []
         for ticket in tickets:
             if not desk.has_marker(ticket, key):
                 desk.add_note(ticket, body, effect.add_tags, key)

@@ -30,10 +30,11 @@ from plugin.domain.ids import CustomerKey, InstallationId, RunId, TenantId, dige
 from plugin.domain.ledger import Ledger
 from plugin.domain.orders import Order, RefundStage, Resource
 from plugin.domain.rules import rule_effects
-from plugin.ports import Clock, Connection, Contact, FindsOrders, HoldsAccess
+from plugin.ports import Clock, Connection, FindsOrders, HoldsAccess
 from plugin.ports.platforms import Platforms
 from plugin.ports.records import Drift, Installation
 from plugin.ports.storage import Storage, UnitOfWork
+from plugin.services.contact_at import contact_at
 from plugin.services.effect_calls import changed_resource
 from plugin.services.run_rules import ledger_of
 
@@ -187,17 +188,18 @@ class ExamineDrift:
         connection = installation.connection
         here = connection.installation
         ledger = ledger_of(uow, customer, self.clock.now())
-        holds = self.platforms.able(connection, HoldsAccess)
+        sold = uow.orders.of_customer(customer)
+        contact = contact_at(here, customer, sold)
+        holds = None if contact is None else self.platforms.able(connection, HoldsAccess)
         if not any(resource.installation == here for resource in ledger.holdings):
             holds = None
         finds = self.platforms.able(connection, FindsOrders)
         refs = () if finds is None else _order_refs(uow, here, customer)
         if holds is None and not refs:
             return None
-        contact = Contact(customer, _contact_ref(uow, here, customer))
 
         def ask() -> _Seen:
-            held = None if holds is None else holds.read_access(contact)
+            held = None if holds is None or contact is None else holds.read_access(contact)
             read = () if finds is None else tuple(finds.read_order(ref) for ref in refs)
             return _Seen(held, tuple(order for order in read if order is not None))
 
@@ -230,11 +232,6 @@ class CloseDrift:
 
 
 # --- what is known --------------------------------------------------------------------------------
-
-
-def _contact_ref(uow: UnitOfWork, here: InstallationId, customer: CustomerKey) -> str | None:
-    known = (o.contact for o in uow.orders.of_customer(customer) if o.ref.installation == here)
-    return next((contact for contact in reversed([*known]) if contact is not None), None)
 
 
 def _order_refs(uow: UnitOfWork, here: InstallationId, customer: CustomerKey) -> tuple[str, ...]:

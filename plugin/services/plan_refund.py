@@ -42,11 +42,13 @@ from plugin.domain.requests import RefundRequest
 from plugin.domain.rules import Tell
 from plugin.domain.texts import bullets, one_line
 from plugin.domain.verdict import OrderVerdict, judge_order
-from plugin.ports import Contact, HoldsAccess, Kind
+from plugin.ports import HoldsAccess, Kind
 from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.records import Installation, Tenant
 from plugin.ports.storage import Storage, UnitOfWork
+from plugin.services.announce import order_words
 from plugin.services.ask_all import ask_all
+from plugin.services.contact_at import contact_at
 from plugin.services.find_orders import FoundOrder, is_strong
 from plugin.services.record_sale import known_sales
 from plugin.services.wording import (
@@ -122,27 +124,22 @@ class PlanRefund:
         return preview
 
     def read_holdings(self, tenant: TenantId, order: Order) -> Has:
-        """What each store says the customer holds; None for one that does not answer."""
+        """What each store says the customer holds; None for one that cannot tell."""
         with self.storage.read(tenant) as uow:
-            holders = [
-                (installation, port)
+            holders = {
+                installation.connection.installation: port
                 for installation in uow.installations.all()
                 if (port := self._holder(installation)) is not None
-            ]
-            # A store's own id for her, where a sale told it: with it one question is enough.
+            }
             sold = uow.orders.of_customer(order.customer)
-            ids = {o.ref.installation: o.contact for o in sold if o.contact is not None}
-        answers = ask_all(
-            self.gather,
-            [
-                partial(port.read_access, Contact(order.email, ids.get(i.connection.installation)))
-                for i, port in holders
-            ],
-        )
-        return {
-            installation.connection.installation: None if held is None else frozenset(held)
-            for (installation, _), held in zip(holders, answers, strict=True)
+        asks = {
+            store: partial(port.read_access, replace(contact, email=order.email))
+            for store, port in holders.items()
+            if (contact := contact_at(store, order.customer, sold)) is not None
         }
+        answers = zip(asks, ask_all(self.gather, list(asks.values())), strict=True)
+        held = {store: frozenset(things) for store, things in answers if things is not None}
+        return {store: held.get(store) for store in holders}
 
     def _holder(self, installation: Installation) -> HoldsAccess | None:
         if installation.connection.kind is not Kind.STORE:
@@ -268,9 +265,8 @@ def _tells(
         clause = verdict.leading.clause
         return {
             "amount": money_words(plan.amount, locale),
+            **order_words(order, locale),
             "customer": one_line(order.name),
-            "order": one_line(order.number),
-            "product": one_line(order.title),
             "payments": parts_words(plan.parts, locale),
             "shop": tenant.name,
             "goes": items_words(plan.goes),
@@ -284,12 +280,10 @@ def _tells(
     text = compose(MessageId.SENT, spoken, facts(spoken))
     desk = reader.desk if reader.can_reply else None
     ticket = reader.ticket if reader.can_reply else None
-    tells: list[tuple[str, Tell]] = [
-        (
-            "customer",
-            TellCustomer(desk, ticket, order.email, text.subject, text.body, text.locale),
-        )
-    ]
+    tells: list[tuple[str, Tell]] = []
+    if ticket is not None or order.email:
+        told = TellCustomer(desk, ticket, order.email, text.subject, text.body, text.locale)
+        tells.append(("customer", told))
     if reader.ticket is not None:
         note = compose(MessageId.NOTE_DONE, "en", {**facts("en"), "unknown": ""})
         tells.insert(

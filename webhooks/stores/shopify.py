@@ -27,9 +27,9 @@ from plugin.domain.events import (
     StoreEvent,
     Unrecognised,
 )
-from plugin.domain.ids import InstallationId, customer_key
+from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, zero
-from plugin.domain.orders import Line, LineRef, Order, OrderRef, PaymentRef
+from plugin.domain.orders import Line, LineRef, Order, OrderRef, PaymentRef, buyer_key
 from plugin.platforms.shopify_words import (
     DISPUTE_STATES,
     TRANSACTION_STATES,
@@ -146,6 +146,7 @@ def _read_paid_order(source: _Source, body: Reader) -> list[StoreEvent]:
     ref = OrderRef(source.installation, _id(body))
     email = body.optional_text("email") or ""
     customer = body.optional_section("customer")
+    contact = None if customer is None else _id(customer)
     items = body.items("line_items")
     prices = [_price(item, currency).minor for item in items]
     parts = total.split(prices if any(prices) else [1] * len(items)) if items else ()
@@ -154,7 +155,7 @@ def _read_paid_order(source: _Source, body: Reader) -> list[StoreEvent]:
             Order(
                 ref=ref,
                 number=body.text("name"),
-                customer=customer_key(email),
+                customer=buyer_key(email, ref, contact),
                 email=email,
                 name="" if customer is None else _name(customer),
                 bought_at=moment(body.optional_text("processed_at") or body.text("created_at")),
@@ -171,7 +172,7 @@ def _read_paid_order(source: _Source, body: Reader) -> list[StoreEvent]:
                 ),
                 payments=(),
                 read_at=source.received_at,
-                contact=None if customer is None else _id(customer),
+                contact=contact,
             )
         )
     ]

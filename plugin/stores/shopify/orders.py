@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from plugin.domain.ids import InstallationId, customer_key
+from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, total, zero
 from plugin.domain.orders import (
     DisputeStage,
@@ -22,6 +22,7 @@ from plugin.domain.orders import (
     RefundRoute,
     RefundSeen,
     RefundStage,
+    buyer_key,
 )
 from plugin.platforms.shopify_words import (
     DISPUTE_STATES,
@@ -64,10 +65,11 @@ class Objects:
         ref = OrderRef(self.installation, number)
         email = read.optional_text("email") or ""
         customer = read.optional_section("customer")
+        contact = None if customer is None else id_of(customer.text("id"))
         return Order(
             ref=ref,
             number=read.text("name"),
-            customer=customer_key(email),
+            customer=buyer_key(email, ref, contact),
             email=email,
             name="" if customer is None else customer.optional_text("displayName") or "",
             bought_at=moment(read.text("processedAt")),
@@ -76,7 +78,7 @@ class Objects:
             payments=tuple(payments),
             read_at=read_at,
             refunds=self._refunds_seen(read, number, told),
-            contact=None if customer is None else id_of(customer.text("id")),
+            contact=contact,
             deep_link=f"https://admin.shopify.com/store/{self.shop}/orders/{number}",
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from plugin.domain.errors import InvalidInput
-from plugin.domain.ids import InstallationId, customer_key
+from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, WireFormat, total, zero
 from plugin.domain.orders import (
     DisputeStage,
@@ -28,6 +28,7 @@ from plugin.domain.orders import (
     Subscription,
     SubscriptionStatus,
     Term,
+    buyer_key,
 )
 from plugin.domain.refunds import Declined, Pending, RefundAnswer, Succeeded
 from plugin.platforms.strict_json import Malformed, Reader
@@ -71,10 +72,11 @@ class Objects:
         email, name = _person(charge)
         payment = self._payment(charge, captured, disputes)
         subscription = expanded(charge, "invoice", "subscription")
+        contact = id_of(charge, "customer")
         return Order(
             ref=ref,
             number=_number(charge),
-            customer=customer_key(email),
+            customer=buyer_key(email, ref, contact),
             email=email,
             name=name,
             bought_at=moment(charge, "created"),
@@ -87,7 +89,7 @@ class Objects:
                 self._refund_seen(refund, payment.ref)
                 for refund in charge.optional_items("refunds", "data") or ()
             ),
-            contact=id_of(charge, "customer"),
+            contact=contact,
             deep_link=payment.deep_link,
         )
 

@@ -75,6 +75,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "url_refused": _NOT_CALLED,
     "call_refused": "The platform refused it.",
     # the customer at the store
+    "no_address": "The order tells no address and no account to find the customer by.",
     "no_such_contact": "No contact there has the customer's address.",
     "several_contacts": "More than one contact there has the customer's address.",
     "contact_has_another_address": "The contact there has another address now.",
