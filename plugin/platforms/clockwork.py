@@ -1,18 +1,21 @@
 """One thread for all that has a time: cutting a call that lasts too long, closing what rests.
 
-A timer of its own for each call would cost a thread per call. What is done must be quick and must
-not raise: everything else that is due waits for it. It measures time only by the monotonic clock.
+A timer of its own for each call would cost a thread per call. What is done must be quick:
+everything else that is due waits for it. It measures time only by the monotonic clock.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+_log = logging.getLogger("makegood.clockwork")
 
 
 @dataclass(order=True, slots=True)
@@ -44,29 +47,36 @@ class Clockwork:
     def ring_in(self, seconds: float, do: Callable[[], None]) -> Alarm:
         alarm = Alarm(time.monotonic() + seconds, next(self._numbers), do)
         with self._changed:
-            heapq.heappush(self._alarms, alarm)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="clockwork", daemon=True)
-                self._thread.start()
-            elif self._alarms[0] is alarm:
+                mine = (self._changed, self._alarms)
+                thread = threading.Thread(target=_ring, args=mine, name="clockwork", daemon=True)
+                thread.start()
+                self._thread = thread  # not before: one that never ran would ring nothing for ever
+            heapq.heappush(self._alarms, alarm)
+            if self._alarms[0] is alarm:
                 self._changed.notify()
         return alarm
 
-    def _run(self) -> None:
-        while True:
-            do = self._next().do
+
+def _ring(changed: threading.Condition, alarms: list[Alarm]) -> None:
+    while True:
+        do = _next(changed, alarms).do
+        try:
             if do is not None:
                 do()
+        except Exception as error:  # noqa: BLE001 - the alarms after this one must ring
+            _log.error("clockwork.alarm_failed kind=%s", type(error).__name__)
 
-    def _next(self) -> Alarm:
-        with self._changed:
-            while True:
-                while self._alarms and self._alarms[0].do is None:
-                    heapq.heappop(self._alarms)
-                wait = self._alarms[0].when - time.monotonic() if self._alarms else None
-                if wait is not None and wait <= 0:
-                    return heapq.heappop(self._alarms)
-                self._changed.wait(wait)
+
+def _next(changed: threading.Condition, alarms: list[Alarm]) -> Alarm:
+    with changed:
+        while True:
+            while alarms and alarms[0].do is None:
+                heapq.heappop(alarms)
+            wait = alarms[0].when - time.monotonic() if alarms else None
+            if wait is not None and wait <= 0:
+                return heapq.heappop(alarms)
+            changed.wait(wait)
 
 
 clockwork = Clockwork()

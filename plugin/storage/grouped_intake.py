@@ -101,11 +101,16 @@ class _Writer:
         self._thread: threading.Thread | None = None
 
     def hand_over(self, ticket: _Ticket) -> None:
+        """Raises RetryLater where the machine has no thread left for us; then nothing waits."""
         with self._starting:  # the thread must not end between the look and the hand-over
-            self._waiting.put(ticket)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="intake", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._write, name="intake", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise RetryLater("intake_busy", "no thread could be started") from error
+                self._thread = thread  # not before: one that never ran would be waited for always
+            self._waiting.put(ticket)
 
     def end(self, patience_seconds: float) -> None:
         """Write what waits, and wait until the thread is over."""

@@ -11,7 +11,6 @@ import pytest
 from urllib3.connection import HTTPConnection
 
 from plugin.domain.errors import OutcomeUnknown, RetryLater
-from plugin.platforms.clockwork import Clockwork
 from plugin.platforms.http_client import HttpClient
 from plugin.platforms.kept_connections import KeptConnections
 from tests.platforms_core.http_peers import (
@@ -198,22 +197,3 @@ def test_a_fork_takes_none_of_its_parents(peer: Peer, kept: KeptConnections) -> 
     assert kept.take(WAY) is None
     assert connection.sock is not None
     connection.close()
-
-
-def test_alarms_ring_in_their_order_and_those_called_off_never() -> None:
-    clockwork, rung, is_over = Clockwork(), [], threading.Event()
-    late = clockwork.ring_in(0.02, is_over.set)
-    clockwork.ring_in(0.01, lambda: rung.append("second"))
-    clockwork.ring_in(0, lambda: rung.append("first"))
-    clockwork.ring_in(0.015, lambda: rung.append("never")).call_off()
-    assert is_over.wait(10)
-    assert rung == ["first", "second"]
-    assert late.number == 0
-
-
-def test_a_forked_clockwork_begins_with_nothing() -> None:
-    clockwork, is_rung = Clockwork(), threading.Event()
-    clockwork.ring_in(3600, lambda: None)
-    clockwork.begin_anew()
-    clockwork.ring_in(0, is_rung.set)
-    assert is_rung.wait(10)

@@ -236,6 +236,22 @@ def test_a_database_that_cannot_be_opened_is_told(shop: SqlStorage) -> None:
     assert grouped.intake.take_in(named("one"))
 
 
+def test_a_thread_that_does_not_start_is_told_and_started_with_the_next(grouped: Shop) -> None:
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "intake":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RetryLater, match="no thread"):
+            grouped.intake.take_in(named("d-1"))
+    assert grouped.kept() == set()
+    assert grouped.intake.take_in(named("d-1"))
+
+
 def test_whose_patience_ends_is_told_and_not_written_later(shop: SqlStorage) -> None:
     grouped = an_intake(shop, patience_seconds=0.05)
     turn = grouped.hold()
