@@ -26,6 +26,7 @@ from plugin.ports.records import Tenant
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.schema import migrate
+from plugin.storage.soundness import MAY_LOSE_DATA
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, a_tenant
 
@@ -105,6 +106,7 @@ def postgres_server_at_hand() -> Iterator[PostgresServer]:
         for setting in ("fsync", "full_page_writes"):
             server.run(f"ALTER SYSTEM SET {setting} = off")
         server.run("SELECT pg_reload_conf()")
+        server.run(f"ALTER ROLE ALL SET {MAY_LOSE_DATA} = 'yes'")
         try:
             yield server
         finally:

@@ -30,6 +30,21 @@ IN_FORCE = {"journal_mode": ("wal",), "synchronous": (2, 3)}
 WAL_PAGES = 4000
 """How far the log grows, 16 MB, before it is written into the file. At SQLite's own 1000 pages the
 indexes of a busy intake are written four times as often, a fifth of its whole cost."""
+IN_TIME = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,
+}
+"""A connection to PostgreSQL that went dead in silence would else be waited for a quarter of an
+hour, and a worker's heart with it."""
+_SESSION = """SELECT set_config('idle_in_transaction_session_timeout', '30s', false),
+set_config('lock_timeout', '20s', false),
+set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+ WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
+"""Who stands still in a transaction loses it: the server would else keep for two hours what a
+machine that is gone had locked. And a commit is on the disk when it is answered."""
 READ_ONLY = "makegood_read"
 ALONE = "makegood_alone"
 """An execution option: the transaction is one statement, which needs no BEGIN on SQLite."""
@@ -73,7 +88,9 @@ def open_database(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=IN_TIME)
+        event.listen(engine, "connect", _prepare_postgres)
+        return engine
     if parsed.query:
         raise NeedsHuman(
             "unsafe_database",
@@ -112,6 +129,14 @@ def _sqlite_engine(url: URL) -> Engine:
     )
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgres(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    del record
+    cursor = connection.cursor()
+    cursor.execute(_SESSION)
+    cursor.close()
+    connection.commit()
 
 
 def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

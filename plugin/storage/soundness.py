@@ -1,6 +1,7 @@
 """Whether the database file is sound: SQLite finds nothing damaged, and it is not an emptied one.
 
-Never mends anything and never writes into the database. PostgreSQL looks after its own files.
+Never mends anything and never writes into the database. PostgreSQL looks after its own files, as
+long as nobody told it not to.
 """
 
 from __future__ import annotations
@@ -20,12 +21,19 @@ LOOKED_THROUGH = 256 * 1024 * 1024
 looks through larger ones too."""
 
 
+_KEEPS = ("fsync", "full_page_writes")
+MAY_LOSE_DATA = "makegood.may_lose_data"
+"""A setting of a PostgreSQL server, database or role that is for trials: `yes` there."""
+
+
 def refuse_unsound(engine: Engine, most_bytes: int | None = LOOKED_THROUGH) -> None:
     """Raise NeedsHuman when the file is damaged, no database, or empty though it was in use.
 
-    One larger than `most_bytes` is opened and not looked through.
+    One larger than `most_bytes` is opened and not looked through. Also for a PostgreSQL that loses
+    data in a power cut, unless it says itself that it may.
     """
     if engine.dialect.name != "sqlite":
+        _refuse_forgetful(engine)
         return
     try:
         is_whole = _is_whole(engine, most_bytes)
@@ -46,6 +54,21 @@ def refuse_unsound(engine: Engine, most_bytes: int | None = LOOKED_THROUGH) -> N
             "lost_database",
             f"{engine.url.database} was in use, and is empty now. Put a copy that you kept in its "
             f"place. To begin anew and forget all that was, remove {_mark_of(engine)} first",
+        )
+
+
+def _refuse_forgetful(engine: Engine) -> None:
+    """As https://www.postgresql.org/docs/current/runtime-config-wal.html says what they lose."""
+    asked = ", ".join(f"current_setting('{name}', true)" for name in (*_KEEPS, MAY_LOSE_DATA))
+    with connect_to_read(engine, alone=True) as db:
+        *kept, may_lose = db.exec_driver_sql(f"SELECT {asked}").one()
+    off = [name for name, value in zip(_KEEPS, kept, strict=True) if value != "on"]
+    if off and may_lose != "yes":
+        raise NeedsHuman(
+            "unsafe_database",
+            f"PostgreSQL runs with {' and '.join(off)} off: a power cut would lose data. Switch it "
+            f"on; or, for a database that is for trials only: ALTER DATABASE name SET "
+            f"{MAY_LOSE_DATA} = 'yes'",
         )
 
 

@@ -13,20 +13,12 @@ from sqlalchemy import Engine, create_engine, delete, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.storage.budgets import NowUs, database_now_us
-from plugin.storage.database import connect_to_read
+from plugin.storage.database import IN_TIME, connect_to_read
 from plugin.storage.tables import workers
 
 KEPT_FOR = timedelta(days=1)
 """A worker that was silent for so long is forgotten: others took over from it long before."""
 _ONE_US = timedelta(microseconds=1)
-_IN_TIME = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 5000,
-}
-"""A connection that went dead in silence would else hold a beat for a quarter of an hour."""
 
 
 class Workers:
@@ -77,7 +69,7 @@ def _apart(engine: Engine) -> Engine:
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args=_IN_TIME,
+        connect_args=IN_TIME,
     )
     event.listen(engine, "engine_disposed", lambda _: apart.dispose())
     return apart
