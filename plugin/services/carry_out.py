@@ -99,9 +99,12 @@ class CarryOut:
         return run
 
     def _keep(self, uow: UnitOfWork, settled: StoredEffect) -> None:
-        """What came of a call. Kept in the transaction that claims the next."""
-        uow.effects.set_state(settled.planned.key, EffectState.SENDING, settled)
-        if settled.state.over:
+        """What came of a call. Kept in the transaction that claims the next.
+
+        Whoever took us for dead may have been quicker: then what they found stands.
+        """
+        is_kept = uow.effects.set_state(settled.planned.key, EffectState.SENDING, settled)
+        if is_kept and settled.state.over:
             _write_down(uow, settled, self.clock.now())
 
     def _claim_next(self, uow: UnitOfWork, course: _Course) -> _Claimed | None:

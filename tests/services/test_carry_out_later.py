@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from plugin.domain.effects import EffectState, RevokeAccess, TellCustomer, VerifyAccess
 from plugin.domain.errors import ACCOUNT_RESTING, RetryLater
 from plugin.domain.ids import TenantId, TicketId
+from plugin.domain.orders import Resource
+from plugin.ports import Changed, Contact
 from plugin.ports.records import Run, RunState
 from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.carry_out import CarryOut
@@ -112,3 +117,21 @@ def test_a_booked_moment_that_another_worker_has_just_done_is_left_alone(scene: 
         run = uow.effects.run(RUN)
     assert run is not None
     assert (run.state, run.wakes) == (RunState.DONE, 1)
+
+
+def test_what_whoever_took_over_found_stands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_run(scene, RevokeAccess(a_course("c1")))
+    real = scene.shop.revoke
+
+    def slow(contact: Contact, resource: Resource) -> Changed:
+        with scene.storage.begin(scene.tenant.id) as uow:
+            (mine,) = uow.effects.of_run(RUN)
+            done = replace(mine, state=EffectState.DONE, outcome="by whoever took over")
+            uow.effects.set_state(mine.planned.key, EffectState.SENDING, done)
+            uow.commit()
+        return real(contact, resource)
+
+    monkeypatch.setattr(scene.shop, "revoke", slow)
+    scene.work()
+    assert outcomes(scene) == ["by whoever took over"]
+    assert scene.audited() == []
