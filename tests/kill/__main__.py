@@ -1,6 +1,8 @@
 """`python -m tests.kill --n 2000`: kill, drain, judge. The last line is one JSON object.
 
-Exit code 0 only when nothing was doubled, lost, stuck or at odds, and no process was left behind.
+Exit code 0 only when nothing was doubled, lost, stuck or at odds, no process was left behind, half
+of all recoveries took three seconds at most, and the run did what it was for: refunds were made,
+and where kills in system calls were asked for, some came.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ from tests.kill.campaigns import (
 )
 
 MOST_SENTENCES = 50
-MUST_BE_NOTHING = ("double", "lost", "stuck", "mismatch", "left_behind")
+SLOW_SECONDS = 3
+_FOUND = ("double", "lost", "stuck", "mismatch")
+MUST_BE_NOTHING = (*_FOUND, "left_behind", "slow_recovery", "calls_not_made", "nothing_done")
 
 
-def line_of(result: Result, seconds: float) -> dict[str, int | float | None]:
-    """Flat, for machines."""
+def line_of(result: Result, seconds: float, calls: int) -> dict[str, int | float | None]:
+    """Flat, for machines. `calls` is how many kills in system calls were asked for."""
 
     def count(name: str) -> int:
         return sum(len(getattr(f, name)) for f in result.findings)
@@ -47,8 +51,11 @@ def line_of(result: Result, seconds: float) -> dict[str, int | float | None]:
     median = round(statistics.median(result.recoveries), 3) if result.recoveries else None
     return {
         "kills": result.kills,
-        **{name: count(name) for name in MUST_BE_NOTHING[:-1]},
+        **{name: count(name) for name in _FOUND},
         "left_behind": result.left_behind,
+        "slow_recovery": int(median is not None and median > SLOW_SECONDS),
+        "calls_not_made": int(calls > 0 and not result.call_kills),
+        "nothing_done": int(result.kills > 0 and not total("refunds")),
         "points": result.points,
         "point_kills": result.point_kills,
         "call_kills": result.call_kills,
@@ -117,7 +124,7 @@ def main(words: Sequence[str] | None = None) -> int:
     sentences = (sentence for findings in result.findings for sentence in findings.lines())
     for sentence in islice(sentences, MOST_SENTENCES):
         say(sentence)
-    line = line_of(result, time.monotonic() - begun)
+    line = line_of(result, time.monotonic() - begun, chosen.calls)
     print(json.dumps(line), flush=True)
     return int(any(line[name] for name in MUST_BE_NOTHING))
 

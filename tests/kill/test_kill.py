@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.harness import run_harness
+from tests.kill.__main__ import MUST_BE_NOTHING, line_of
+from tests.kill.campaigns import Result
 from tests.kill.mortal import find_strace
 
 pytestmark = pytest.mark.timeout(900)
@@ -59,3 +61,12 @@ def test_a_worker_that_calls_first_and_records_after_is_found_out() -> None:
     code, told, said = run_harness("kill", *ALONE, "--n", "30", *SEED, "--planted")
     assert code != 0
     assert told["double"] > 0, said
+
+
+def test_a_run_that_was_slow_or_did_nothing_fails() -> None:
+    slow = Result(1, kills=3, recoveries=[4, 5, 0.1])
+    quick = Result(1, kills=3, recoveries=[0.1, 0.2, 9])
+    proven = ("slow_recovery", "calls_not_made", "nothing_done")
+    assert [line_of(quick, 1, calls=0)[name] for name in proven] == [0, 0, 1]
+    assert [line_of(slow, 1, calls=5)[name] for name in proven] == [1, 1, 1]
+    assert set(proven) < set(MUST_BE_NOTHING)
