@@ -15,8 +15,10 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import cache
+from queue import Empty, LifoQueue
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
@@ -124,7 +126,7 @@ class Line:
         may_reuse: bool = False,
     ) -> None:
         self.ca_file = ca_file
-        self._place = place
+        self.place = place
         self._is_private = is_private
         self._resolver = resolver
         self._cut_off = cut_off
@@ -190,7 +192,7 @@ class Line:
 
     def _addresses(self, host: str, port: int) -> tuple[str, ...]:
         # The last wall: whatever other code made of the URL, only the agreed place is reached.
-        if place_of(host, port) != self._place:
+        if place_of(host, port) != self.place:
             raise AddressRefused
         if self._is_private:
             return tuple(self._resolver(host, port))
@@ -228,10 +230,25 @@ class _CheckedHTTPSConnection(_CheckedHTTPConnection, HTTPSConnection):
     """The same under TLS; the certificate is checked for the name, not for the address."""
 
 
+class _NoQueue(LifoQueue[Any]):
+    """Where a pool would keep connections, with the locks that this takes. Ours rest elsewhere."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self.maxsize = maxsize
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ANN401, FBT001, FBT002 - its signature
+        del item, block, timeout
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401, FBT001, FBT002 - its signature
+        del block, timeout
+        raise Empty
+
+
 class _Pool(HTTPConnectionPool):
     """The connections of one line: at most one, new or rested."""
 
     ConnectionCls = _CheckedHTTPConnection
+    QueueCls = _NoQueue
     line: Line
 
     def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 - urllib3's
@@ -260,27 +277,39 @@ class CheckedAdapter(HTTPAdapter):
     """The transport of `requests` over checked connections. Made for one call, closed after it."""
 
     def __init__(self, line: Line) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        super().__init__(max_retries=0)
         self._line = line
+        self._pool: _Pool | None = None
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - requests'
-        super().init_poolmanager(*args, **options)
-        manager: Any = self.poolmanager
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        """Make none: a call has one line, and so one pool."""
 
     def get_connection_with_tls_context(
         self,
         request: PreparedRequest,
-        verify: bool | str | None,  # noqa: FBT001 - the signature of requests
+        verify: bool | str | None,  # noqa: ARG002, FBT001 - the signature of requests
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002 - never through a proxy
-        cert: tuple[str, str] | str | None = None,
+        cert: tuple[str, str] | str | None = None,  # noqa: ARG002 - as above
     ) -> Any:  # noqa: ANN401 - the stubs of requests name another class than urllib3
         """Return a pool that makes checked connections, whatever proxies the environment names."""
-        pool: Any = super().get_connection_with_tls_context(request, verify, None, cert)
+        parts = urlsplit(str(request.url))
+        is_secure = parts.scheme == "https"
+        kind = _SecurePool if is_secure else _Pool
+        port = parts.port or (443 if is_secure else 80)
+        self._pool = pool = kind(parts.hostname or "", port)
         pool.line = pool.conn_kw["line"] = self._line
-        if pool.scheme == "https":
+        if is_secure:
             pool.conn_kw["ssl_context"] = _trust(self._line.ca_file)
         return pool
+
+    def request_url(self, request: PreparedRequest, proxies: Mapping[str, str] | None) -> str:
+        """Its path and query: never through a proxy."""
+        del proxies
+        return request.path_url
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401
         """Certificates are always judged, by what the line trusts: never by an environment's."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import requests
 import urllib3
@@ -234,7 +235,7 @@ class HttpClient:
         is_silent = not line.address_refused and _is_silent(call, outcome)
         self._tell(admission, Outcome.FAILED if is_silent else Outcome.ANSWERED)
         result = str(outcome.status) if isinstance(outcome, _Received) else outcome.code
-        self._watch(CallMade(self._platform, call.label, host_and_port(call.url), result, seconds))
+        self._watch(CallMade(self._platform, call.label, line.place, result, seconds))
         _log.info("call %s answered %s in %d ms", call.label, result, round(seconds * 1000))
         if isinstance(outcome, _Received):
             return self._judged(call, outcome)
@@ -323,9 +324,13 @@ class HttpClient:
                     f"{name} holds characters that no header can carry: copy the key again",
                 )
         merged = CaseInsensitiveDict({**headers, **call.headers})
-        return requests.Request(
-            call.method, call.url, headers=merged, params=list(call.query), data=data
-        ).prepare()
+        # Its parts alone: a jar for cookies that we never have costs as much as all of them.
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method(call.method)
+        prepared.prepare_url(call.url, urlencode(call.query))
+        prepared.prepare_headers(merged)
+        prepared.prepare_body(data, None)
+        return prepared
 
 
 @dataclass(frozen=True, slots=True)

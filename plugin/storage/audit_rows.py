@@ -18,14 +18,15 @@ from sqlalchemy import Row, String, bindparam, select, type_coerce, update
 from plugin.domain.ids import TenantId
 from plugin.ports.records import AuditEntry
 from plugin.storage import tables as t
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows
 
 _a = t.audit
 FIRST = "0" * 64
 """What the first entry is chained to."""
 _OWN = t.tenants.c.id == bindparam("tenant")
-_END = select(t.tenants.c.audit_count, t.tenants.c.audit_head).where(_OWN)
-_MOVE_END = (
+_END = Prepared(select(t.tenants.c.audit_count, t.tenants.c.audit_head).where(_OWN))
+_MOVE_END = Prepared(
     update(t.tenants)
     .where(_OWN)
     .values(audit_count=bindparam("new_count"), audit_head=bindparam("new_head"))
@@ -84,7 +85,7 @@ class AuditRows(TenantRows):
         return count, None if end == (count, previous) else min(count, end[0]) + 1
 
     def _end(self) -> tuple[int, str]:
-        row = self._run(_END).one()
+        [row] = self._run(_END)
         return row.audit_count, row.audit_head
 
 

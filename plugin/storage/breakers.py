@@ -34,6 +34,7 @@ from plugin.ports.records import RestingAccount
 from plugin.storage import tables as t
 from plugin.storage.budgets import NowUs, database_now_us
 from plugin.storage.database import connect_to_read
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows
 
 T = TypeVar("T")
@@ -42,8 +43,9 @@ _b = t.breakers
 _log = logging.getLogger("makegood.breaker")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Made once: every call to every platform asks.
-_LOOK = select(_b).where(_b.c.account == bindparam("mine"))
-_LOCKED = _LOOK.with_for_update()
+_ONE = select(_b).where(_b.c.account == bindparam("mine"))
+_LOOK = Prepared(_ONE)
+_LOCKED = Prepared(_ONE.with_for_update())
 
 
 class SqlBreakers:
@@ -179,7 +181,7 @@ class BreakerRows(TenantRows):
 
 
 def _read(db: Db, account: str, *, lock: bool = False) -> BreakerState:
-    row = db.execute(_LOCKED if lock else _LOOK, {"mine": account}).first()
+    row = (_LOCKED if lock else _LOOK).first(db, {"mine": account})
     if row is None:
         return BreakerState()
     return BreakerState(row.failures, row.opened_at_us, row.probe_at_us or 0)

@@ -14,7 +14,6 @@ from functools import cache
 from sqlalchemy import (
     BigInteger,
     Engine,
-    Executable,
     bindparam,
     func,
     literal_column,
@@ -25,7 +24,8 @@ from sqlalchemy import Connection as Db
 from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.platforms.token_bucket import Bucket, Budget, Rate, take
-from plugin.storage.database import ALONE, open_for_counts
+from plugin.storage.database import open_for_counts
+from plugin.storage.prepared import Prepared
 from plugin.storage.tables import buckets
 
 NowUs = Callable[[Db], int]
@@ -93,17 +93,21 @@ class _SqlBudget:
     def _take_at_once(self) -> bool:
         """The same as `token_bucket.take`, in the database's words, for a bucket that has one."""
         gap_us = self.rate.gap_us
-        with self.engine.connect().execution_options(**{ALONE: True}) as db:
-            now_us = {} if self.now_us is database_now_us else {"now": self.now_us(db)}
-            room = {"gap": gap_us, "room": gap_us * (self.rate.burst - 2)}
-            statement = _taking(db.dialect.name, counts_itself=not now_us)
-            taken = db.execute(statement, {"mine": self.account, **room, **now_us}).first()
-            db.commit()
-        return taken is not None
+        given: dict[str, object] = {
+            "mine": self.account,
+            "gap": gap_us,
+            "room": gap_us * (self.rate.burst - 2),
+        }
+        counts_itself = self.now_us is database_now_us
+        if not counts_itself:
+            with self.engine.connect() as db:
+                given["now"] = self.now_us(db)
+        statement = _taking(self.engine.dialect.name, counts_itself=counts_itself)
+        return statement.alone(self.engine, given) is not None
 
 
 @cache
-def _taking(database: str, *, counts_itself: bool) -> Executable:
+def _taking(database: str, *, counts_itself: bool) -> Prepared:
     """Insert a bucket that one token was taken from, or take it from the one that is there.
 
     What the insert would have written, `excluded`, is now and one gap. Gives a row where it was
@@ -116,9 +120,9 @@ def _taking(database: str, *, counts_itself: bool) -> Executable:
     gap, room = bindparam("gap", type_=BigInteger), bindparam("room", type_=BigInteger)
     new = dialect.insert(buckets).values(account=bindparam("mine"), full_at_us=now + gap)
     fresh, held = new.excluded.full_at_us, buckets.c.full_at_us
-    taking: Executable = new.on_conflict_do_update(
+    taking = new.on_conflict_do_update(
         index_elements=["account"],
         set_={"full_at_us": larger(held + gap, fresh)},
         where=held <= fresh + room,
-    ).returning(buckets.c.account)
-    return taking
+    )
+    return Prepared(taking.returning(buckets.c.account))

@@ -14,7 +14,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -214,6 +222,17 @@ def _begin_sqlite(connection: Connection) -> None:
     except BaseException:
         driver.leave_line()
         raise
+
+
+def line_up_alone(engine: Engine, connection: PoolProxiedConnection) -> None:
+    """Have a connection that no transaction was begun on write by one statement, which is one.
+
+    Its `commit` ends it.
+    """
+    if engine.dialect.name == "sqlite":
+        driver = cast("QueuedConnection", connection.dbapi_connection)
+        driver.only_read(False)  # noqa: FBT003 - that is the question
+        driver.line_up(BUSY_MS / 1000)
 
 
 def sqlite_facts(engine: Engine) -> dict[str, str]:

@@ -21,6 +21,7 @@ from plugin.domain.refunds import RefundState
 from plugin.ports.records import DueWork
 from plugin.storage import tables as t
 from plugin.storage.hold_rows import may_go_on
+from plugin.storage.prepared import Prepared
 
 KINDS: tuple[tuple[str, Table, str, str], ...] = (
     ("delivery", t.deliveries, "id", "attempts"),
@@ -45,7 +46,7 @@ def due(db: Db, now: datetime, limit: int) -> Sequence[DueWork]:
         # A backlog that came since it last counted its rows looks small to it: it would read all of
         # it and sort that, in place of the first few by the index. Ends with the transaction.
         db.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
-    found = [_found(row) for row in db.execute(_oldest_of_all(), {"now": now, "most": limit})]
+    found = [_found(row) for row in _oldest_of_all().rows(db, {"now": now, "most": limit})]
     counts = [sum(work.kind == kind for _, work in found) for kind, *_ in KINDS]
     crowded = [place for place, count in enumerate(counts) if count >= limit]
     if crowded:
@@ -58,11 +59,11 @@ def due(db: Db, now: datetime, limit: int) -> Sequence[DueWork]:
 def _of_each_tenant(db: Db, now: datetime, crowded: Sequence[int], limit: int) -> Iterator[_Found]:
     """The oldest rows of each tenant, for the kinds of which more are due than can be read."""
     for place in crowded:
-        waiting = db.execute(_first_of_each(place), {"now": now}).all()
+        waiting = _first_of_each(place).rows(db, {"now": now})
         first = sorted((row.first, row.tenant) for row in waiting if row.first is not None)
         for _, tenant in first[:limit]:
             given = {"now": now, "tenant": tenant, "most": limit}
-            rows = db.execute(_oldest_of_one(place), given)
+            rows = _oldest_of_one(place).rows(db, given)
             yield from (_found(row) for row in rows)
 
 
@@ -106,14 +107,14 @@ def _columns(place: int) -> Select[tuple[object, ...]]:
 
 
 @cache
-def _oldest_of_all() -> Select[tuple[object, ...]]:
+def _oldest_of_all() -> Prepared:
     # Each part stops by itself: a database that merges them first reads all that is due.
     parts = [_columns(place).limit(_MOST).subquery() for place in range(len(KINDS))]
-    return select(union_all(*(select(part) for part in parts)).subquery())
+    return Prepared(select(union_all(*(select(part) for part in parts)).subquery()))
 
 
 @cache
-def _first_of_each(place: int) -> Select[tuple[object, ...]]:
+def _first_of_each(place: int) -> Prepared:
     """When the first of each tenant was due: one look into the index for each tenant."""
     kind, table = KINDS[place][:2]
     first = (
@@ -127,13 +128,13 @@ def _first_of_each(place: int) -> Select[tuple[object, ...]]:
         .limit(1)
         .scalar_subquery()
     )
-    return select(t.tenants.c.id.label("tenant"), first.label("first"))
+    return Prepared(select(t.tenants.c.id.label("tenant"), first.label("first")))
 
 
 @cache
-def _oldest_of_one(place: int) -> Select[tuple[object, ...]]:
+def _oldest_of_one(place: int) -> Prepared:
     mine = KINDS[place][1].c.tenant_id == bindparam("tenant")
-    return _columns(place).where(mine).limit(_MOST)
+    return Prepared(_columns(place).where(mine).limit(_MOST))
 
 
 def _found(row: Row[tuple[object, ...]]) -> _Found:

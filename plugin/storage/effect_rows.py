@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Row, bindparam, select, update
 
@@ -25,22 +26,23 @@ from plugin.ports.records import Run, RunState, StoredEffect, TagChange
 from plugin.ports.watching import EffectMoved
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows, mine
 
 _u = t.runs
 _e = t.effects
 _TAKES = (RevokeAccess.__name__, RemoveTag.__name__)
-_RUN = select(_u).where(mine(_u), _u.c.id == bindparam("run"))
-_WAKE = (
+_RUN = Prepared(select(_u).where(mine(_u), _u.c.id == bindparam("run")))
+_WAKE = Prepared(
     update(_u)
     .where(mine(_u), _u.c.id == bindparam("run"))
     .values(state=bindparam("new_state"), wake_at=bindparam("new_wake_at"), wakes=_u.c.wakes + 1)
 )
-_OF_RUN = (
+_OF_RUN = Prepared(
     select(_e).where(mine(_e), _e.c.run_id == bindparam("run")).order_by(_e.c.position, _e.c.key)
 )
-_EFFECT = select(_e).where(mine(_e), _e.c.key == bindparam("of"))
-_MOVE = (
+_EFFECT = Prepared(select(_e).where(mine(_e), _e.c.key == bindparam("of")))
+_MOVE = Prepared(
     update(_e)
     .where(mine(_e), _e.c.key == bindparam("of"), _e.c.state == bindparam("before"))
     .values(
@@ -51,7 +53,7 @@ _MOVE = (
     )
     .returning(_e.c.kind)
 )
-_TURNS = (
+_TURNS = Prepared(
     select(
         _e.c.resource_installation,
         _e.c.resource_kind,
@@ -63,7 +65,7 @@ _TURNS = (
     .where(mine(_e), _e.c.customer == bindparam("of"), _e.c.turn.is_not(None))
     .order_by(_e.c.turn)
 )
-_CHANGES_OF = (
+_CHANGES_OF = Prepared(
     select(_e.c.key, _e.c.state)
     .where(
         mine(_e),
@@ -122,7 +124,7 @@ class EffectRows(TenantRows):
             )
 
     def run(self, run: RunId) -> Run | None:
-        row = self._run(_RUN, run=run).first()
+        row = self._first(_RUN, run=run)
         return None if row is None else _run(row)
 
     def wake_run(self, run: Run, *, wake_at: datetime | None, state: RunState) -> None:
@@ -132,11 +134,11 @@ class EffectRows(TenantRows):
         return [_effect(row) for row in self._run(_OF_RUN, run=run)]
 
     def get(self, key: EffectKey) -> StoredEffect | None:
-        row = self._run(_EFFECT, of=key).first()
+        row = self._first(_EFFECT, of=key)
         return None if row is None else _effect(row)
 
     def set_state(self, key: EffectKey, before: EffectState, effect: StoredEffect) -> bool:
-        moved = self._run(
+        moved = self._first(
             _MOVE,
             of=key,
             before=before,
@@ -145,7 +147,7 @@ class EffectRows(TenantRows):
             new_wake_at=effect.wake_at,
             new_outcome=effect.outcome[:255],
             new_changed_at=effect.changed_at,
-        ).first()
+        )
         if moved is None:
             return False
         self._tell(EffectMoved(key, effect.run, moved.kind, before, effect.state))
@@ -159,7 +161,7 @@ class EffectRows(TenantRows):
                 InstallationId(row.resource_installation),
                 ResourceKind(row.resource_kind),
                 row.resource_ref,
-            ): Turn(row.turn, row.kind in _TAKES, load(PlannedEffect, row.document).causes)
+            ): Turn(row.turn, row.kind in _TAKES, _planned(row.document).causes)
             for row in rows
         }
 
@@ -251,7 +253,7 @@ def _run(row: Row[tuple[object, ...]]) -> Run:
 
 def _effect(row: Row[tuple[object, ...]]) -> StoredEffect:
     return StoredEffect(
-        planned=load(PlannedEffect, row.document),
+        planned=_planned(row.document),
         run=RunId(row.run_id),
         customer=CustomerKey(row.customer),
         state=EffectState(row.state),
@@ -260,3 +262,9 @@ def _effect(row: Row[tuple[object, ...]]) -> StoredEffect:
         outcome=row.outcome,
         changed_at=row.changed_at,
     )
+
+
+# A plan of an effect never changes, and is read again before each call of its run.
+@lru_cache(maxsize=1024)
+def _planned(document: str) -> PlannedEffect:
+    return load(PlannedEffect, document)

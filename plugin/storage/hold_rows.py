@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Row, Table, delete, select, true
 from plugin.domain.refunds import RefundState
 from plugin.ports.records import Hold
 from plugin.storage import tables as t
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows, mine
 
 _h = t.holds
 _d = t.deliveries
-_ALL = select(_h).where(mine(_h)).order_by(_h.c.since, _h.c.reason)
+_ALL = Prepared(select(_h).where(mine(_h)).order_by(_h.c.since, _h.c.reason))
 
 
 class HoldRows(TenantRows):

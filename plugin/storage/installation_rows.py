@@ -14,10 +14,13 @@ from plugin.ports import Connection, Kind
 from plugin.ports.records import Installation, InstallationStatus, SelfTestLine
 from plugin.storage import tables as t
 from plugin.storage.keyring import Keyring
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows, mine
 
-_ONE = select(t.installations).where(mine(t.installations), t.installations.c.id == bindparam("of"))
-_ALL = (
+_ONE = Prepared(
+    select(t.installations).where(mine(t.installations), t.installations.c.id == bindparam("of"))
+)
+_ALL = Prepared(
     select(t.installations)
     .where(mine(t.installations), t.installations.c.status != InstallationStatus.REMOVED)
     .order_by(t.installations.c.created_at, t.installations.c.id)
@@ -43,7 +46,7 @@ class InstallationRows(TenantRows):
         )
 
     def get(self, installation: InstallationId) -> Installation | None:
-        row = self._run(_ONE, of=installation).first()
+        row = self._first(_ONE, of=installation)
         return None if row is None else installation_from(row, self._keyring)
 
     def all(self) -> Sequence[Installation]:

@@ -14,19 +14,22 @@ from plugin.domain.line_shares import share_total
 from plugin.domain.orders import Order, OrderRef
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows, mine
 
 _f = t.facts
 _o = t.orders
-_FACTS = (
+_FACTS = Prepared(
     select(_f.c.document)
     .where(mine(_f), _f.c.customer == bindparam("of"))
     .order_by(_f.c.at, _f.c.id)
 )
 _DOCUMENTS = select(_o.c.document).where(mine(_o))
-_ORDER = _DOCUMENTS.where(_o.c.installation_id == bindparam("at"), _o.c.ref == bindparam("ref"))
-_OF_CUSTOMER = _DOCUMENTS.where(_o.c.customer == bindparam("of"))
-_BY_NUMBER = _DOCUMENTS.where(_o.c.number == bindparam("number"))
+_ORDER = Prepared(
+    _DOCUMENTS.where(_o.c.installation_id == bindparam("at"), _o.c.ref == bindparam("ref"))
+)
+_OF_CUSTOMER = Prepared(_DOCUMENTS.where(_o.c.customer == bindparam("of")))
+_BY_NUMBER = Prepared(_DOCUMENTS.where(_o.c.number == bindparam("number")))
 
 
 class FactRows(TenantRows):
@@ -71,7 +74,7 @@ class OrderRows(TenantRows):
         )
 
     def get(self, order: OrderRef) -> Order | None:
-        row = self._run(_ORDER, at=order.installation, ref=order.ref).first()
+        row = self._first(_ORDER, at=order.installation, ref=order.ref)
         return None if row is None else load(Order, row.document)
 
     def of_customer(self, customer: CustomerKey) -> Sequence[Order]:
@@ -89,4 +92,5 @@ def _merged(known: Order, told: Order) -> Order:
     newer, older = (told, known) if told.read_at >= known.read_at else (known, told)
     named = {line.ref for line in newer.lines}
     extra = tuple(line for line in older.lines if line.ref not in named)
-    return share_total(replace(newer, lines=(*newer.lines, *extra)))
+    unseen = older.others_unseen if newer.others_unseen is None else newer.others_unseen
+    return share_total(replace(newer, lines=(*newer.lines, *extra), others_unseen=unseen))

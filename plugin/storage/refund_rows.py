@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Executable, Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
 from plugin.domain.ids import (
     AgentId,
@@ -25,6 +25,7 @@ from plugin.ports.records import RefundMove, StoredPlan
 from plugin.ports.watching import RefundMoved
 from plugin.storage import tables as t
 from plugin.storage.codec import dump, load
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows, mine
 
 _q = t.requests
@@ -33,8 +34,8 @@ _r = t.refunds
 _m = t.refund_moves
 
 
-def _refunds(*conditions: ColumnElement[bool]) -> Executable:
-    return select(_r).where(mine(_r), *conditions).order_by(_r.c.send_at, _r.c.id)
+def _refunds(*conditions: ColumnElement[bool]) -> Prepared:
+    return Prepared(select(_r).where(mine(_r), *conditions).order_by(_r.c.send_at, _r.c.id))
 
 
 _ONE = _refunds(_r.c.id == bindparam("of"))
@@ -195,7 +196,7 @@ class RefundRows(TenantRows):
     def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
         return [_refund(row) for row in self._last_changed(_r, states or RefundState, limit)]
 
-    def _found(self, statement: Executable, **given: str) -> list[Refund]:
+    def _found(self, statement: Prepared, **given: str) -> list[Refund]:
         return [_refund(row) for row in self._run(statement, **given)]
 
     def _add_move(self, refund: Refund, move: RefundMove) -> None:

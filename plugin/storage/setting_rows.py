@@ -17,19 +17,26 @@ from plugin.domain.policy_document import policy_version_from, to_document
 from plugin.ports.records import Tenant
 from plugin.storage import tables as t
 from plugin.storage.codec import from_doc, to_doc
+from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows, mine
 from plugin.storage.tenant_row import tenant_from
 
-_TENANT = select(t.tenants).where(t.tenants.c.id == bindparam("tenant"))
-_POLICIES = select(t.policies.c.document).where(mine(t.policies)).order_by(t.policies.c.number)
-_MAPS = select(t.access_maps.c.document).where(mine(t.access_maps))
+_TENANT = Prepared(select(t.tenants).where(t.tenants.c.id == bindparam("tenant")))
+_POLICIES = Prepared(
+    select(t.policies.c.document).where(mine(t.policies)).order_by(t.policies.c.number)
+)
+_MAPS = Prepared(select(t.access_maps.c.document).where(mine(t.access_maps)))
 
 
 class SettingRows(TenantRows):
     """Implements `plugin.ports.storage.Settings`."""
 
     def tenant(self) -> Tenant:
-        return self._once("tenant", lambda: tenant_from(self._run(_TENANT).one()))
+        def read() -> Tenant:
+            [row] = self._run(_TENANT)
+            return tenant_from(row)
+
+        return self._once("tenant", read)
 
     def describe_tenant(self, name: str, time_zone: str, locale: str) -> None:
         self._db.execute(
@@ -39,7 +46,7 @@ class SettingRows(TenantRows):
         )
 
     def policy(self) -> Policy | None:
-        documents = self._once("policy", lambda: tuple(self._run(_POLICIES).scalars()))
+        documents = self._once("policy", lambda: self._documents(_POLICIES))
         return _read_policy(documents)
 
     def add_policy(self, version: PolicyVersion) -> None:
@@ -47,7 +54,7 @@ class SettingRows(TenantRows):
 
     def access_map(self) -> AccessMap:
         """The union of what was said of each store account."""
-        documents = self._once("map", lambda: tuple(self._run(_MAPS).scalars()))
+        documents = self._once("map", lambda: self._documents(_MAPS))
         return _read_map(documents)
 
     def save_access_map(
@@ -65,6 +72,9 @@ class SettingRows(TenantRows):
             document=json.dumps(document, ensure_ascii=False),
             changed_at=at,
         )
+
+    def _documents(self, statement: Prepared) -> tuple[str, ...]:
+        return tuple(row.document for row in self._run(statement))
 
 
 # Read again only where the text is another one: a panel asks for both a dozen times.

@@ -48,6 +48,7 @@ from plugin.storage.pending_install_rows import (
     waiting_installs,
 )
 from plugin.storage.plain_intake import PlainIntake
+from plugin.storage.prepared import Prepared
 from plugin.storage.readiness import Missing, what_is_missing
 from plugin.storage.refund_rows import PlanRows, RefundRows, RequestRows
 from plugin.storage.setting_rows import SettingRows
@@ -58,7 +59,7 @@ from plugin.storage.tenant_row import row_of, tenant_from
 from plugin.storage.worker_rows import Workers
 
 # Not a full FOR UPDATE: deliveries that come in point at this row, and need not wait.
-_LOCKED = (
+_LOCKED = Prepared(
     select(t.tenants.c.simulated, t.tenants.c.audit_count, t.tenants.c.audit_head)
     .where(t.tenants.c.id == bindparam("tenant"))
     .with_for_update(key_share=True)
@@ -132,7 +133,7 @@ class SqlStorage:
     def begin(self, tenant: TenantId) -> Iterator[SqlUnitOfWork]:
         """A transaction that may write. Raises KeyError where there is no such tenant."""
         with self._engine.connect() as db:
-            row = db.execute(_LOCKED, {"tenant": tenant}).first()
+            row = _LOCKED.first(db, {"tenant": tenant})
             if row is None:
                 raise KeyError(tenant)
             yield SqlUnitOfWork(

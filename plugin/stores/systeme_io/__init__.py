@@ -7,12 +7,13 @@ money, and sales come as webhooks. What the API does not tell stays unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from dataclasses import replace
 
 from plugin.domain.errors import NeedsHuman, Refused
 from plugin.domain.events import StoreEvent, SubscriptionCancelled
 from plugin.domain.orders import Resource, ResourceKind, Subscription, SubscriptionStatus
+from plugin.platforms.aside import aside
 from plugin.platforms.http_client import HttpClient
 from plugin.platforms.strict_json import JsonValue
 from plugin.ports import Catalog, Changed, Clock, Connection, Contact, Probe, WebhookRegistered
@@ -42,13 +43,15 @@ class SystemeIoStore:
 
     def read_access(self, contact: Contact) -> Sequence[Resource]:
         """All is read at the same time where the contact's own id is known: an agent waits."""
-        with ThreadPoolExecutor(len(_HOLDABLE)) as aside:
-            early = [
-                aside.submit(self._account.holdings, contact.ref, kind)
-                for kind in _HOLDABLE
-                if contact.ref is not None and is_number(contact.ref)
-            ]
+        early = [
+            aside.begin(self._account.holdings, contact.ref, kind)
+            for kind in _HOLDABLE
+            if contact.ref is not None and is_number(contact.ref)
+        ]
+        try:
             person = self._account.person(contact)
+        finally:
+            wait(early)  # nothing of ours is under way when this is over
         if person is None:
             return ()
         if early and person.ref == contact.ref:
