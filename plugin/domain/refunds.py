@@ -49,8 +49,9 @@ MOVES: Mapping[RefundState, frozenset[RefundState]] = {
     _S.REFUSED: frozenset(),
     _S.FAILED_LATER: frozenset(),
 }
-"""Every legal move. `submitting -> reserved` only when it is certain that nothing was sent, and
-`reserved -> unknown` only when a copy was restored: it may have been sent since."""
+"""Every legal move. `submitting -> reserved` only when it is certain that nothing was sent yet, and
+`reserved -> unknown` only when something may have been: the copy that it stands in was restored, it
+was to be sent again and the time for that is over, or the gateway tells of it."""
 
 START = frozenset({_S.RESERVED, _S.MANUAL})
 IN_FLIGHT = frozenset(
@@ -70,7 +71,8 @@ class Refund:
     """One payment's part of an intent, as stored.
 
     `wake_at` is when the worker must look at it next, `wakes` how often it did; `looks` counts
-    look-ups since the last call. `gateway_ref` is the gateway's id once known. `ends` are the lines
+    look-ups since the last call: where it is reserved or submitting with any, it was sent before,
+    and may have arrived. `gateway_ref` is the gateway's id once known. `ends` are the lines
     that end with it and what of its amount is theirs, for a store that takes refunds by line: they
     are the plan's, given along with the call and never stored here.
     """
@@ -192,14 +194,17 @@ LookUp = Found | NotFound | Ambiguous
 class GatewayRules:
     """From the manifest: whether a repeated key is the same refund, for how long, and when to look.
 
-    `looks` are seconds after the call at which to look up; `key_lives` seconds that a key protects.
-    `tells_news`: what becomes of a refund is read every few minutes with all other news.
+    `looks` are seconds after the call at which to look up; `key_lives` seconds that a key protects,
+    less what a call may take.
+    `tells_news`: what becomes of a refund is read every few minutes with all other news. Not
+    `sends_again`: that nothing is found there does not prove that no money moved.
     """
 
     honours_key: bool
     key_lives: int
     looks: Sequence[int]
     tells_news: bool = False
+    sends_again: bool = True
 
     def __post_init__(self) -> None:
         if not self.looks or list(self.looks) != sorted(set(self.looks)) or self.looks[0] < 1:
@@ -228,12 +233,18 @@ UNANSWERED_POLL = timedelta(minutes=2)
 PENDING_LIMIT = timedelta(days=30)
 RESEND_LIMIT = timedelta(days=1)
 """Without keys, how long after the decision it may still be sent again; then a person decides."""
+UNASKED_LIMIT = timedelta(days=3)
+"""For so long after the decision nobody is told that a gateway which rests could not be asked."""
 
 
 def after_call(
-    answer: RefundAnswer | Silence | NotSent, now: datetime, rules: GatewayRules
+    refund: Refund, answer: RefundAnswer | Silence | NotSent, now: datetime, rules: GatewayRules
 ) -> Move:
-    """The move that a gateway's answer to a refund call asks for."""
+    """The move that a gateway's answer to a refund call asks for.
+
+    One that was sent before and did not go out now is looked up again: until it is sent, that may
+    have arrived, or the key of it have died.
+    """
     match answer:
         case Succeeded(gateway_ref, trace):
             return Move(_S.SUCCEEDED, None, gateway_ref, trace or "")
@@ -245,15 +256,23 @@ def after_call(
             return Move(_S.UNKNOWN, now + timedelta(seconds=rules.looks[0]), None, code)
         case NotSent(code, after):
             wait = timedelta(seconds=min(max(after or 0, 1), 3600))
-            return Move(_S.RESERVED, now + wait, None, code)
+            return Move(_S.UNKNOWN if refund.looks else _S.RESERVED, now + wait, None, code)
         case _:
             assert_never(answer)
 
 
 def not_looked(refund: Refund, after_seconds: int, now: datetime) -> Move:
-    """The move of a look-up that was not made, since the gateway's account rests."""
-    wake_at = now + timedelta(seconds=max(after_seconds, 1))
-    return Move(refund.state, wake_at, refund.gateway_ref, refund.reason, unasked=True)
+    """The move of a look-up that was not made, since the gateway's account rests.
+
+    A refund is told of when that takes days. One of a restored copy is not: its hold is seen.
+    """
+    wait = timedelta(seconds=max(after_seconds, 1))
+    if refund.state is _S.PENDING:
+        still = _still_pending(refund, refund.gateway_ref, now, wait, refund.reason)
+        return replace(still, unasked=True)
+    if now - refund.send_at > UNASKED_LIMIT and not _is_restored(refund):
+        return Move(_S.NEEDS_PERSON, None, None, "never_answered", unasked=True)
+    return Move(refund.state, now + wait, refund.gateway_ref, refund.reason, unasked=True)
 
 
 def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: GatewayRules) -> Move:
@@ -263,8 +282,8 @@ def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: Gatew
 
     A refund that was never found is sent again only with the same key where the gateway honours it
     and the key still lives; where it has no keys, only after the whole schedule of looks, else a
-    person decides. One of a restored copy is never sent again: after the whole schedule a person
-    decides.
+    person decides. One of a restored copy is never sent again, and none at a gateway whose rules
+    say so: after the whole schedule a person decides.
     """
     match found:
         case Found(answer):
@@ -319,10 +338,17 @@ def _is_restored(refund: Refund) -> bool:
 
 
 def _may_send_again(refund: Refund, now: datetime, rules: GatewayRules) -> bool:
-    if rules.honours_key:
-        return (now - refund.send_at).total_seconds() < rules.key_lives
     all_looked = refund.looks + 1 >= len(rules.looks)
-    return all_looked and now - refund.send_at < RESEND_LIMIT
+    return (rules.honours_key or all_looked) and has_time_again(refund, now, rules)
+
+
+def has_time_again(refund: Refund, now: datetime, rules: GatewayRules) -> bool:
+    """Whether there is time left to send it once more, at a gateway where that ever may be.
+
+    To be asked at each sending: the look that allowed it may be long ago, and the key dead.
+    """
+    limit = timedelta(seconds=rules.key_lives) if rules.honours_key else RESEND_LIMIT
+    return rules.sends_again and now - refund.send_at < limit
 
 
 def _look_again(refund: Refund, now: datetime, rules: GatewayRules) -> Move:

@@ -124,7 +124,13 @@ def _may_be_echo(refund: Refund, event: PaymentRefunded) -> bool:
 
 def _echoed(uow: UnitOfWork, refund: Refund, event: PaymentRefunded, now: datetime) -> Application:
     """News of our own refund moves it; it never makes a second entry."""
-    if refund.state in (RefundState.RESERVED, RefundState.SUBMITTING):
+    if refund.state is RefundState.RESERVED:
+        # It is there, though no look found it or no call left us: it must not be sent (again).
+        doubted = Move(RefundState.UNKNOWN, now, None, refund.reason)
+        is_ours = settle_refund(uow, refund, doubted, STORE, now, event.refund)
+        known = uow.refunds.get(refund.id) if is_ours else None
+        return _echoed(uow, known, event, now) if known else MustWait(now + timedelta(seconds=2))
+    if refund.state is RefundState.SUBMITTING:
         return MustWait(now + timedelta(seconds=2))
     to = _told_state(refund, event)
     if to is refund.state or not may_move(refund.state, to):

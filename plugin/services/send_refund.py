@@ -32,6 +32,7 @@ from plugin.domain.refunds import (
     Silence,
     after_call,
     after_look,
+    has_time_again,
     not_looked,
 )
 from plugin.ports import Clock, RefundsMoney
@@ -117,7 +118,7 @@ class SendRefund:
                 return sending if uow.refunds.move(refund, sending, move) else None
             case RefundState.SUBMITTING:
                 # Whoever was calling died or hangs: what it sent may have arrived.
-                interrupted = after_call(Silence("interrupted"), now, _SOON)
+                interrupted = after_call(refund, Silence("interrupted"), now, _SOON)
                 settle_refund(uow, refund, interrupted, WORKER, now)
                 return None
             case RefundState.UNKNOWN | RefundState.PENDING if gateway is None:
@@ -140,9 +141,10 @@ class SendRefund:
         is_late = self.clock.now() > latest
         answer = NotSent("too_late") if is_late else _call(gateway.port, claimed)
         now = self.clock.now()
-        move = after_call(answer, now, gateway.rules)
-        if isinstance(answer, NotSent) and move.wake_at is not None:
-            # A gateway that cannot be reached is asked more and more rarely.
+        move = after_call(claimed, answer, now, gateway.rules)
+        is_vain = isinstance(answer, NotSent) or (isinstance(answer, Silence) and claimed.looks > 0)
+        if is_vain and move.wake_at is not None:
+            # A gateway that cannot be reached, or fails each time, is asked more and more rarely.
             growing = timedelta(seconds=2 ** min(claimed.wakes // 2, 10))
             return replace(move, wake_at=max(move.wake_at, now + min(growing, LONGEST_WAIT)))
         return move
@@ -151,9 +153,14 @@ class SendRefund:
 def _hindrance(
     uow: UnitOfWork, refund: Refund, gateway: Gateway | None, now: datetime
 ) -> Move | None:
-    """Why a reserved refund must not be sent. One that may have arrived is never withdrawn."""
+    """Why a reserved refund must not be sent. One that may have arrived is never withdrawn.
+
+    It is looked up again where its time to be sent again is over.
+    """
     if refund.looks:
-        return None
+        if gateway is not None and has_time_again(refund, now, gateway.rules):
+            return None
+        return Move(RefundState.UNKNOWN, now, None, refund.reason)
     if gateway is None:
         return _withdrawn("not_connected")
     plan = plan_of(uow, refund)
@@ -171,10 +178,11 @@ def _withdrawn(reason: str) -> Move:
 def _call(gateway: RefundsMoney, refund: Refund) -> RefundAnswer | Silence | NotSent:
     try:
         return gateway.refund(refund)
-    except Refused as error:
-        return Declined(error.code)
-    except NeedsHuman as error:
-        return Declined(error.code, by_hand=True)
+    except (Refused, NeedsHuman) as error:
+        if refund.looks:
+            # The key was revoked, say: this call did nothing, and the one before may have paid.
+            return Silence(error.code)
+        return Declined(error.code, by_hand=isinstance(error, NeedsHuman))
     except RetryLater as error:
         return NotSent(error.code, error.after_seconds)
     except (OutcomeUnknown, InvalidInput) as error:

@@ -22,6 +22,7 @@ from plugin.domain.refunds import (
     RESTORED_NOT_FOUND,
     START,
     UNANSWERED_POLL,
+    UNASKED_LIMIT,
     Ambiguous,
     Declined,
     Found,
@@ -39,6 +40,7 @@ from plugin.domain.refunds import (
     after_call,
     after_look,
     after_restore,
+    has_time_again,
     is_our_key,
     may_move,
     not_looked,
@@ -166,7 +168,19 @@ def test_the_first_look_may_be_a_second_after_the_call() -> None:
 def test_the_answer_to_a_call_asks_for_one_move(
     answer: RefundAnswer | Silence | NotSent, move: Move
 ) -> None:
-    assert after_call(answer, NOW, KEYS) == move
+    assert after_call(a_refund(state=S.SUBMITTING), answer, NOW, KEYS) == move
+    assert may_move(S.SUBMITTING, move.to)
+
+
+@pytest.mark.parametrize("rules", [KEYS, NO_KEYS])
+def test_what_was_sent_before_and_did_not_go_out_now_is_looked_up_again(
+    rules: GatewayRules,
+) -> None:
+    again = a_refund(state=S.SUBMITTING, looks=1)
+
+    move = after_call(again, NotSent("busy", 90), NOW, rules)
+
+    assert move == Move(S.UNKNOWN, soon(seconds=90), None, "busy")
     assert may_move(S.SUBMITTING, move.to)
 
 
@@ -267,6 +281,23 @@ def test_without_keys_it_is_sent_again_only_after_all_looks_and_within_a_day() -
     assert after_look(unknown(looks=2, age=day), NotFound(), NOW, NO_KEYS).to is S.NEEDS_PERSON
 
 
+@pytest.mark.parametrize(("rules", "life"), [(KEYS, 82_800), (NO_KEYS, 86_400)])
+def test_what_waits_to_go_again_has_time_while_its_key_lives_or_for_a_day(
+    rules: GatewayRules, life: int
+) -> None:
+    assert has_time_again(unknown(age=life - 1), NOW, rules)
+    assert not has_time_again(unknown(age=life), NOW, rules)
+    assert not has_time_again(unknown(age=0), NOW, replace(rules, sends_again=False))
+
+
+def test_where_the_gateway_does_not_prove_that_nothing_moved_it_is_never_sent_again() -> None:
+    once = replace(NO_KEYS, sends_again=False)
+    person = Move(S.NEEDS_PERSON, None, None, "never_answered")
+
+    assert after_look(unknown(looks=1), NotFound(), NOW, once).to is S.UNKNOWN
+    assert after_look(unknown(looks=2), NotFound(), NOW, once) == person
+
+
 @pytest.mark.parametrize(("looks", "wait"), [(0, 10), (1, 45), (2, 60), (7, 60)])
 def test_a_look_without_an_answer_is_repeated_on_schedule(looks: int, wait: int) -> None:
     move = after_look(unknown(looks=looks), None, NOW, KEYS)
@@ -291,6 +322,30 @@ def test_a_look_that_was_not_made_changes_nothing_but_when_to_look(after: int, w
     move = not_looked(refund, after, NOW)
 
     assert move == Move(S.PENDING, soon(seconds=wait), "re_1", "busy", unasked=True)
+    assert not_looked(unknown(), after, NOW) == Move(
+        S.UNKNOWN, soon(seconds=wait), None, "timeout", unasked=True
+    )
+
+
+def test_looks_that_are_not_made_for_days_end_with_a_person() -> None:
+    limit = UNASKED_LIMIT.total_seconds()
+    person = Move(S.NEEDS_PERSON, None, None, "never_answered", unasked=True)
+    month = PENDING_LIMIT + timedelta(seconds=1)
+    too_long = Move(S.NEEDS_PERSON, None, "re_1", "pending_too_long", unasked=True)
+
+    assert not_looked(unknown(age=limit), 300, NOW).to is S.UNKNOWN
+    assert not_looked(unknown(age=limit + 1), 300, NOW) == person
+    assert not_looked(pending(age=PENDING_LIMIT), 300, NOW).to is S.PENDING
+    assert not_looked(pending(age=month), 300, NOW) == too_long
+
+
+@pytest.mark.parametrize("reason", [RESTORED, RESTORED_NOT_FOUND])
+def test_one_of_a_restored_copy_waits_until_it_can_be_looked_up(reason: str) -> None:
+    restored = replace(unknown(age=10 * UNASKED_LIMIT.total_seconds()), reason=reason)
+
+    assert not_looked(restored, 300, NOW) == Move(
+        S.UNKNOWN, soon(seconds=300), None, reason, unasked=True
+    )
 
 
 @given(

@@ -77,9 +77,9 @@ def _silence() -> Iterator[None]:
     """No answer is taken for a no."""
     after_call = refunds.after_call
 
-    def after(answer: Any, *rest: Any) -> Any:  # noqa: ANN401 - passed on
+    def after(refund: Refund, answer: Any, *rest: Any) -> Any:  # noqa: ANN401 - passed on
         declined = refunds.Declined("no_answer")
-        return after_call(declined if isinstance(answer, Silence) else answer, *rest)
+        return after_call(refund, declined if isinstance(answer, Silence) else answer, *rest)
 
     with patch.object(send_refund, "after_call", after):
         yield

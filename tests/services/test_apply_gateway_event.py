@@ -79,13 +79,14 @@ def test_an_event_that_overtakes_our_answer_waits_and_then_settles(scene: Scene)
     seen: list[object] = []
 
     def overtake() -> None:
+        (ours,) = scene.refunds(plan)
         seen.append(scene.apply(refunded(refund="re-1"), at=BANK))
+        seen.append(scene.apply(refunded(refund="re-1", reference=ours.key), at=BANK))
 
     scene.bank.before_paying = overtake
     scene.bank.moods = [Mood.SILENT_AFTER]
     scene.wait(seconds=10)
-    (waiting,) = seen
-    assert isinstance(waiting, MustWait)
+    assert [type(waiting) for waiting in seen] == [MustWait, MustWait]
     assert scene.states(plan) == [RefundState.UNKNOWN]
     assert isinstance(scene.apply(refunded(refund="re-1"), at=BANK), MustWait)  # no reference
     (refund,) = scene.refunds(plan)
@@ -96,14 +97,15 @@ def test_an_event_that_overtakes_our_answer_waits_and_then_settles(scene: Scene)
     assert told(scene) == []
 
 
-def test_an_event_of_a_refund_that_goes_again_waits(scene: Scene) -> None:
-    plan = sent(scene, Mood.SILENT_BEFORE, Mood.BUSY)
-    scene.wait(seconds=5)
+def test_an_event_without_a_reference_waits_for_a_refund_that_goes_again(scene: Scene) -> None:
+    plan = sent(scene, Mood.SILENT_BEFORE)
+    scene.clock.advance(seconds=5)
+    scene.send(scene.refunds(plan)[0].id)
     assert scene.states(plan) == [RefundState.RESERVED]
     assert isinstance(scene.apply(refunded(), at=BANK), MustWait)
-    (refund,) = scene.refunds(plan)
-    named = refunded(reference=refund.key)
-    assert isinstance(scene.apply(named, at=BANK), MustWait)
+    scene.work()
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+    assert scene.apply(refunded(refund="re-1"), at=BANK) == Applied()
 
 
 def test_a_refund_of_another_amount_is_no_echo(scene: Scene) -> None:

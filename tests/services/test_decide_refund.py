@@ -279,6 +279,9 @@ def test_a_weak_match_moves_no_money(scene: Scene) -> None:
     plan = scene.plan(scene.sell(a_course()))
     assert isinstance(scene.decide(plan, search=Search(typed_email=EMAIL)), WeakMatch)
     assert isinstance(scene.decide(plan, search=Search(number="10412")), WeakMatch)
+    named = Search(named_email=EMAIL, text="Order 10412")
+    assert isinstance(scene.decide(plan, search=named), WeakMatch)
+    assert isinstance(scene.decide(plan, search=replace(named, number="10412")), WeakMatch)
     assert reserved(scene) == 0
     both = Search(typed_email=EMAIL, number="10412")
     assert isinstance(scene.decide(plan, search=both), Decided)
@@ -337,9 +340,10 @@ def test_nothing_can_be_undone_of_a_plan_that_was_never_decided(scene: Scene) ->
 def test_a_refund_that_was_sent_into_silence_cannot_be_undone_while_it_waits(scene: Scene) -> None:
     """Not found is no proof for ever: the first call may still arrive."""
     plan = scene.decided(scene.sell(a_course()))
-    scene.bank.moods = [Mood.SILENT_BEFORE, Mood.BUSY]
+    scene.bank.moods = [Mood.SILENT_BEFORE]
     scene.wait(seconds=10)
-    scene.wait(seconds=5)
+    scene.clock.advance(seconds=5)
+    scene.send(scene.refunds(plan)[0].id)
     assert scene.states(plan) == [RefundState.RESERVED]
     assert not scene.undo(plan)
 

@@ -359,7 +359,7 @@ def test_a_dispute_never_withdraws_what_may_have_been_sent(scene: Scene) -> None
     plan = decided(scene, Mood.SILENT_BEFORE, Mood.BUSY)
     scene.wait(seconds=10)
     scene.wait(seconds=5)
-    assert scene.states(plan) == [RefundState.RESERVED]
+    assert scene.states(plan) == [RefundState.UNKNOWN]
     scene.apply(dispute())
     scene.wait(minutes=1)
     assert scene.states(plan) == [RefundState.SUCCEEDED]

@@ -20,6 +20,7 @@ from plugin.services.settle_refund import (
     release_by_hand,
     settle_refund,
 )
+from plugin.services.wording import field_words
 from tests.factories import (
     BANK,
     CUSTOMER,
@@ -121,6 +122,8 @@ def test_a_part_that_is_refused_is_told_and_changes_no_access(scene: Scene) -> N
     assert (fact.refund == plan.id, fact.ends, fact.whole) == (False, (), False)
     assert scene.held() == {"c1", "t1"}
     assert len(scene.mailer.sent) == len(scene.desk.notes) == 1
+    refused = next(r for r in scene.refunds(plan) if r.state is RefundState.REFUSED)
+    assert scene.desk.notes[0].field == field_words("Not refunded", refused.amount)
 
 
 def test_a_refund_that_fails_later_gives_access_back_and_tells(scene: Scene) -> None:
@@ -136,6 +139,10 @@ def test_a_refund_that_fails_later_gives_access_back_and_tells(scene: Scene) -> 
     (mail,) = scene.mailer.sent
     assert "failed later" in mail.body
     note = scene.desk.notes[-1]
+    assert [one.field for one in scene.desk.notes] == [
+        "Refunded 49.00 EUR",
+        "Not refunded 49.00 EUR",
+    ]
     assert "Course c1" in note.body
     assert "Tag t1" in note.body
     assert "account closed" in note.body
@@ -325,7 +332,7 @@ def test_a_person_who_found_nothing_at_the_gateway_frees_the_amount(scene: Scene
     scene.work()
     (mail,) = scene.mailer.sent  # of the silence; who released it needs no telling
     assert "The gateway never said what became of it." in mail.body
-    assert len(scene.desk.notes) == 1
+    assert [note.field for note in scene.desk.notes] == [""]  # it had not ended
 
 
 def test_nothing_is_released_that_waits_for_nobody(scene: Scene) -> None:
