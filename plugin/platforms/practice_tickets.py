@@ -335,7 +335,8 @@ def _nothing_found(shop: Shop) -> Case:
 def _weak_match(shop: Shop) -> Case:
     """Nobody bought from the address that writes, and two customers have the writer's name.
 
-    The address in the text finds one order, which is one proof; the card's digits are the second.
+    The address in the text finds one order and proves nothing: the agent takes it as true by giving
+    the card's digits, which the text names too.
     """
     name = "Jonas Weber"
     one, other = "j.weber@post.example", "jonas.weber@mail.example"

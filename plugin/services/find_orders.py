@@ -2,7 +2,8 @@
 
 Asks the stores side by side and keeps what they say. A store that does not answer is named, and
 what it last said is shown with its age. Matching is exact: by the addresses of the person who
-wrote, or by what was typed.
+wrote, by what an agent gave, or by what the ticket's text names. That last is anybody's word: it
+finds and shows, and never proves who asks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
+from typing import Final
 
 from plugin.domain.ids import InstallationId, TenantId, customer_key
 from plugin.domain.orders import Order, OrderRef
@@ -28,23 +30,38 @@ class Evidence(StrEnum):
 
     REQUESTER_EMAIL = "requester_email"
     TYPED_EMAIL = "typed_email"
+    NAMED_EMAIL = "named_email"
     ORDER_NUMBER = "order_number"
+    NAMED_NUMBER = "named_number"
     CARD_DIGITS = "card_digits"
 
 
+_GIVEN: Final = frozenset({Evidence.TYPED_EMAIL, Evidence.ORDER_NUMBER, Evidence.CARD_DIGITS})
+"""What an agent stands for. The rest was read in the ticket's text, which a stranger may write."""
+_MOST_NUMBERS: Final = 8
+"""So many words of a text are tried as order numbers: more would be guessing."""
+_MANY_DIGITS: Final = 4
+"""So many digits look like an order number; fewer are as often a price, a day or an hour."""
+
+
 def is_strong(evidence: frozenset[Evidence]) -> bool:
-    """Whether money may move on this evidence: the writer's own address, or two separate proofs."""
-    return Evidence.REQUESTER_EMAIL in evidence or len(evidence) >= 2
+    """Whether money may move: on the writer's own address, or on two proofs that an agent gave."""
+    return Evidence.REQUESTER_EMAIL in evidence or len(evidence & _GIVEN) >= 2
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is known of the customer. `emails` are proven by the desk; an agent typed the rest."""
+    """What is known of the customer, by who says so.
+
+    `emails` are the requester's own, as the desk vouches. An agent gave `typed_email`, `number` and
+    `card_digits`. `named_email` and `text` are what the ticket says, and proof of nothing.
+    """
 
     emails: tuple[str, ...] = ()
     typed_email: str | None = None
     number: str | None = None
     card_digits: str | None = None
+    named_email: str | None = None
     text: str = ""
 
 
@@ -173,15 +190,19 @@ class FindOrders:
 
 
 def evidence_for(order: Order, search: Search) -> frozenset[Evidence]:
-    """All proofs that fit this order."""
+    """All that speaks for this order. What an agent gave is not counted as named in the text."""
     evidence = set()
     if order.customer in {customer_key(email) for email in search.emails}:
         evidence.add(Evidence.REQUESTER_EMAIL)
     if search.typed_email and order.customer == customer_key(search.typed_email):
         evidence.add(Evidence.TYPED_EMAIL)
-    number = order.number.casefold()
-    if number and (number == _typed_number(search) or number in _words(search.text)):
+    elif search.named_email and order.customer == customer_key(search.named_email):
+        evidence.add(Evidence.NAMED_EMAIL)
+    number = _bare(order.number)
+    if number and number == _typed_number(search):
         evidence.add(Evidence.ORDER_NUMBER)
+    elif number and number in _named_numbers(search.text):
+        evidence.add(Evidence.NAMED_NUMBER)
     digits = (search.card_digits or "").strip()
     is_digits = len(digits) == 4 and digits.isascii() and digits.isdecimal()
     if is_digits and any(p.label.endswith(digits) for p in order.payments):
@@ -194,14 +215,16 @@ def _is_store(installation: Installation) -> bool:
 
 
 def _addresses(search: Search) -> tuple[str, ...]:
-    typed = (search.typed_email,) if search.typed_email else ()
-    return tuple(dict.fromkeys(customer_key(email) for email in (*search.emails, *typed)))
+    others = [email for email in (search.typed_email, search.named_email) if email]
+    return tuple(dict.fromkeys(customer_key(email) for email in (*search.emails, *others)))
 
 
 def _kept(uow: UnitOfWork, emails: Iterable[str], number: str | None) -> Sequence[Order]:
     orders = [order for email in emails for order in uow.orders.of_customer(customer_key(email))]
     if number:
-        orders.extend(uow.orders.by_number(number.strip()))
+        bare = number.strip().removeprefix("#")
+        for kept_as in (bare, f"#{bare}"):
+            orders.extend(uow.orders.by_number(kept_as))
     return list({order.ref: order for order in orders}.values())
 
 
@@ -211,8 +234,23 @@ def _last_read(orders: Iterable[Order], installation: InstallationId) -> datetim
 
 
 def _typed_number(search: Search) -> str:
-    return (search.number or "").strip().casefold()
+    return _bare(search.number or "")
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word.strip(".,;:!?()[]#\"'").casefold() for word in text.split())
+def _bare(number: str) -> str:
+    """`#1001` and `1001` are one number."""
+    return number.strip().removeprefix("#").casefold()
+
+
+def _named_numbers(text: str) -> Sequence[str]:
+    """The few words of a text that look most like order numbers: `#7` before 20418 before 30."""
+    words = [word.strip(".,;:!?()[]\"'").casefold() for word in text.split()]
+    likely = [word for word in words if any(letter.isdigit() for letter in word)]
+    likely.sort(key=_unlikeness)
+    return list(dict.fromkeys(word.strip("#") for word in likely))[:_MOST_NUMBERS]
+
+
+def _unlikeness(word: str) -> int:
+    if word.startswith("#"):
+        return 0
+    return 1 if sum(letter.isdigit() for letter in word) >= _MANY_DIGITS else 2

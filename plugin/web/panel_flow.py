@@ -106,23 +106,28 @@ class PanelFlow:
         return self._open(scene, searched, new[0] if len(new) == 1 else None)
 
     def prove(self, sitting: Sitting, order: str, proof: str) -> Picture:
-        """One more proof: an order number or the last four digits of the card."""
-        text = proof.strip().lstrip("#")
-        is_digits = len(text) == 4 and text.isascii() and text.isdecimal()
-        candidates = [replace(sitting, number=text)]
-        if is_digits:
-            candidates.append(replace(sitting, card_digits=text))
-        wanted = order_of_key(order)
-        for proven in candidates:
-            scene = self.reader.read(proven, Ask.NOBODY)
-            if isinstance(scene, view.Told):
-                return Picture(scene, sitting, None)
-            strong = [f.order.ref for f in scene.found.orders if is_strong(f.evidence)]
-            if wanted in strong or strong:
-                return self._open(scene, proven, wanted if wanted in strong else strong[0])
+        """One more proof: an order number or the last four digits of the card.
+
+        One that fits nothing is not kept, nor is the agent's word for an address with it.
+        """
         scene = self.reader.read(sitting, Ask.NOBODY)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
+        wanted = order_of_key(order) or scene.first_to_open()
+        before = _strong(scene)
+        vouched = scene.vouched(sitting, wanted)
+        text = proof.strip().lstrip("#")
+        is_digits = len(text) == 4 and text.isascii() and text.isdecimal()
+        candidates = [replace(vouched, number=text)]
+        if is_digits:
+            candidates.append(replace(vouched, card_digits=text))
+        for proven in candidates:
+            after = self.reader.read(proven, Ask.NOBODY)
+            if isinstance(after, view.Told):
+                return Picture(after, sitting, None)
+            fits = [ref for ref in _strong(after) if ref == wanted or ref not in before]
+            if fits:
+                return self._open(after, proven, wanted if wanted in fits else fits[0])
         return self._open(scene, sitting, wanted, fault=True, status=MEND)
 
     # --- writing: the desk itself is asked who this is and what they may do -----------------------
@@ -384,6 +389,11 @@ def _require(right: bool, code: str) -> None:  # noqa: FBT001 - the right is the
     """Stop an agent who has not the right. Raises NoRight."""
     if not right:
         raise NoRight(code)
+
+
+def _strong(scene: Scene) -> Sequence[OrderRef]:
+    """The orders that are proven to be the writer's."""
+    return [found.order.ref for found in scene.found.orders if is_strong(found.evidence)]
 
 
 def _actor(sitting: Sitting) -> str:

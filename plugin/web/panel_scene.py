@@ -60,7 +60,7 @@ _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """One agent at one ticket, as the session proves it, and the proofs that were typed.
+    """One agent at one ticket, as the session proves it, and the proofs that this agent gave.
 
     Not `is_proven`: the agent is a claim, and nothing may be read or done in their name.
     """
@@ -107,11 +107,23 @@ class Scene:
         return rights_of(self.agent, self.desk.connection.installation, decider)
 
     def first_to_open(self) -> OrderRef | None:
-        """The only order there is, or the only one whose number was given."""
-        named = [
-            f for f in self.found.orders if Evidence.ORDER_NUMBER in f.evidence
-        ] or self.found.orders
-        return named[0].order.ref if len(named) == 1 else None
+        """The only order there is, or the only one whose number was given, else named."""
+        found = self.found.orders
+        given = [f for f in found if Evidence.ORDER_NUMBER in f.evidence]
+        named = [f for f in found if Evidence.NAMED_NUMBER in f.evidence]
+        meant = given or named or found
+        return meant[0].order.ref if len(meant) == 1 else None
+
+    def vouched(self, sitting: Sitting, ref: OrderRef | None) -> Sitting:
+        """The sitting once its agent gives a proof for this order, at which they looked.
+
+        Where only the ticket names the order's address, that is taken as the agent's word from now
+        on: beside the order the panel says so, and whoever proves it believes it.
+        """
+        found = None if ref is None else self.found.get(ref)
+        if found is None or Evidence.NAMED_EMAIL not in found.evidence:
+            return sitting
+        return replace(sitting, typed_email=self.search.named_email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +158,10 @@ class SceneReader:
         ticket, agent = told
         search = Search(
             ticket.emails,
-            sitting.typed_email or _named_address(ticket),
+            sitting.typed_email,
             sitting.number,
             sitting.card_digits,
+            None if sitting.typed_email else _named_address(ticket),
             f"{ticket.subject}\n{ticket.text}",
         )
         found, fresh = self._find(sitting.tenant, search, ask)
@@ -304,7 +317,7 @@ def _is_stale(found: FoundOrders) -> bool:
 
 
 def _named_address(ticket: Ticket) -> str | None:
-    """Another address that the customer names in the ticket: worth a look, and weak by itself."""
+    """Another address that the ticket names: worth a look, and never a proof."""
     own = {customer_key(email) for email in ticket.emails}
     named = (customer_key(found) for found in _ADDRESS.findall(ticket.text))
     return next((address for address in named if address not in own), None)

@@ -132,6 +132,14 @@ def test_looking_again_finds_by_number(scene: Scene) -> None:
     assert refs(recall(scene, Search(number=" 10412 "))) == ["10412"]
 
 
+@pytest.mark.parametrize(("kept", "typed"), [("10412", "#10412"), ("#10412", " 10412 ")])
+def test_a_number_is_one_with_and_without_its_sign(scene: Scene, kept: str, typed: str) -> None:
+    scene.sell(order=sale(number=kept))
+    search(scene)
+    [found] = recall(scene, Search(number=typed)).orders
+    assert found.evidence == {Evidence.ORDER_NUMBER}
+
+
 # --- evidence -------------------------------------------------------------------------------------
 
 
@@ -143,7 +151,12 @@ def test_looking_again_finds_by_number(scene: Scene) -> None:
         (Search(emails=("mirelakovac@mail.example",)), set()),
         (Search(typed_email=EMAIL), {Evidence.TYPED_EMAIL}),
         (Search(number=" MG-7 "), {Evidence.ORDER_NUMBER}),
-        (Search(text="Order (mg-7), please!"), {Evidence.ORDER_NUMBER}),
+        (Search(named_email=EMAIL), {Evidence.NAMED_EMAIL}),
+        (Search(named_email="mirelakovac@mail.example"), set()),
+        (Search(typed_email=EMAIL, named_email=EMAIL), {Evidence.TYPED_EMAIL}),
+        (Search(text="Order (mg-7), please!"), {Evidence.NAMED_NUMBER}),
+        (Search(text='Order "#MG-7".'), {Evidence.NAMED_NUMBER}),
+        (Search(number="MG-7", text="Order MG-7"), {Evidence.ORDER_NUMBER}),
         (Search(text="Order mg-71"), set()),
         (Search(card_digits=" 4242 "), {Evidence.CARD_DIGITS}),
         (Search(card_digits="42"), set()),
@@ -162,8 +175,59 @@ def test_an_order_without_a_number_is_not_found_by_none() -> None:
     assert evidence_for(order, Search(number="  ", text="")) == frozenset()
 
 
-def test_the_writers_own_address_or_two_proofs_are_strong() -> None:
-    assert is_strong(frozenset({Evidence.REQUESTER_EMAIL}))
-    assert is_strong(frozenset({Evidence.TYPED_EMAIL, Evidence.CARD_DIGITS}))
-    assert not is_strong(frozenset({Evidence.ORDER_NUMBER}))
-    assert not is_strong(frozenset())
+@pytest.mark.parametrize(
+    ("given", "strong"),
+    [
+        ({Evidence.REQUESTER_EMAIL}, True),
+        ({Evidence.TYPED_EMAIL, Evidence.CARD_DIGITS}, True),
+        ({Evidence.ORDER_NUMBER, Evidence.CARD_DIGITS}, True),
+        ({Evidence.TYPED_EMAIL, Evidence.ORDER_NUMBER}, True),
+        ({Evidence.TYPED_EMAIL}, False),
+        ({Evidence.ORDER_NUMBER}, False),
+        ({Evidence.CARD_DIGITS}, False),
+        (set(), False),
+    ],
+)
+@pytest.mark.parametrize(
+    "named",
+    [
+        set(),
+        {Evidence.NAMED_EMAIL},
+        {Evidence.NAMED_NUMBER},
+        {Evidence.NAMED_EMAIL, Evidence.NAMED_NUMBER},
+    ],
+)
+def test_the_writers_own_address_or_two_that_an_agent_gave_are_strong_whatever_a_text_names(
+    given: set[Evidence], named: set[Evidence], *, strong: bool
+) -> None:
+    assert is_strong(frozenset(given | named)) is strong
+
+
+@pytest.mark.parametrize(
+    ("text", "tried"),
+    [
+        (" ".join(f"{number}" for number in range(1000, 1007)) + " MG-7", True),
+        (" ".join(f"{number}" for number in range(1000, 1200)) + " MG-7", False),
+        (" ".join(f"{number}" for number in range(1000, 1200)) + " (#MG-7)", True),
+        ("1 2 3 4 5 6 7 8 MG-7", False),
+        ("1 1 1 1 1 1 1 1 MG-7", True),
+        ("Of the many, many words here none is a number, not one: MG-7", True),
+    ],
+)
+def test_few_words_of_a_text_are_tried_those_most_like_an_order_number_first(
+    text: str, *, tried: bool
+) -> None:
+    order = an_order(number="MG-7")
+    assert evidence_for(order, Search(text=text)) == ({Evidence.NAMED_NUMBER} if tried else set())
+
+
+def test_a_longer_number_is_tried_before_prices_and_days() -> None:
+    text = "On 1.2. I paid 30 of 60 by 4 p.m., 5 a.m., 7, 8, 9, 10 and 11 for 20418"
+    assert evidence_for(an_order(number="20418"), Search(text=text)) == {Evidence.NAMED_NUMBER}
+
+
+def test_an_address_that_a_text_names_is_looked_for(scene: Scene) -> None:
+    scene.sell()
+    named = Search(emails=("other@mail.example",), named_email=EMAIL)
+    assert refs(search(scene, named)) == refs(recall(scene, named)) == ["10412"]
+    assert scene.shop.called("find_orders") == [f"other@mail.example,{EMAIL}"]

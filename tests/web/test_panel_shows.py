@@ -108,7 +108,8 @@ def test_a_weak_match_pays_nothing_until_the_card_proves_it(
     house: PracticeHouse, clock: TurnedClock
 ) -> None:
     desk = opened(house, WEAK)
-    assert "Weak match: another e-mail" in desk.text
+    assert "Weak match: e-mail in the ticket" in desk.text
+    assert "bought with an address that the ticket names" in desk.text
     assert "waits for a proof of who this is" in desk.text
     desk.send("prove", desk.order("20449"), ("proof", "0000"))
     assert desk.page.status_code == 422

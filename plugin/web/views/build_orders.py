@@ -130,7 +130,7 @@ def build_who(
     """Who writes, with the evidence of the open order, else of the best match."""
     shown = found.get(opened) if opened is not None else None
     best = (
-        max((f.evidence for f in found.orders), key=len, default=frozenset[Evidence]())
+        max((f.evidence for f in found.orders), key=_strength, default=frozenset[Evidence]())
         if shown is None
         else shown.evidence
     )
@@ -143,6 +143,11 @@ def build_who(
     else:
         quiet.append(tell.say("who.asked_from"))
     return Who(name or email, email, _badge(tell, best) if best else None, tuple(quiet))
+
+
+def _strength(evidence: frozenset[Evidence]) -> tuple[bool, int]:
+    """What a match is compared by: much that proves nothing is less than one proof."""
+    return is_strong(evidence), len(evidence)
 
 
 def _badge(tell: Telling, evidence: frozenset[Evidence]) -> MatchBadge:

@@ -5,7 +5,7 @@ Pure: says what happened to the money, what it waits for, and what to do next. D
 
 from __future__ import annotations
 
-from plugin.services.find_orders import FoundOrder, FoundOrders
+from plugin.services.find_orders import Evidence, FoundOrder, FoundOrders
 from plugin.web.views.build_orders import Telling, build_head, order_key
 from plugin.web.views.panel_blocks import Decide
 from plugin.web.views.panel_parts import Ask, Icon, Notice, Press, Tone
@@ -38,14 +38,15 @@ def build_nothing(tell: Telling, found: FoundOrders, typed: str = "") -> Nothing
 
 
 def build_weak(tell: Telling, found: FoundOrder, *, fault: bool) -> WeakMatch:
-    """One more proof first."""
+    """One more proof first; whether it takes the agent's word for an address is said."""
     order = found.order
+    key = "named" if Evidence.NAMED_EMAIL in found.evidence else "address"
     return WeakMatch(
         Notice(
             Tone.WARN,
             Icon.SHIELD,
             tell.say("weak.title"),
-            tell.say("weak.text.address", name=order.name or order.number),
+            tell.say(f"weak.text.{key}", name=order.name or order.number),
         ),
         tell.say("weak.question"),
         "10388",

@@ -158,6 +158,9 @@ ENGLISH: Final[Mapping[str, str]] = {
     "Nothing can be refunded until we know which one writes.",
     "weak.text.address": "This order of {name} was not bought from the address that writes. "
     "Nothing can be refunded until we know that it is theirs.",
+    "weak.text.named": "This order of {name} was bought with an address that the ticket names. "
+    "Nothing can be refunded until we know that it is theirs. "
+    "With a proof here you say that you believe the address too.",
     "weak.question": "Order number, or last 4 digits of the card",
     "weak.check": "Check",
     "weak.reply_before": "Or copy into the reply:",
@@ -255,7 +258,9 @@ ENGLISH: Final[Mapping[str, str]] = {
     # evidence, reasons behind verdicts, terms
     "evidence.requester_email": "e-mail",
     "evidence.typed_email": "another e-mail",
+    "evidence.named_email": "e-mail in the ticket",
     "evidence.order_number": "order number",
+    "evidence.named_number": "number in the ticket",
     "evidence.card_digits": "card digits",
     "verdict.day": "Day {day}.",
     "verdict.day_of": "Day {day} of {window}.",
@@ -312,6 +317,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "unknown.line_untold": "Nobody told what this sale opened. Look in the store, "
     "or say it in the access map.",
     "unknown.bundle_untold": "Nobody told which courses are in it. Say it in the access map.",
+    "unknown.orders_unseen": "{store} has orders of this customer that it did not show, and one "
+    "may pay for this too. Nothing is taken until somebody has looked.",
     "channel.ticket": "a reply in this ticket",
     "channel.mail": "e-mail",
     "blocked.no_lines": "tick a line first",
