@@ -17,6 +17,7 @@ from plugin.platforms.practice_cases import (
     practice_history,
     practice_policy,
 )
+from plugin.platforms.practice_desk import TICKET_FIELD
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.ports import Connection, Kind
 from plugin.ports.records import Installation, InstallationStatus, Tenant
@@ -79,7 +80,10 @@ def _installation(parts: Parts, tenant: Tenant, kind: Kind) -> Installation:
         kind=kind,
         platform=STEM,
         label="Practice",
-        settings={"file": str(parts.settings.data_dir / "practice.sqlite")},
+        settings={
+            "file": str(parts.settings.data_dir / "practice.sqlite"),
+            **({"ticket_field": TICKET_FIELD} if kind is Kind.HELPDESK else {}),
+        },
         secrets=secrets,
     )
     return Installation(connection, InstallationStatus.CONNECTED, parts.clock.now())

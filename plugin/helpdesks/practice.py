@@ -1,7 +1,8 @@
 """The practice helpdesk as an adapter: signed links in place of a login, pretended tickets.
 
 Nothing leaves: a reply is written into the pretended conversation and is mailed to nobody.
-`connection.settings["file"]` is the world's file, `connection.secrets["link_key"]` signs the links.
+`connection.settings["file"]` is the world's file, `ticket_field` the field that says how a refund
+ended; `connection.secrets["link_key"]` signs the links.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from urllib.parse import urlencode
 
 from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
-from plugin.domain.errors import Refused
+from plugin.domain.errors import FIELD_REFUSED, InvalidInput, Refused
 from plugin.domain.ids import AgentId, TicketId
 from plugin.platforms.http_client import HttpClient
 from plugin.platforms.practice_cases import AGENTS
-from plugin.platforms.practice_desk import Message, MessageKind, PracticeTickets
+from plugin.platforms.practice_desk import TICKET_FIELD, Message, MessageKind, PracticeTickets
 from plugin.ports import Agent, Changed, Clock, Connection, Probe, SignIn, Ticket
 
 LINK_LIFE_SECONDS = 12 * 60 * 60
@@ -60,6 +61,7 @@ class DeskPage:
     ticket: Ticket
     messages: tuple[Message, ...]
     agent: str
+    field: str
 
 
 def practice_link(
@@ -138,13 +140,20 @@ class PracticeHelpdesk:
             ticket=shown,
             messages=self._tickets.conversation(ticket),
             agent=known.name,
+            field=self._tickets.field(ticket),
         )
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
-        now = self._clock.now()
-        return self._tickets.write(MessageKind.NOTE, ticket, body, marker, now, tags)
+    def add_note(
+        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, field: str = ""
+    ) -> Changed:
+        now, name = self._clock.now(), self._connection.settings.get("ticket_field", "")
+        value = field if name == TICKET_FIELD else ""
+        done = self._tickets.write(MessageKind.NOTE, ticket, body, marker, now, tags, value)
+        if field and name not in ("", TICKET_FIELD):
+            raise Refused(FIELD_REFUSED)
+        return done
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
         return self._tickets.write(MessageKind.REPLY, ticket, body, marker, self._clock.now())
@@ -163,7 +172,11 @@ class PracticeHelpdesk:
         return Probe("Practice desk", "simulated: nothing is sent to anybody")
 
     def check_rights(self) -> str:
-        return "may do everything; nothing of it is real"
+        name = self._connection.settings.get("ticket_field", "")
+        if name not in ("", TICKET_FIELD):
+            raise InvalidInput("Ticket field", f"give {TICKET_FIELD}: the desk knows no other")
+        sets = f'; sets the ticket field "{name}"' if name else ""
+        return f"may do everything; nothing of it is real{sets}"
 
 
 def _serializer(connection: Connection, now: datetime) -> URLSafeTimedSerializer:

@@ -20,6 +20,9 @@ from plugin.platforms.practice_file import PracticeFile
 from plugin.platforms.practice_rows import instant
 from plugin.ports import Changed, Ticket
 
+TICKET_FIELD = "refund"
+"""The only ticket field that this desk knows beside its own."""
+
 
 class MessageKind(StrEnum):
     """Who wrote, and for whom: the customer, us to the customer, or us to ourselves."""
@@ -121,16 +124,23 @@ class PracticeTickets:
         marker: str,
         now: datetime,
         tags: Sequence[str] = (),
+        field: str = "",
     ) -> Changed:
-        """Add a message and tags in one write, once per marker. Refused: no ticket, or closed."""
+        """Add a message and tags in one write, once per marker, and set the ticket's field.
+
+        Refused: no ticket, or closed.
+        """
         with self._file.writing() as db:
             row = db.execute("SELECT is_open FROM tickets WHERE id = ?", (ticket,)).fetchone()
             if row is None:
                 raise Refused("no_such_ticket")
-            if _stands(db, ticket, marker):
-                return Changed.ALREADY
-            if not row["is_open"]:
+            stands = _stands(db, ticket, marker)
+            if not stands and not row["is_open"]:
                 raise Refused("ticket_closed")
+            if field and row["is_open"]:
+                db.execute("INSERT OR REPLACE INTO ticket_fields VALUES (?, ?)", (ticket, field))
+            if stands:
+                return Changed.ALREADY
             db.execute(
                 "INSERT INTO messages (ticket, kind, body, at, marker) VALUES (?, ?, ?, ?, ?)",
                 (ticket, kind, body, now.isoformat(), marker),
@@ -138,6 +148,13 @@ class PracticeTickets:
             for tag in tags:
                 db.execute("INSERT OR IGNORE INTO ticket_tags VALUES (?, ?)", (ticket, tag))
             return Changed.DONE
+
+    def field(self, ticket: TicketId) -> str:
+        """What stands in the ticket's field; empty where nothing was set."""
+        wanted = "SELECT value FROM ticket_fields WHERE ticket = ?"
+        with self._file.reading() as db:
+            row = db.execute(wanted, (ticket,)).fetchone()
+        return "" if row is None else str(row["value"])
 
     def has_marker(self, ticket: TicketId, marker: str) -> bool:
         """Whether a message with this marker stands in the ticket."""

@@ -65,10 +65,15 @@ _YOUNGER = (
         place INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, at TEXT NOT NULL,
         body TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS news_at ON news (at)",
+    """CREATE TABLE IF NOT EXISTS ticket_fields (
+        ticket TEXT PRIMARY KEY REFERENCES tickets, value TEXT NOT NULL)""",
 )
 """What a file of the first release may lack. That release goes on with a file that has it."""
+_COUNT_YOUNGER = "SELECT count(*) FROM sqlite_master WHERE name IN ('news_at', 'ticket_fields')"
+_YOUNGER_COUNT = 2
 _TABLES = (  # what refers to others goes first
     "news",
+    "ticket_fields",
     "messages",
     "ticket_tags",
     "tickets",
@@ -134,7 +139,7 @@ class PracticeFile:
             db.execute("PRAGMA foreign_keys = ON")
             if _version_of(db) != _VERSION:
                 _create(db)
-            elif not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'news_at'").fetchone():
+            elif db.execute(_COUNT_YOUNGER).fetchone()[0] < _YOUNGER_COUNT:
                 _add_younger(db)
         except sqlite3.OperationalError:
             db.close()

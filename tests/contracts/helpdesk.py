@@ -215,6 +215,14 @@ class HelpdeskContract:
         assert world.desk.add_note(ticket, "Short.", [], MARKER[:-1]) is Changed.DONE
         assert len(world.comments(ticket)) == 3
 
+    def test_where_no_field_was_named_a_note_says_nothing_of_one(self, world: DeskWorld) -> None:
+        ticket = world.add_ticket(["mia@example.com"], ["vip"])
+        done = world.desk.add_note(ticket, "Done.", ["refunded"], MARKER, "Refunded 49.00 EUR")
+        (comment,) = world.comments(ticket)
+        assert done is Changed.DONE
+        assert "49.00" not in comment.text
+        assert world.tags(ticket) == {"vip", "refunded"}
+
     def test_a_marker_is_found_again_and_no_other_one(self, world: DeskWorld) -> None:
         ticket = world.add_ticket(["mia@example.com"])
         assert not world.desk.has_marker(ticket, MARKER)

@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from plugin.domain.errors import Refused, RetryLater
+from plugin.domain.errors import FIELD_REFUSED, Refused, RetryLater
 from plugin.domain.ids import AgentId, TicketId
 from plugin.helpdesks.freshdesk.api import PAGE, Api, body_of, known_shape
 from plugin.helpdesks.freshdesk.app_package import package
 from plugin.helpdesks.freshdesk.comments import carries, html_of, promised_tags
+from plugin.helpdesks.freshdesk.fields import SETTING as FIELD_SETTING
+from plugin.helpdesks.freshdesk.fields import is_set, words_on
 from plugin.helpdesks.freshdesk.frame_pass import SHORTEST_SECRET, give_pass, signed_in
 from plugin.helpdesks.freshdesk.people import (
     ALL_TICKETS,
@@ -32,7 +34,7 @@ from plugin.helpdesks.freshdesk.people import (
     role_of,
 )
 from plugin.platforms.http_client import HttpClient
-from plugin.platforms.strict_json import JsonObject, Reader
+from plugin.platforms.strict_json import JsonObject, JsonValue, Reader
 from plugin.ports import Agent, Changed, Clock, Connection, Probe, SignIn, Ticket
 
 _RESOLVED: Final = frozenset({4, 5})
@@ -47,8 +49,9 @@ _AGENT_KEPT: Final = timedelta(seconds=5)
 class FreshdeskHelpdesk:
     """One Freshdesk account.
 
-    `connection.settings`: `domain`, in development `base_url`; `connection.secrets`: `api_key` of
-    an administrator, and `app_secret`, which the app in Freshdesk is given too.
+    `connection.settings`: `domain`, `ticket_field` where one is set, in development `base_url`;
+    `connection.secrets`: `api_key` of an administrator, and `app_secret`, which the app in
+    Freshdesk is given too.
     """
 
     def __init__(self, connection: Connection, http: HttpClient, clock: Clock) -> None:
@@ -57,6 +60,7 @@ class FreshdeskHelpdesk:
         base_url = settings.get("base_url") or f"https://{settings['domain']}.freshdesk.com"
         self._api = Api(http, base_url, connection.secrets["api_key"])
         self._clock = clock
+        self._field = settings.get(FIELD_SETTING, "")
         self._last_agent: tuple[datetime, DeskAgent] | None = None
 
     # --- the panel --------------------------------------------------------------------------------
@@ -148,15 +152,18 @@ class FreshdeskHelpdesk:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
-        """As the port says, but in two writes: the note, then the tags that it names.
+    def add_note(
+        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, field: str = ""
+    ) -> Changed:
+        """As the port says, but in two writes: the note, then the field and the tags that it names.
 
         Where the second one fails, `has_marker` still says no, and asking again adds the tags.
         """
         html = html_of(body, marker, tags)
         done = self._comment(ticket, "notes", html, marker)
-        if tags and done is not None:
-            self._add_tags(ticket, tags)
+        wish = field if self._field else ""
+        if (tags or wish) and done is not None:
+            self._update(ticket, tags, wish)
         return done or Changed.ALREADY
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
@@ -214,11 +221,12 @@ class FreshdeskHelpdesk:
         # Not read to the end: saying "not there" could write a second one.
         raise RetryLater("too_many_comments")
 
-    def _add_tags(self, ticket: TicketId, tags: Sequence[str]) -> None:
-        """Merge `tags` into the ticket's, and look whether they stayed.
+    def _update(self, ticket: TicketId, tags: Sequence[str], field: str) -> None:
+        """Merge `tags` into the ticket's, look whether they stayed, and set the field beside them.
 
         The API takes no condition: a tag that somebody adds within the one call between our
-        reading and our writing is lost. Read anew each time, that is as short as it can be.
+        reading and our writing is lost. Read anew each time, that is as short as it can be. What
+        the field was set to once may change at once: an automation of the desk may work on it.
         """
         for _ in range(_TAG_WRITES):
             with known_shape("ticket.read"):
@@ -226,13 +234,26 @@ class FreshdeskHelpdesk:
                 if found is None:
                     raise Refused("ticket_gone")
                 present = _tags(found)
+                set_field = field != "" and not is_set(found, self._field, field)
             missing = _missing(tags, present)
-            if not missing:
+            change: dict[str, JsonValue] = {}
+            if missing:
+                change["tags"] = [*present, *missing]
+            if set_field:
+                change["custom_fields"] = {self._field: field}
+            if not change:
                 return
-            change: JsonObject = {"tags": [*present, *missing]}
-            written = self._api.send("PUT", "ticket.tags", f"tickets/{ticket}", (), change)
+            label = "ticket.tags" if missing else "ticket.field"
+            written = self._api.send(
+                "PUT", label, f"tickets/{ticket}", (), change, may_be_invalid=set_field
+            )
             if written.status == 404:
                 raise Refused("ticket_gone")
+            if not written.is_ok:
+                # Nothing of it was taken: the tags are written by themselves.
+                self._update(ticket, tags, "")
+                raise Refused(FIELD_REFUSED)
+            field = ""
         raise RetryLater("ticket_busy", after_seconds=5)
 
     def find_open_tickets(self, email: str) -> Sequence[TicketId]:
@@ -281,7 +302,12 @@ class FreshdeskHelpdesk:
             role = role_of(me, () if listed is None else listed.items())
         if role != "admin":
             raise Refused("rights_missing", "use the key of an administrator: agents are read too")
-        return "administrator: reads all tickets and agents, writes notes, replies and tags"
+        words = "administrator: reads all tickets and agents, writes notes, replies and tags"
+        if not self._field:
+            return words
+        with known_shape("fields.read"):
+            fields = self._api.read("fields.read", "ticket_fields")
+            return f"{words}; {words_on(() if fields is None else fields.items(), self._field)}"
 
     def package(self, public_url: str, out: Path) -> Path:
         """Write this installation's app to `out`. Raises InvalidInput with every fault."""

@@ -19,6 +19,7 @@ from plugin.helpdesks.zendesk.sign_in import read_public_key
 from plugin.platforms.http_client import Answer, Call, HttpClient
 from plugin.platforms.strict_json import JsonObject, Malformed, Reader
 
+INVALID: Final = frozenset({400, 422})
 _REFUSALS: Final = {401: "key_refused", 403: "rights_missing", 422: "ticket_refused"}
 
 Query = Sequence[tuple[str, str]]
@@ -45,13 +46,20 @@ class Api:
         path: str,
         query: Query = (),
         change: JsonObject | None = None,
+        *,
+        may_be_invalid: bool = False,
     ) -> Answer:
-        """An answer of 2xx, 404 or 409. Raises Refused for every other 4xx, and as HttpClient."""
+        """An answer of 2xx, 404 or 409, and of 400 or 422 where it `may_be_invalid`.
+
+        Raises Refused for every other 4xx, and as HttpClient.
+        """
         url = f"{self._base_url}/api/v2/{path}"
         answer = self._http.send(
             Call(method, url, label, headers=self._headers, query=query, json=change)
         )
         if answer.is_ok or answer.status in (404, 409):
+            return answer
+        if may_be_invalid and answer.status in INVALID:
             return answer
         code = _REFUSALS.get(answer.status, "call_refused")
         raise Refused(code, f"{label}: HTTP {answer.status}")

@@ -16,11 +16,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from plugin.domain.errors import Refused, RetryLater
+from plugin.domain.errors import FIELD_REFUSED, Refused, RetryLater
 from plugin.domain.ids import AgentId, TicketId
-from plugin.helpdesks.zendesk.api import Api, body_of, known_shape, told_in_the_second_of
+from plugin.helpdesks.zendesk.api import (
+    INVALID,
+    Api,
+    body_of,
+    known_shape,
+    told_in_the_second_of,
+)
 from plugin.helpdesks.zendesk.app_package import APP_NAME, INSTALLATION_PARAMETER, package
 from plugin.helpdesks.zendesk.comments import carries, html_of
+from plugin.helpdesks.zendesk.fields import SETTING as FIELD_SETTING
+from plugin.helpdesks.zendesk.fields import FieldWish, no_such_field, words_on
 from plugin.helpdesks.zendesk.rights import DeskUser, Reach, TicketPlace, may_see, read_user
 from plugin.helpdesks.zendesk.sign_in import (
     ID,
@@ -38,6 +46,7 @@ from plugin.ports import Agent, Changed, Clock, Connection, Probe, SignIn, Ticke
 _KEYS: Final = PublicKeys()
 _APP_KEY: Final = "app_public_key"
 _APP_KEY_READ_AT: Final = "app_public_key_read_at"
+_CLOSED: Final = frozenset({"closed", "deleted"})
 _OPEN: Final = frozenset({"new", "open", "pending", "hold"})
 _WRITE_TRIES: Final = 3
 _PAGE: Final = 100
@@ -50,9 +59,9 @@ _LONGEST_TEXT: Final = 10_000
 class ZendeskHelpdesk:
     """One Zendesk account.
 
-    `connection.settings`: `subdomain`, `email`, after `finish` also what that gives, in development
-    `base_url`; `connection.secrets`: `api_token`. `keys` are the apps' public keys, shared by the
-    whole process unless given.
+    `connection.settings`: `subdomain`, `email`, `ticket_field` where one is set, after `finish`
+    also what that gives, in development `base_url`; `connection.secrets`: `api_token`. `keys` are
+    the apps' public keys, shared by the whole process unless given.
     """
 
     def __init__(
@@ -153,8 +162,17 @@ class ZendeskHelpdesk:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
-        return self._comment(ticket, body, tags, marker, public=False)
+    def add_note(
+        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, field: str = ""
+    ) -> Changed:
+        number = self._connection.settings.get(FIELD_SETTING, "")
+        if not (field and number):
+            return self._comment(ticket, body, tags, marker, public=False)
+        if ID.fullmatch(number):
+            wish = FieldWish(number, field)
+            return self._comment(ticket, body, tags, marker, public=False, wish=wish)
+        self._comment(ticket, body, tags, marker, public=False)
+        raise Refused(FIELD_REFUSED, number)
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
         return self._comment(ticket, body, (), marker, public=True)
@@ -166,7 +184,14 @@ class ZendeskHelpdesk:
             return self._stands(ticket, marker)
 
     def _comment(
-        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, *, public: bool
+        self,
+        ticket: TicketId,
+        body: str,
+        tags: Sequence[str],
+        marker: str,
+        *,
+        public: bool,
+        wish: FieldWish | None = None,
     ) -> Changed:
         """One comment, at most once. Raises Refused: `ticket_gone`, `_closed` or `_refused`.
 
@@ -183,17 +208,31 @@ class ZendeskHelpdesk:
                 if answer.status == 404:
                     raise Refused("ticket_gone")
                 found = body_of(answer)
-                if self._stands(ticket, marker):
+                stands = self._stands(ticket, marker)
+                if stands and not _lacks(found, wish):
                     return Changed.ALREADY
-                change = _change(found, html, tags, public=public)
+                change = _change(found, None if stands else html, tags, wish, public=public)
                 if told_in_the_second_of(answer, found.text("ticket", "updated_at")):
                     raise RetryLater("ticket_just_changed", after_seconds=1)
             label = "ticket.reply" if public else "ticket.note"
-            written = self._api.send("PUT", label, f"tickets/{ticket}.json", change=change)
+            written = self._api.send(
+                "PUT",
+                label,
+                f"tickets/{ticket}.json",
+                change=change,
+                may_be_invalid=wish is not None,
+            )
             if written.status == 404:
                 raise Refused("ticket_gone")
+            if written.status in INVALID:
+                # Nothing of it was taken: all but the field is written by itself.
+                self._comment(ticket, body, tags, marker, public=public)
+                raise Refused(FIELD_REFUSED)
             if written.is_ok:
-                return Changed.DONE
+                with known_shape(label):
+                    if wish is not None and not wish.is_known(body_of(written).section("ticket")):
+                        raise Refused(FIELD_REFUSED, wish.number)
+                return Changed.ALREADY if stands else Changed.DONE
         raise RetryLater("ticket_busy", after_seconds=5)
 
     def _stands(self, ticket: TicketId, marker: str) -> bool:
@@ -260,9 +299,24 @@ class ZendeskHelpdesk:
             raise Refused("rights_missing", "let the token's user see all tickets")
         if me.role == "light_agent" or me.only_private_comments:
             raise Refused("rights_missing", "let the token's user write public comments")
-        if me.role != "admin":
-            return "reads all tickets and writes to them; finishing the app needs an administrator"
-        return "administrator: reads all tickets, writes to them, reads the installed app"
+        words = "reads all tickets and writes to them; finishing the app needs an administrator"
+        if me.role == "admin":
+            words = "administrator: reads all tickets, writes to them, reads the installed app"
+        field = self._field_words()
+        return f"{words}; {field}" if field else words
+
+    def _field_words(self) -> str:
+        """What is set besides, if anything. Raises InvalidInput where that would not work."""
+        number = self._connection.settings.get(FIELD_SETTING, "")
+        if not number:
+            return ""
+        if not ID.fullmatch(number):
+            raise no_such_field(number)
+        with known_shape("field.read"):
+            found = self._api.read("field.read", f"ticket_fields/{number}.json")
+            if found is None:
+                raise no_such_field(number)
+            return words_on(found.section("ticket_field"), number)
 
     def package(self, public_url: str, out: Path) -> Path:
         """Write this installation's app package to `out`. Raises InvalidInput with every fault."""
@@ -349,17 +403,35 @@ def _tags(found: Reader) -> tuple[str, ...]:
     return tuple(tag.text() for tag in found.items("ticket", "tags"))
 
 
-def _change(found: Reader, html: str, tags: Sequence[str], *, public: bool) -> JsonObject:
-    """The body of the update. Raises Refused for a closed ticket, which nobody can change."""
-    if found.text("ticket", "status") in {"closed", "deleted"}:
+def _lacks(found: Reader, wish: FieldWish | None) -> bool:
+    """Whether the field is still to be set, and can be."""
+    is_closed = found.text("ticket", "status") in _CLOSED
+    return wish is not None and not is_closed and not wish.is_set(found.section("ticket"))
+
+
+def _change(
+    found: Reader,
+    html: str | None,
+    tags: Sequence[str],
+    wish: FieldWish | None,
+    *,
+    public: bool,
+) -> JsonObject:
+    """The body of the update; without `html` the field alone.
+
+    Raises Refused for a closed ticket, which nobody can change.
+    """
+    if found.text("ticket", "status") in _CLOSED:
         raise Refused("ticket_closed")
     change: dict[str, JsonValue] = {
-        "comment": {"html_body": html, "public": public},
         "safe_update": True,
         "updated_stamp": found.text("ticket", "updated_at"),
+        **(wish.change() if wish is not None else {}),
     }
-    if tags:
-        change["tags"] = list(_without_repeats([*_tags(found), *tags]))
+    if html is not None:
+        change["comment"] = {"html_body": html, "public": public}
+        if tags:
+            change["tags"] = list(_without_repeats([*_tags(found), *tags]))
     return {"ticket": change}
 
 

@@ -81,6 +81,14 @@ def _roles() -> list[Json]:
     return [*roles, {"id": FALSE_ADMIN, "name": "Administrator", "default": False}]
 
 
+_OWN_FIELDS: list[Json] = [
+    {"id": 71, "name": "subject", "label": "Subject", "type": "default_subject"},
+    {"id": 72, "name": "cf_reason", "label": "Reason", "type": "custom_dropdown"},
+    {"id": 73, "name": "cf_notes", "label": "Notes", "type": "custom_paragraph"},
+]
+REFUND_FIELD = "cf_refund"
+
+
 @dataclass
 class Account:
     """All state. `now` moves a second with every request."""
@@ -91,6 +99,7 @@ class Account:
     contacts: dict[int, Json] = field(default_factory=dict)
     tickets: dict[int, Json] = field(default_factory=dict)
     comments: dict[int, list[Json]] = field(default_factory=dict)
+    fields: list[Json] = field(default_factory=lambda: [dict(one) for one in _OWN_FIELDS])
     next_id: int = 5000
 
     def __post_init__(self) -> None:
@@ -137,6 +146,7 @@ class Account:
             "responder_id": None,
             "group_id": GROUP,
             "tags": [],
+            "custom_fields": {},
             "created_at": self.stamp(),
             "updated_at": self.stamp(),
             **more,
@@ -144,6 +154,10 @@ class Account:
         self.comments[number] = []
         self.tick()
         return number
+
+    def add_field(self) -> None:
+        field = {"id": 74, "name": REFUND_FIELD, "label": "Refund", "type": "custom_text"}
+        self.fields.append(field)
 
     def add_comment(
         self, number: int, body: str, *, private: bool = False, incoming: bool = False
@@ -200,11 +214,13 @@ class Account:
 
     def update_ticket(self, number: int, body: Json) -> Json:
         ticket = self._writable(number)
-        unknown = body.keys() - {"tags", "status", "priority"}
+        unknown = body.keys() - {"tags", "status", "priority", "custom_fields"}
+        fields = body.get("custom_fields", {})
+        unknown |= fields.keys() - {one["name"] for one in self.fields}
         if unknown:
             faults = [{"field": name, "code": "invalid_field"} for name in sorted(unknown)]
             raise Refusal(400, "Validation failed", *faults)
-        ticket.update(body)
+        ticket.update({**body, "custom_fields": {**ticket["custom_fields"], **fields}})
         ticket["updated_at"] = self.stamp()
         return ticket
 

@@ -156,6 +156,7 @@ class FakeFreshdesk:
             "/api/v2/agents/me": lambda: account.show_agent(OWNER),
             "/api/v2/agents": lambda: list(account.agents.values())[: number("per_page", 30)],
             "/api/v2/roles": lambda: account.roles[: number("per_page", 30)],
+            "/api/v2/ticket_fields": lambda: account.fields,
             "/api/v2/tickets": lambda: account.list_tickets(
                 query["email"][0], query.get("updated_since", [account.stamp()])[0]
             ),

@@ -9,6 +9,7 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.platforms.token_bucket import Bucket, Rate, take
 from plugin.services.plan_refund import REFUNDED_TAG
+from tests.contracts.fields import DONE
 from tests.contracts.helpdesk import MARKER, OTHER_MARKER
 from tests.platforms.freshdesk.account import CUSTOMER
 from tests.platforms.freshdesk.world import World
@@ -39,9 +40,8 @@ def open_panel(world: World, ticket: TicketId) -> None:
 
 
 def write_refund(world: World, ticket: TicketId) -> None:
-    """As the effects of a refund do, each looking for its marker first."""
-    assert not world.desk.has_marker(ticket, MARKER)
-    world.desk.add_note(ticket, "Refunded.", [REFUNDED_TAG], MARKER)
+    """As the effects of a refund do; a reply is looked for first."""
+    world.desk.add_note(ticket, "Refunded.", [REFUNDED_TAG], MARKER, DONE)
     assert not world.desk.has_marker(ticket, OTHER_MARKER)
     world.desk.reply(ticket, "Your money is on its way.", OTHER_MARKER)
 
@@ -64,9 +64,12 @@ def test_a_panel_of_nobody_proven_opens_with_three_calls(world: World, ticket: T
     assert len(world.fake.seen) == 3
 
 
+@pytest.mark.parametrize("has_field", [False, True])
 def test_a_refund_writes_its_note_with_the_tag_in_two_and_its_reply_in_one(
-    world: World, ticket: TicketId
+    world: World, ticket: TicketId, *, has_field: bool
 ) -> None:
+    if has_field:
+        world.name_field()
     write_refund(world, ticket)
     assert [call for call in world.fake.calls() if not call.startswith("GET")] == [
         f"POST /api/v2/tickets/{ticket}/notes",
@@ -82,6 +85,7 @@ def test_the_next_refund_of_a_ticket_writes_twice(world: World, ticket: TicketId
 
 
 def test_a_panel_and_its_refund_go_out_at_once(world: World, ticket: TicketId, rate: Rate) -> None:
+    world.name_field()
     open_panel(world, ticket)
     write_refund(world, ticket)
     assert len(world.fake.seen) <= rate.burst

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contracts.fields import DONE
 from tests.contracts.helpdesk import MARKER
 from tests.platforms.freshdesk.world import World
 
@@ -42,6 +43,7 @@ def operations() -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def called(world: World) -> set[str]:
     """Every call that the adapter can make."""
+    world.name_field()
     ticket = world.add_ticket(["mia@example.com", "mia@work.example"], ["vip"])
     desk = world.desk
     desk.probe()
@@ -49,7 +51,7 @@ def called(world: World) -> set[str]:
     desk.read_ticket(ticket, world.agent)
     desk.read_agent(world.agent)
     desk.read_shared_ticket(ticket)
-    desk.add_note(ticket, "Refunded.", ["refunded"], MARKER)
+    desk.add_note(ticket, "Refunded.", ["refunded"], MARKER, DONE)
     desk.reply(ticket, "On its way.", f"{MARKER}-reply")
     desk.find_open_tickets("mia@example.com")
     return {
@@ -66,6 +68,7 @@ def test_every_call_is_one_of_theirs(
         "GET /agents",
         "GET /agents/{id}",
         "GET /contacts/{id}",
+        "GET /ticket_fields",
         "GET /tickets",
         "GET /tickets/{id}",
         "GET /tickets/{id}/conversations",
@@ -78,7 +81,7 @@ def test_every_call_is_one_of_theirs(
 @pytest.mark.parametrize(
     ("call", "fields"),
     [
-        ("PUT /tickets/{id}", {"tags"}),
+        ("PUT /tickets/{id}", {"tags", "custom_fields"}),
         ("POST /tickets/{id}/notes", {"body", "private"}),
         ("POST /tickets/{id}/reply", {"body"}),
     ],

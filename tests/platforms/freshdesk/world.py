@@ -20,6 +20,7 @@ from tests.platforms.freshdesk.account import (
     CLOSED,
     DOMAIN,
     OUTSIDER,
+    REFUND_FIELD,
     Json,
 )
 from tests.platforms.freshdesk.fake import FakeFreshdesk, Mishap
@@ -65,6 +66,7 @@ class World:
     def __init__(self, fake: FakeFreshdesk) -> None:
         self.fake = fake
         self.slow = threading.Event()
+        self.settings: dict[str, str] = {}
 
     @property
     def desk(self) -> FreshdeskHelpdesk:
@@ -79,7 +81,7 @@ class World:
             timeouts=Timeouts(connect=2, read=1, total=2),
             allow_private=place,
         )
-        ours = connection(api_key, app_secret, base_url=self.fake.base_url)
+        ours = connection(api_key, app_secret, base_url=self.fake.base_url, **self.settings)
         return FreshdeskHelpdesk(ours, client, _DeskClock(self.fake))
 
     def ticket(self, ticket: TicketId) -> Json:
@@ -119,6 +121,20 @@ class World:
     def close(self, ticket: TicketId) -> None:
         # Freshdesk lets people write to closed tickets; to one marked as spam nobody can.
         self.ticket(ticket).update(status=CLOSED, spam=True)
+
+    def name_field(self) -> None:
+        """The account has a field, and the admin named it."""
+        self.restore_field()
+        self.settings = {"ticket_field": REFUND_FIELD}
+
+    def remove_field(self) -> None:
+        self.fake.account.fields.pop()
+
+    def restore_field(self) -> None:
+        self.fake.account.add_field()
+
+    def field(self, ticket: TicketId) -> str:
+        return str(self.ticket(ticket)["custom_fields"].get(REFUND_FIELD, ""))
 
     def delete(self, ticket: TicketId) -> None:
         # Into the bin: it still answers, and says so.

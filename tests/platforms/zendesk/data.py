@@ -21,6 +21,7 @@ TOKEN = "zd-synthetic-token"
 
 OWNER, AGENT, LIGHT, IN_GROUP, OUTSIDER, IN_ORGANIZATION, ASSIGNED = range(101, 108)
 SUSPENDED, IN_ROLE, CUSTOMER, NAMED_LIKE = 108, 109, 201, 202
+REFUND_FIELD = 360001
 GROUP, OTHER_GROUP, ORGANIZATION, ROLE = 11, 12, 21, 31
 APP, APP_INSTALLATION = 913, 8201
 
@@ -99,6 +100,8 @@ class Account:
     tickets: dict[int, Json] = field(default_factory=dict)
     comments: dict[int, list[Json]] = field(default_factory=dict)
     installations: list[Json] = field(default_factory=list)
+    fields: dict[int, Json] = field(default_factory=dict)
+    ignores_unknown_fields: bool = False
     next_id: int = 5000
     page_size: int = 100
 
@@ -151,6 +154,16 @@ class Account:
         self.tick()
         return number
 
+    def add_field(self, number: int = REFUND_FIELD, **more: Any) -> None:  # noqa: ANN401 - any field
+        self.fields[number] = {
+            "id": number,
+            "url": f"https://{SUBDOMAIN}.zendesk.com/api/v2/ticket_fields/{number}.json",
+            "type": "text",
+            "title": "Refund",
+            "active": True,
+            **more,
+        }
+
     def add_tag(self, ticket: int, tag: str) -> None:
         self.tickets[ticket]["tags"].append(tag)
         self.tickets[ticket]["updated_at"] = self.stamp()
@@ -170,7 +183,7 @@ class Account:
 
     def show_ticket(self, number: int, include: set[str]) -> Json:
         ticket = self._ticket(number)
-        answer: Json = {"ticket": ticket}
+        answer: Json = {"ticket": self._shown(ticket)}
         if "users" in include:
             ids = [ticket["requester_id"], ticket["submitter_id"], ticket["assignee_id"]]
             answer["users"] = [one for key, one in self.users.items() if key in ids]
@@ -191,13 +204,32 @@ class Account:
             raise refusal
         if change.get("safe_update") and change.get("updated_stamp") != ticket["updated_at"]:
             raise Refusal(409, "UpdateConflict", "Safe Update prevented the update")
+        self._set_fields(ticket, change.get("custom_fields", []))
         if "tags" in change:
             ticket["tags"] = [tag.lower() for tag in change["tags"]]
         comment = change.get("comment")
         if comment:
             self._add_comment(number, comment)
         ticket["updated_at"] = self.stamp()
-        return {"ticket": ticket, "audit": {"id": self._id(), "ticket_id": number}}
+        return {"ticket": self._shown(ticket), "audit": {"id": self._id(), "ticket_id": number}}
+
+    def show_field(self, number: int) -> Json:
+        if number not in self.fields:
+            raise Refusal(404, "RecordNotFound", "Not found")
+        return {"ticket_field": self.fields[number]}
+
+    def _set_fields(self, ticket: Json, changes: list[Json]) -> None:
+        known = [one for one in changes if one["id"] in self.fields]
+        if known != changes and not self.ignores_unknown_fields:
+            raise Refusal(422, "RecordInvalid", "Record validation errors")
+        ticket.setdefault("values", {}).update({one["id"]: one["value"] for one in known})
+
+    def _shown(self, ticket: Json) -> Json:
+        """As the API tells it: with every field that the account has."""
+        values = ticket.get("values", {})
+        fields = [{"id": number, "value": values.get(number)} for number in self.fields]
+        plain = {name: value for name, value in ticket.items() if name != "values"}
+        return {**plain, "custom_fields": fields}
 
     def _add_comment(self, number: int, comment: Json) -> None:
         html = comment.get("html_body") or f"<p>{comment['body']}</p>"
@@ -263,7 +295,7 @@ class Account:
             or text in {identity["value"] for identity in self.identities.get(number, ())}
         }
         rows = [
-            {**ticket, "result_type": "ticket"}
+            {**self._shown(ticket), "result_type": "ticket"}
             for ticket in self.tickets.values()
             if ticket["requester_id"] in people
             and ticket["status"] in {"new", "open", "pending", "hold"}

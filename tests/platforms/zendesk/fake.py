@@ -183,6 +183,7 @@ class FakeZendesk:
             ),
             "users": lambda number: self.account.show_user(number, include),
             "users/identities": self.account.list_identities,
+            "ticket_fields": self.account.show_field,
         }
         name = path.removeprefix("/api/v2/").removesuffix(".json")
         if name in whole:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from plugin.domain.errors import Refused
+from tests.contracts.fields import DONE
 from tests.contracts.helpdesk import MARKER
 from tests.platforms.zendesk.data import CUSTOMER
 from tests.platforms.zendesk.fake import Seen
@@ -27,6 +28,7 @@ FILES = (
     "tickets-openapi-original.yml",
     "users-openapi-original.yml",
     "search-openapi-original.yml",
+    "ticket-fields-openapi-original.yml",
 )
 NOT_DESCRIBED = {"/api/v2/apps/installations", "/api/v2/apps/{id}/public_key.pem"}
 
@@ -46,6 +48,7 @@ def specs() -> list[Spec]:
 def seen(world: World) -> list[Seen]:
     """Every call that the adapter can make, with its answer."""
     world.fake.account.install_app(INSTALLATION)
+    world.name_field()
     ticket = world.add_ticket(["mia@example.com", "mia@work.example"], ["vip"])
     assert world.fake.account.tickets[int(ticket)]["requester_id"] == CUSTOMER
     acts: list[Callable[[], object]] = [
@@ -55,7 +58,7 @@ def seen(world: World) -> list[Seen]:
         lambda: world.desk.sign_in({"token": world.fake.token()}, {}, world.now),
         lambda: world.desk.read_agent(world.agent),
         lambda: world.desk.read_ticket(ticket, world.agent),
-        lambda: world.desk.add_note(ticket, "Refunded.", ["refunded"], MARKER),
+        lambda: world.desk.add_note(ticket, "Refunded.", ["refunded"], MARKER, DONE),
         lambda: world.desk.reply(ticket, "On its way.", f"{MARKER}-reply"),
         lambda: world.desk.has_marker(ticket, MARKER),
         lambda: world.desk.find_open_tickets("mia@example.com"),

@@ -20,6 +20,7 @@ from tests.platforms.zendesk.data import (
     APP_INSTALLATION,
     EMAIL,
     OUTSIDER,
+    REFUND_FIELD,
     SUBDOMAIN,
     TOKEN,
     user,
@@ -122,6 +123,21 @@ class World:
 
     def close(self, ticket: TicketId) -> None:
         self.fake.account.tickets[int(ticket)]["status"] = "closed"
+
+    def name_field(self) -> None:
+        """The account has a field, and the admin named it."""
+        self.restore_field()
+        self.desk = self.connected(ticket_field=str(REFUND_FIELD))
+
+    def remove_field(self) -> None:
+        self.fake.account.fields.clear()
+
+    def restore_field(self) -> None:
+        self.fake.account.add_field()
+
+    def field(self, ticket: TicketId) -> str:
+        values = self.fake.account.tickets[int(ticket)].get("values", {})
+        return str(values.get(REFUND_FIELD, ""))
 
     def delete(self, ticket: TicketId) -> None:
         del self.fake.account.tickets[int(ticket)]
