@@ -1,7 +1,8 @@
 """One delivery as it came over the wire: raw bytes, headers, and when we received it.
 
 It interprets nothing: the bytes stay as they were signed, so that they can be checked, kept and
-replayed. It never logs and never parses the body.
+replayed. It never logs, and opens the body for nothing but the delivery's name, where a platform
+puts that there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from typing import Self
 
 from plugin.domain.errors import MakegoodError
+from plugin.platforms.strict_json import Unreadable, read_json
 
 # Headers that proxies and tracers rightly repeat (list fields, RFC 9110 section 5.3). All others
 # must come once: of two signatures, the one checked and the one used could differ.
@@ -106,18 +108,29 @@ class Delivery:
     def delivery_id(self, header_name: str | None, field_name: str | None = None) -> str:
         """Return what tells a repeated delivery from a new one.
 
-        That is the declared header's value, or that of the declared field, which must be the first
-        of the body: nobody reads on to find it. It is `sha256:<digest>` where the platform declares
+        That is the declared header's value, or that of the declared field of the body. Where it is
+        the first there, nobody reads on. It is `sha256:<digest>` where the platform declares
         neither, it is absent, or it is not 1 to 200 visible ASCII characters (no store could keep
         it as a key). The header is not signed on most platforms: the effect must be deduplicated
         as well.
         """
         value = self.header(header_name) if header_name else None
-        if field_name is not None and (found := _first_field(field_name).match(self.body)):
-            value = found[1].decode()
+        if field_name is not None:
+            value = self._field(field_name)
         if value is not None and _DELIVERY_ID.fullmatch(value):
             return value
         return f"sha256:{self.digest()}"
+
+    def _field(self, name: str) -> str | None:
+        """A text in the body; None where there is none of this name, or no readable body."""
+        if found := _first_field(name).match(self.body):
+            return found[1].decode()
+        try:
+            document = read_json(self.body)
+        except Unreadable:
+            return None
+        value = document.get(name) if isinstance(document, dict) else None
+        return value if isinstance(value, str) else None
 
 
 @lru_cache(maxsize=64)

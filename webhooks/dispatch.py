@@ -19,7 +19,7 @@ from plugin.domain.errors import (
     OutcomeUnknown,
     RetryLater,
 )
-from plugin.domain.events import StoreEvent, Unrecognised
+from plugin.domain.events import Irrelevant, StoreEvent, Unrecognised
 from plugin.domain.ids import DeliveryId, TenantId
 from plugin.domain.money import InvalidAmount
 from plugin.domain.texts import one_line
@@ -105,14 +105,25 @@ class Dispatch:
 
     def _told(self, stored: StoredDelivery, connection: Connection) -> Sequence[StoreEvent]:
         """What a delivery says by itself; nothing where it cannot be read."""
-        delivery = Delivery(stored.body, stored.headers, stored.received_at)
         try:
-            parse = self.registry.parser(connection.kind, connection.platform)
-            events: list[StoreEvent] = parse(
-                delivery, connection.installation, read_json(stored.body)
-            )
+            return self._parsed(stored, connection, read_json(stored.body))
         except (Unreadable, Malformed, InvalidInput):
             return ()
+
+    def _parsed(
+        self, stored: StoredDelivery, connection: Connection, document: JsonValue
+    ) -> Sequence[StoreEvent]:
+        """Its events. What names another account than this one is not read on.
+
+        Raises Malformed, and InvalidInput where the platform is gone.
+        """
+        manifest = self.registry.manifest(connection.kind, connection.platform)
+        named = None if manifest.webhooks is None else manifest.webhooks.named_account
+        if named is not None and not named.is_of(document, connection.settings):
+            return [Irrelevant(named.field, "names another account")]
+        parse = self.registry.parser(connection.kind, connection.platform)
+        delivery = Delivery(stored.body, stored.headers, stored.received_at)
+        events: list[StoreEvent] = parse(delivery, connection.installation, document)
         return events
 
     def _with_topic(
@@ -144,9 +155,7 @@ class Dispatch:
         self, stored: StoredDelivery, connection: Connection, document: JsonValue
     ) -> Sequence[StoreEvent]:
         """The delivery's events, each as the store's API tells it where that must be asked."""
-        parse = self.registry.parser(connection.kind, connection.platform)
-        delivery = Delivery(stored.body, stored.headers, stored.received_at)
-        events: list[StoreEvent] = parse(delivery, connection.installation, document)
+        events = self._parsed(stored, connection, document)
         confirms = self.platforms.able(connection, ConfirmsEvents)
         return events if confirms is None else [confirms.confirm(event) for event in events]
 

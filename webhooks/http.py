@@ -5,6 +5,9 @@ platform has one address for all accounts, of which none may be told by asking).
 is not rightly signed causes a write, an outgoing call or a 5xx; a database that does not answer is
 a 503 that asks for a repeat.
 
+A HEAD, with which some vendors try an address before they keep it, is told whether anybody listens
+there: no more than an unsigned post is told.
+
 The door speaks WSGI. It stands in Flask's table of routes like every other view, and `straight_in`
 leads to it past Flask: making and unmaking a Flask request costs more than the whole accept.
 """
@@ -96,6 +99,13 @@ class Door:
         self._tell(answer, perf_counter() - begun)
         return answer
 
+    def tried(self, platform: str, installation: str) -> Answer:
+        """What to answer to a HEAD at the address of `platform` and `installation`."""
+        begun = perf_counter()
+        answer = self._guarded(installation, lambda ref: self._try_out(platform, ref))
+        self._tell(answer, perf_counter() - begun)
+        return answer
+
     def broken(self) -> Answer:
         """What to answer after a bug."""
         answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, entry=Entry.BROKEN)
@@ -123,10 +133,14 @@ class Door:
     def _take(
         self, environ: WSGIEnvironment, platform: str, installation: str, body: bytes
     ) -> Answer:
+        return self._guarded(installation, lambda ref: self._take_in(environ, platform, ref, body))
+
+    def _guarded(self, installation: str, act: Callable[[InstallationId], Answer]) -> Answer:
+        """What `act` answers for this text, should it be an id, or why not now."""
         if not _ID.fullmatch(installation):
             return NOT_HERE
         try:
-            return self._take_in(environ, platform, InstallationId(installation), body)
+            return act(InstallationId(installation))
         except (SQLAlchemyError, RetryLater) as error:
             # Its kind alone: the statement's parameters are the delivery.
             kind = type(error).__name__
@@ -135,6 +149,13 @@ class Door:
         except NeedsHuman as error:
             _log.error("intake.unusable installation=%s code=%s", installation, error.code)
             return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=300, entry=Entry.NOT_NOW)
+
+    def _try_out(self, platform: str, installation: InstallationId) -> Answer:
+        if self._listeners.read(platform, installation) is not None:
+            return Answer(HTTPStatus.OK, entry=Entry.PING, platform=platform)
+        if self._listeners.has_app_address(platform):
+            return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED)
+        return NOT_HERE
 
     def _take_in(
         self, environ: WSGIEnvironment, platform: str, installation: InstallationId, body: bytes
@@ -148,16 +169,35 @@ class Door:
             if listener is None:
                 if not self._listeners.has_app_address(platform):
                     return NOT_HERE
-                listener = self._listeners.of_app(platform, installation, _header(environ))
-            if listener is None:
-                # Whose it might be is nobody's business: as where the signature is wrong.
-                return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED)
+                return self._take_in_for_app(environ, platform, installation, body, now)
             proven = _proven(listener, environ, body, now)
             if not isinstance(proven, Delivery):
                 if listener.declared.is_ping(body):
                     return Answer(HTTPStatus.OK, entry=Entry.PING, platform=platform)
                 _log.warning("intake.refused installation=%s reason=%s", installation, proven)
                 return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED, platform=platform)
+        return self._keep(listener, proven, platform)
+
+    def _take_in_for_app(
+        self, environ: WSGIEnvironment, platform: str, app: str, body: bytes, now: datetime
+    ) -> Answer:
+        """What came to an app's one address goes to whoever's secret proves it.
+
+        Whose it might be is nobody's business: for an unknown account and a wrong signature the
+        answer is the same.
+        """
+        reasons: dict[str, None] = {}
+        for listener in self._listeners.of_app(platform, app, _header(environ)):
+            proven = _proven(listener, environ, body, now)
+            if isinstance(proven, Delivery):
+                return self._keep(listener, proven, platform)
+            reasons[proven] = None
+        if not reasons:
+            return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED)
+        _log.warning("intake.refused installation=%s reason=%s", app, ", ".join(reasons))
+        return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED, platform=platform)
+
+    def _keep(self, listener: Listener, proven: Delivery, platform: str) -> Answer:
         taken = self._inbox.take_in(
             listener.tenant, listener.installation, proven, listener.declared
         )
@@ -200,7 +240,12 @@ def webhooks_blueprint(intake: Intake) -> Blueprint:
     door = Door(intake)
 
     def receive(platform: str, installation: str) -> Response:
-        answer = door.answer(request.environ, platform, installation)
+        is_try = request.method == "HEAD"
+        answer = (
+            door.tried(platform, installation)
+            if is_try
+            else door.answer(request.environ, platform, installation)
+        )
         response = Response(status=answer.status)
         if answer.retry_after is not None:
             response.headers["Retry-After"] = str(answer.retry_after)
@@ -210,7 +255,7 @@ def webhooks_blueprint(intake: Intake) -> Blueprint:
         "/webhooks/<platform>/<installation>",
         "receive",
         open_to(Access.SIGNED_WEBHOOK)(receive),
-        methods=["POST"],
+        methods=["HEAD", "POST"],
         provide_automatic_options=False,
         strict_slashes=False,
     )

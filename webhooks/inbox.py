@@ -1,6 +1,7 @@
 """Take a verified delivery in: committed with a full sync before anybody says thanks.
 
-Never opens the body: the worker does, in its own time. What cannot be read is stored like all else,
+Does not open the body, but for the delivery's name where a platform puts that there: the worker
+does, in its own time. What cannot be read is stored like all else,
 since the sender did nothing wrong that a repeat would mend. A delivery of a name that this
 installation already sent is known: it is answered like the first and stored once.
 """
@@ -12,7 +13,7 @@ from itertools import islice
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.domain.texts import one_line
-from plugin.platforms.manifest import Webhooks
+from plugin.platforms.webhook_declaration import Webhooks
 from plugin.ports import Mint
 from plugin.ports.records import DeliveryState, StoredDelivery
 from plugin.ports.storage import Storage

@@ -7,24 +7,25 @@ before for that second; nobody is refused on memory alone, so a new secret count
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
 from plugin.domain.errors import InvalidInput, NeedsHuman
 from plugin.domain.ids import InstallationId, TenantId
-from plugin.platforms.manifest import Webhooks
 from plugin.platforms.manifest_schema import InvalidManifest
 from plugin.platforms.registry import Registry
 from plugin.platforms.signature_declaration import SignatureDeclaration
+from plugin.platforms.webhook_declaration import Webhooks
 from plugin.ports import Kind
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.ports.storage import Storage
-from plugin.services.webhook_secrets import webhook_secrets
+from plugin.services.webhook_secrets import signing_secrets
 
 REMEMBERED_SECONDS: Final = 1.0
 _MOST: Final = 4096
+_MOST_OF_AN_ACCOUNT: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,24 @@ class Listeners:
 
     def of_app(
         self, platform: str, app: str, header: Callable[[str], str | None]
-    ) -> Listener | None:
-        """Who listens at an app's one address for the account that `header` names.
+    ) -> Sequence[Listener]:
+        """Who may listen at an app's one address for the account that `header` names: try each.
 
-        One that was removed, too: what a shop wants erased it says after it left. Raises as `read`.
+        Any tenant can type an account's name, so only the secret that proves a delivery says whose
+        it is. Those that were removed come last: what a shop wants erased it says after it left. At
+        most 16, the oldest first, so that nobody is crowded out by who came later. Raises as
+        `read`.
         """
         declared = self._declared(Kind.STORE, platform)
         address = None if declared is None else declared.app_address
         named = None if address is None else header(address.header)
         account = None if address is None or named is None else address.settings_of(app, named)
         if account is None:
-            return None
+            return ()
         found = self._storage.find_accounts(Kind.STORE, platform, account)
-        living = [one for one in found if one.status is not InstallationStatus.REMOVED]
-        newest = [*found, *living][-1:]
-        return self._listener(newest[0]) if newest else None
+        living_first = sorted(found, key=lambda one: one.status is InstallationStatus.REMOVED)
+        tried = [self._listener(one) for one in living_first[:_MOST_OF_AN_ACCOUNT]]
+        return [one for one in tried if one is not None]
 
     def has_app_address(self, platform: str) -> bool:
         """Whether the platform sends to one address of the whole app."""
@@ -107,7 +111,8 @@ class Listeners:
         declared = self._declared(connection.kind, connection.platform)
         if declared is None or declared.signature is None:
             return None
-        secrets = tuple(secret.encode() for secret in webhook_secrets(connection.secrets))
+        known = signing_secrets(connection.secrets, declared.secret_field)
+        secrets = tuple(secret.encode() for secret in known)
         return Listener(
             connection.tenant, connection.installation, declared, declared.signature, secrets
         )

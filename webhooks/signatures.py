@@ -26,6 +26,7 @@ from webhooks.delivery import Delivery
 # `fullmatch` throughout: `$` would let a trailing newline through. The shapes are pure ASCII, so
 # what passed them can be encoded and compared without an error.
 _HEX_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+_WEBSUB_SHA1 = re.compile(r"sha1=([0-9A-Fa-f]{40})")
 _BASE64_SHA256 = re.compile(r"[A-Za-z0-9+/]{43}=")
 _ISO_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
@@ -120,6 +121,20 @@ def _check_hex(
     return Rejected(RejectionReason.WRONG_SIGNATURE)
 
 
+def _check_websub_sha1(
+    _declaration: SignatureDeclaration,
+    delivery: Delivery,
+    signature: str,
+    secrets: _Secrets,
+    _now: datetime,
+) -> Verdict:
+    shaped = _WEBSUB_SHA1.fullmatch(signature)
+    if shaped is None:
+        return Rejected(RejectionReason.HEADER_MALFORMED)
+    signer = _signer([shaped[1].lower()], secrets, delivery.body, _hex, "sha1")
+    return Rejected(RejectionReason.WRONG_SIGNATURE) if signer is None else Verified(signer)
+
+
 def _check_base64(
     declaration: SignatureDeclaration,
     delivery: Delivery,
@@ -188,6 +203,7 @@ def _check_detached_jws(
 _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType(
     {
         "hmac_sha256_hex": _check_hex,
+        "websub_sha1": _check_websub_sha1,
         "hmac_sha256_base64": _check_base64,
         "timestamped_hmac": _check_timestamped,
         "detached_jws": _check_detached_jws,
@@ -201,6 +217,7 @@ def _signer(
     secrets: _Secrets,
     signed: bytes,
     encode: Callable[[bytes], bytes],
+    algorithm: str = "sha256",
 ) -> int | None:
     """Return the index of the secret behind any presented signature.
 
@@ -209,7 +226,7 @@ def _signer(
     candidates = [candidate.encode("ascii") for candidate in presented]
     found: int | None = None
     for index, secret in secrets:
-        expected = encode(hmac.digest(secret, signed, "sha256"))
+        expected = encode(hmac.digest(secret, signed, algorithm))
         matches = [hmac.compare_digest(expected, candidate) for candidate in candidates]
         if any(matches) and found is None:
             found = index

@@ -13,7 +13,6 @@ from enum import StrEnum
 from plugin.domain.errors import InvalidInput
 from plugin.domain.money import WireFormat
 from plugin.platforms.http_headers import fits_header
-from plugin.platforms.signature_declaration import SignatureDeclaration
 from plugin.platforms.url_templates import (
     DNS_LABEL,
     HOST_NAME,
@@ -23,8 +22,8 @@ from plugin.platforms.url_templates import (
     fill_link,
     fill_site,
     host_and_port,
-    read_host,
 )
+from plugin.platforms.webhook_declaration import Webhooks
 from plugin.ports import Kind
 
 
@@ -49,14 +48,6 @@ class AuthKind(StrEnum):
     BASIC = "basic"
     OAUTH = "oauth"
     NONE = "none"
-
-
-class Trust(StrEnum):
-    """What an incoming delivery proves: its content, only that something changed, or nothing."""
-
-    SIGNED = "signed"
-    REFETCH = "refetch"
-    UNSIGNED = "unsigned"
 
 
 class Idempotency(StrEnum):
@@ -141,8 +132,6 @@ CAPABILITIES: Mapping[Kind, tuple[str, ...]] = {
     Kind.HELPDESK: DESK_CAPABILITIES,
 }
 """Every capability there is, in the order of the matrix. A manifest states each one."""
-
-_LONGEST_PING = 20
 
 LINK_PLACEHOLDERS = frozenset({"order_id", "payment_id", "customer_id"})
 """What a deep link may carry beside open form fields. No e-mail: links get logged."""
@@ -301,52 +290,6 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppAddress:
-    """One address for all accounts of an app, beside each connection's: `/webhooks/<stem>/<app>`.
-
-    `field` is the form field that names our app; `header` says whose delivery it is, as `account`,
-    a host template of form fields. It is a claim: that account's own secrets must prove the body.
-    """
-
-    field: str
-    header: str
-    account: str
-
-    def settings_of(self, app: str, header: str) -> Mapping[str, str] | None:
-        """What the settings of the account's connection hold; None for no such account's name."""
-        account = read_host(self.account, header)
-        return None if account is None else {self.field: app, **account}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhooks:
-    """How deliveries arrive. `topics`: the vendor's word, and the kinds of event it may mean.
-
-    Exactly one of `topic_header` and `topic_field` (dotted path in the body) is set, and at most
-    one of `delivery_id_header` and `delivery_id_field` (the first field of the body). Without a
-    `signature` every delivery is refused: the entry only says that the vendor does not sign.
-    `ping_field`: the vendor tries an address out with an unsigned form of this one field, a number.
-    `app_address`: some topics come to one address of the whole app.
-    """
-
-    signature: SignatureDeclaration | None
-    trust: Trust
-    topics: Mapping[str, tuple[str, ...]]
-    delivery_id_header: str | None = None
-    delivery_id_field: str | None = None
-    topic_header: str | None = None
-    topic_field: str | None = None
-    ping_field: str | None = None
-    app_address: AppAddress | None = None
-
-    def is_ping(self, body: bytes) -> bool:
-        """Whether it is the vendor's unsigned try: it says nothing, and nothing is kept of it."""
-        name, _, number = body.partition(b"=")
-        is_named = self.ping_field is not None and name == self.ping_field.encode()
-        return is_named and number.isdigit() and len(number) <= _LONGEST_PING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ManualRefund:
     """The worksheet where no API refunds: numbered steps, and a link to the platform's page."""
 
@@ -360,11 +303,15 @@ class ManualRefund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refunds:
-    """What the saga must know. `look_up_after_seconds` ascend from the unanswered call."""
+    """What the saga must know. `look_up_after_seconds` ascend from the unanswered call.
+
+    `sends_again` is false where a refund that no look finds may have been paid all the same.
+    """
 
     idempotency: Idempotency
     key_lives_seconds: int | None = None
     look_up_after_seconds: tuple[int, ...] = ()
+    sends_again: bool = True
     manual: ManualRefund | None = None
 
 

@@ -22,7 +22,6 @@ from marshmallow import (
 
 from plugin.platforms.manifest import (
     AmountForm,
-    AppAddress,
     CapabilityWords,
     Embedded,
     FieldForm,
@@ -41,15 +40,14 @@ from plugin.platforms.manifest import (
     SelfTest,
     SelfTestLine,
     Timeouts,
-    Trust,
     Vouching,
-    Webhooks,
 )
 from plugin.platforms.signature_declaration import (
     SCHEME_NAMES,
     SignatureDeclaration,
     declaration_faults,
 )
+from plugin.platforms.webhook_declaration import AppAddress, NamedAccount, Trust, Webhooks
 
 MOST_BETWEEN_LOOKS = 900
 _WORD = "[a-z][a-z0-9_]{0,63}"
@@ -255,6 +253,12 @@ class _AppAddressSchema(Part):
     )
 
 
+class _NamedAccountSchema(Part):
+    makes = NamedAccount
+    field = word(required=True)
+    setting = word(required=True)
+
+
 class WebhooksSchema(Part):
     """How deliveries arrive."""
 
@@ -263,14 +267,17 @@ class WebhooksSchema(Part):
     trust = fields.Enum(Trust, by_value=True, required=True)
     delivery_id_header = _header(allow_none=True)
     delivery_id_field = fields.String(
-        validate=_whole(_WORD, "give the first key of the body"), allow_none=True
+        validate=_whole(_WORD, "give a key of the body, best its first"), allow_none=True
     )
     topic_header = _header(allow_none=True)
     topic_field = fields.String(
         validate=_whole(rf"{_WORD}(?:\.{_WORD})*", "give the keys, joined by dots"), allow_none=True
     )
+    secret_field = word(allow_none=True)
     ping_field = word(allow_none=True)
     app_address = fields.Nested(_AppAddressSchema, allow_none=True)
+    named_account = fields.Nested(_NamedAccountSchema, allow_none=True)
+    ticked_by_hand = fields.List(text())
     topics = fields.Dict(
         text(),
         fields.List(word(), validate=validate.Length(min=1)),
@@ -288,6 +295,8 @@ class WebhooksSchema(Part):
             )
         if data.get("delivery_id_header") and data.get("delivery_id_field"):
             raise ValidationError("give delivery_id_header or this, not both", "delivery_id_field")
+        if not set(data.get("ticked_by_hand", ())) <= set(data["topics"]):
+            raise ValidationError("name topics", "ticked_by_hand")
 
 
 class _ManualRefundSchema(Part):
@@ -303,6 +312,7 @@ class RefundsSchema(Part):
     idempotency = fields.Enum(Idempotency, by_value=True, required=True)
     key_lives_seconds = _count(allow_none=True)
     look_up_after_seconds = fields.List(_count(86400))
+    sends_again = Flag()
     manual = fields.Nested(_ManualRefundSchema, allow_none=True)
 
     @validates_schema

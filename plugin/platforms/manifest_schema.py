@@ -57,6 +57,7 @@ from plugin.platforms.manifest_parts import (
 )
 from plugin.platforms.strict_json import Unreadable, read_json
 from plugin.platforms.url_templates import DNS_LABEL, placeholders, unplaced
+from plugin.platforms.webhook_declaration import Webhooks
 from plugin.ports import Kind
 
 ENDED_BY = 180
@@ -152,6 +153,19 @@ class _PlatformSchema(Part):
         embedded: Embedded | None = data.get("embedded")
         if embedded is not None:
             self._check_host_fields(data, "embedded.frame_ancestors", embedded.frame_ancestors)
+
+    @validates_schema
+    def _check_webhooks(self, data: dict[str, Any], **_: object) -> None:
+        webhooks: Webhooks | None = data.get("webhooks")
+        if webhooks is None:
+            return
+        secret = {line.name: line.secret for line in data.get("install_fields", ())}
+        if webhooks.secret_field is not None and not secret.get(webhooks.secret_field):
+            raise ValidationError("name a secret install field", "webhooks.secret_field")
+        account = webhooks.named_account
+        if account is not None and secret.get(account.setting, True):
+            advice = "name an install field that is not secret"
+            raise ValidationError(advice, "webhooks.named_account.setting")
 
     @validates_schema
     def _check_reach(self, data: dict[str, Any], **_: object) -> None:

@@ -40,6 +40,9 @@ SCHEME_PARAMETERS: Final[Mapping[str, SchemeParameters]] = MappingProxyType(
         # hex(HMAC-SHA256(secret, body)); `normalise_json` allows one retry over the compact JSON
         # text of the body (non-ASCII as \uXXXX, `/` as `\/`).
         "hmac_sha256_hex": SchemeParameters(optional=("normalise_json",)),
+        # `sha1=` and hex(HMAC-SHA1(secret, body)): WebSub's header, https://www.w3.org/TR/websub/
+        # section 8. No other digest is taken under it.
+        "websub_sha1": SchemeParameters(),
         # base64(HMAC-SHA256(secret, body)), or over timestamp + body where the timestamp (ISO
         # 8601 with an offset) comes in a header of its own.
         "hmac_sha256_base64": SchemeParameters(together=("timestamp_header", "tolerance_seconds")),

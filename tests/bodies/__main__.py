@@ -22,9 +22,10 @@ from plugin.domain.errors import InvalidInput
 from plugin.domain.events import StoreEvent, Unrecognised
 from plugin.domain.ids import InstallationId
 from plugin.platforms.data_files import DataFiles
-from plugin.platforms.manifest import PlatformManifest, Webhooks
+from plugin.platforms.manifest import PlatformManifest
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import Malformed, Reader, Unreadable, read_json
+from plugin.platforms.webhook_declaration import Webhooks
 from tests.bodies.changes import change
 from tests.bodies.seeds import ROOT, Seeds, seeds_of
 from tests.fuzz.hostile import HEADER_VALUES

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from plugin.domain.events import StoreEvent, Unrecognised
 from plugin.domain.ids import InstallationId
-from plugin.platforms.manifest import Webhooks
 from plugin.platforms.strict_json import JsonValue, Malformed, Unreadable, read_json
+from plugin.platforms.webhook_declaration import Webhooks
 from webhooks.delivery import Delivery
 from webhooks.signatures import Verified, verify
 

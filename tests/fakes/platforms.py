@@ -37,6 +37,7 @@ from plugin.domain.refunds import (
 )
 from plugin.ports import Changed, Clock, Connection, Contact, OrderQuery
 from plugin.ports.platforms import P, Pace, WorksheetStep
+from plugin.services.webhook_secrets import webhook_secrets
 
 R = TypeVar("R")
 
@@ -228,6 +229,7 @@ class Written:
     body: str
     tags: tuple[str, ...]
     marker: str
+    field: str = ""
 
 
 @dataclass
@@ -238,9 +240,17 @@ class FakeDesk(Trouble):
     replies: list[Written] = field(default_factory=list)
     open_tickets: dict[str, list[TicketId]] = field(default_factory=lambda: defaultdict(list))
 
-    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
+    def add_note(
+        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, field: str = ""
+    ) -> Changed:
         self.enter("add_note", ticket)
-        self.notes.append(Written(ticket, body, tuple(tags), marker))
+        if self._stands(ticket, marker):
+            self.notes = [
+                replace(note, field=field or note.field) if note.marker == marker else note
+                for note in self.notes
+            ]
+            return Changed.ALREADY
+        self.notes.append(Written(ticket, body, tuple(tags), marker, field))
         return Changed.DONE
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
@@ -250,6 +260,9 @@ class FakeDesk(Trouble):
 
     def has_marker(self, ticket: TicketId, marker: str) -> bool:
         self.enter("has_marker", ticket)
+        return self._stands(ticket, marker)
+
+    def _stands(self, ticket: TicketId, marker: str) -> bool:
         written = [*self.notes, *self.replies]
         return any((w.ticket, w.marker) == (ticket, marker) for w in written)
 
@@ -309,6 +322,9 @@ class FakePlatforms:
 
     def pace(self, connection: Connection) -> Pace | None:
         return None if connection.installation in self.never_called else Pace(1, 60, 20)
+
+    def signing_secrets(self, connection: Connection) -> Sequence[str]:
+        return webhook_secrets(connection.secrets)
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         return ()

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from plugin.domain.ids import InstallationId, TenantId
-from plugin.platforms.manifest import (
-    Webhooks,
-)
 from plugin.platforms.registry import Registry
 from plugin.platforms.signature_declaration import SignatureDeclaration
+from plugin.platforms.webhook_declaration import Webhooks
 from plugin.ports import Connection, Kind
 from plugin.services.webhook_secrets import webhook_secrets
 from tests.contracts.webhook import Recording

@@ -12,7 +12,7 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from hashlib import sha256
+from hashlib import sha1, sha256
 from types import MappingProxyType
 from typing import Final
 
@@ -47,6 +47,10 @@ def _hex(of: SignatureDeclaration, secret: bytes, body: bytes, _: int) -> dict[s
     return {of.header: hmac.new(secret, body, sha256).hexdigest()}
 
 
+def _websub(of: SignatureDeclaration, secret: bytes, body: bytes, _: int) -> dict[str, str]:
+    return {of.header: f"sha1={hmac.new(secret, body, sha1).hexdigest()}"}
+
+
 def _base64(of: SignatureDeclaration, secret: bytes, body: bytes, at: int) -> dict[str, str]:
     if of.timestamp_header is None:
         return {of.header: b64encode(hmac.new(secret, body, sha256).digest()).decode()}
@@ -70,6 +74,7 @@ def _detached(of: SignatureDeclaration, secret: bytes, body: bytes, _: int) -> d
 SIGN: Final[Mapping[str, Sign]] = MappingProxyType(
     {
         "hmac_sha256_hex": _hex,
+        "websub_sha1": _websub,
         "hmac_sha256_base64": _base64,
         "timestamped_hmac": _timed,
         "detached_jws": _detached,

@@ -86,6 +86,44 @@ def test_without_a_declared_or_sent_header_the_digest_is_the_id(header_name: str
     assert delivery.delivery_id(header_name) == f"sha256:{delivery.digest()}"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "evt_1", "type": 1}',
+        b'{"id":"evt_1"',  # its first field is enough: what follows is the reader's
+        b'{"type": "a", "data": {"id": "no"}, "id": "evt_1"}',
+        b' \n{"type": "a", "id" : "evt_1" , "list": [{"id": "no"}]}',
+    ],
+)
+def test_a_field_of_the_body_is_the_delivery_id_wherever_it_stands(body: bytes) -> None:
+    assert _delivery(body=body).delivery_id(None, "id") == "evt_1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[" * 100_000,
+        b'["id", "evt_1"]',
+        b'"id"',
+        b"{}",
+        b'{"id": null}',
+        b'{"id": 1}',
+        b'{"id": ["evt_1"]}',
+        b'{"id": ""}',
+        b'{"id": "a b"}',
+        b'{"id": "\\u00e9"}',
+        b'{"data": {"id": "evt_1"}}',
+        b'{"a": 1, "id": "evt_1", "id": "evt_2"}',
+        b'{"a": 1, "id": "%s"}' % (b"x" * 201),
+    ],
+)
+def test_a_body_that_names_no_delivery_is_known_by_its_digest(body: bytes) -> None:
+    delivery = _delivery(body=body)
+    assert delivery.delivery_id(None, "id") == f"sha256:{delivery.digest()}"
+
+
 @given(st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6)), max_size=6), st.binary())
 def test_random_headers_give_a_delivery_or_the_one_error(
     pairs: list[tuple[str, str]], body: bytes
@@ -96,3 +134,4 @@ def test_random_headers_give_a_delivery_or_the_one_error(
         return
     assert delivery.body == body
     assert all(delivery.delivery_id(name) for name, _ in pairs)
+    assert delivery.delivery_id(None, "id")

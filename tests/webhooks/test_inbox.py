@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from plugin.platforms.manifest import Trust, Webhooks
+from plugin.platforms.webhook_declaration import Trust, Webhooks
 from plugin.ports.records import DeliveryState, StoredDelivery, Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, STORE, an_installation

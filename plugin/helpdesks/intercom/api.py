@@ -51,9 +51,9 @@ class Api:
         """The body of a search: a POST that changes nothing. Raises Refused, RetryLater."""
         return self.again(label, path, wanted) or Reader({})
 
-    def again(self, label: str, path: str, body: JsonObject) -> Reader | None:
-        """A POST that may be made twice without harm. None for 404. Raises Refused, RetryLater."""
-        call = Call("POST", self._url(path), label, self._headers, json=body, reads=True)
+    def again(self, label: str, path: str, body: JsonObject, method: str = "POST") -> Reader | None:
+        """A write that may be made twice without harm. None for 404. Raises Refused, RetryLater."""
+        call = Call(method, self._url(path), label, self._headers, json=body, reads=True)
         return self._body(self._send(call))
 
     def write(self, label: str, path: str, body: JsonObject) -> bool:

@@ -17,9 +17,11 @@ from datetime import datetime
 from html import unescape
 from typing import Final
 
-from plugin.domain.errors import Refused, RetryLater
+from plugin.domain.errors import FIELD_REFUSED, Refused, RetryLater
 from plugin.domain.ids import AgentId, TicketId
 from plugin.helpdesks.intercom.api import Api, known_shape
+from plugin.helpdesks.intercom.attributes import SETTING as ATTRIBUTE_SETTING
+from plugin.helpdesks.intercom.attributes import is_set, words_on
 from plugin.helpdesks.intercom.installing import CODE
 from plugin.helpdesks.intercom.posts import ID, SIGNATURE_HEADER, read_signed_post
 from plugin.helpdesks.intercom.texts import carries, html_of
@@ -42,15 +44,17 @@ _UNVERIFIED: Final = (
 class IntercomHelpdesk:
     """One Intercom workspace, by an app of its own.
 
-    `connection.settings`: `workspace_id`, `api_host`, `client_id` where OAuth is used, in
-    development `base_url`. `connection.secrets`: `access_token`, and `client_secret`, which signs
-    the panel's posts; while it is installed by OAuth a code in the token's place.
+    `connection.settings`: `workspace_id`, `api_host`, `client_id` where OAuth is used,
+    `conversation_attribute` where one is set, in development `base_url`. `connection.secrets`:
+    `access_token`, and `client_secret`, which signs the panel's posts; while it is installed by
+    OAuth a code in the token's place.
 
     Made for one request: what it read of a teammate it does not read again.
     """
 
     def __init__(self, connection: Connection, http: HttpClient, clock: Clock) -> None:
         self._connection = connection
+        self._attribute = connection.settings.get(ATTRIBUTE_SETTING, "")
         self._workspace = connection.settings["workspace_id"]
         self._client_secret = connection.secrets["client_secret"]
         token = connection.secrets.get("access_token", "")
@@ -128,12 +132,14 @@ class IntercomHelpdesk:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
-        """As the port says, but in several writes: each tag first, then the note.
+    def add_note(
+        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, field: str = ""
+    ) -> Changed:
+        """As the port says, but in several writes: each tag first, then the note and the attribute.
 
-        A tag that is there stays as it is, so that what broke off in between can be repeated whole.
+        What is there stays as it is, so that what broke off in between can be repeated whole.
         """
-        return self._write(ticket, "note", html_of(body, marker), tags, marker)
+        return self._write(ticket, "note", html_of(body, marker), tags, marker, field)
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:
         return self._write(ticket, "comment", html_of(body, marker), (), marker)
@@ -146,17 +152,33 @@ class IntercomHelpdesk:
             return found is not None and _stands(found, marker)
 
     def _write(
-        self, ticket: TicketId, kind: str, html: str, tags: Sequence[str], marker: str
+        self,
+        ticket: TicketId,
+        kind: str,
+        html: str,
+        tags: Sequence[str],
+        marker: str,
+        field: str = "",
     ) -> Changed:
-        """One part of the conversation, at most once. Raises Refused `ticket_gone`."""
+        """One part of the conversation, at most once, then the attribute. Raises Refused."""
         if not ID.fullmatch(ticket):
             raise Refused("ticket_gone")
         with known_shape("conversation.read"):
             found = self._conversation(ticket)
             if found is None:
                 raise Refused("ticket_gone")
-            if _stands(found, marker):
-                return Changed.ALREADY
+            stands = _stands(found, marker)
+            lacks = bool(self._attribute and field) and not is_set(found, self._attribute, field)
+        if not stands:
+            self._add_part(ticket, kind, html, tags, found)
+        if lacks:
+            self._set_attribute(ticket, field)
+        return Changed.ALREADY if stands else Changed.DONE
+
+    def _add_part(
+        self, ticket: TicketId, kind: str, html: str, tags: Sequence[str], found: Reader
+    ) -> None:
+        with known_shape("conversation.read"):
             author = self._me().identifier("id")
             self._tag(ticket, found, tags, author)
         part: JsonObject = {
@@ -168,7 +190,19 @@ class IntercomHelpdesk:
         label = "conversation.note" if kind == "note" else "conversation.reply"
         if not self._api.write(label, f"conversations/{ticket}/reply", part):
             raise Refused("ticket_gone")
-        return Changed.DONE
+
+    def _set_attribute(self, ticket: TicketId, value: str) -> None:
+        """Raises Refused FIELD_REFUSED where Intercom knows no such attribute for text."""
+        change: JsonObject = {"custom_attributes": {self._attribute: value}}
+        path = f"conversations/{ticket}"
+        try:
+            set_to = self._api.again("conversation.attribute", path, change, "PUT")
+        except Refused as error:
+            if error.code in ("call_refused", "ticket_refused"):
+                raise Refused(FIELD_REFUSED, self._attribute) from None
+            raise
+        if set_to is None:
+            raise Refused("ticket_gone")
 
     def _tag(self, ticket: TicketId, found: Reader, tags: Sequence[str], author: str) -> None:
         """Put on the tags that are missing, one by one. Raises Malformed."""
@@ -237,7 +271,14 @@ class IntercomHelpdesk:
             if self._api.read("tags.read", "tags") is None:
                 raise Refused("rights_missing", "let the app read tags")
             self._open_of("0")
-            return _RIGHTS if _verifies_users(me) else f"{_RIGHTS}. {_UNVERIFIED}"
+            rights = _RIGHTS if not self._attribute else f"{_RIGHTS}; {self._attribute_words()}"
+            return rights if _verifies_users(me) else f"{rights}. {_UNVERIFIED}"
+
+    def _attribute_words(self) -> str:
+        """That it is set, or InvalidInput with what to do. Raises Malformed."""
+        about = [("model", "conversation")]
+        listed = self._api.read("attributes.read", "data_attributes", about) or Reader({})
+        return words_on(listed.optional_items("data") or (), self._attribute)
 
     def trade_grant(self) -> Mapping[str, str]:
         """As the port says, for the code that `installing` read."""

@@ -21,6 +21,7 @@ CLIENT_SECRET = "ic_client_secret_1"
 
 OWNER, AGENT, OUTSIDER = 991, 992, 993
 MOST_PARTS = 500
+ATTRIBUTE = "Refund outcome"
 
 _START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -67,6 +68,7 @@ class Workspace:
     tags: dict[str, str] = field(default_factory=dict)
     ended: set[int] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
+    attributes: list[Json] = field(default_factory=list)
     verifies_users: bool = True
     next_id: int = 5000
 
@@ -138,6 +140,24 @@ class Workspace:
         self.parts[number] = []
         self.tick()
         return number
+
+    def add_attribute(self, name: str = ATTRIBUTE, **more: Any) -> None:  # noqa: ANN401 - any documented field
+        """One of conversations; the OpenAPI lists them and names no `model` for them."""
+        self.attributes.append(
+            {
+                "type": "data_attribute",
+                "id": self._id(),
+                "name": name,
+                "full_name": name,
+                "label": name,
+                "description": "",
+                "data_type": "string",
+                "api_writable": True,
+                "custom": True,
+                "archived": False,
+                **more,
+            }
+        )
 
     def tag_id(self, name: str) -> str:
         return self.tags.setdefault(name, str(self._id()))
@@ -218,6 +238,17 @@ class Workspace:
             raise Refusal(404, "tag_not_found", "Tag not found")
         self.put_tag(number, name)
         return {"type": "tag", "id": body["id"], "name": name}
+
+    def update(self, number: int, body: Json) -> Json:
+        found = self._conversation(number)
+        known = {one["name"] for one in self.attributes}
+        if body["custom_attributes"].keys() - known:
+            raise Refusal(400, "parameter_invalid", "Custom attribute does not exist")
+        found["custom_attributes"].update(body["custom_attributes"])
+        return self.show_conversation(number, plain=False)
+
+    def list_attributes(self) -> Json:
+        return {"type": "list", "data": self.attributes}
 
     def create_tag(self, body: Json) -> Json:
         return {"type": "tag", "id": self.tag_id(body["name"]), "name": body["name"]}

@@ -137,6 +137,8 @@ class FakeIntercom:
                 return 401, Refusal(401, "unauthorized", "Access Token Invalid").body
             if method == "GET":
                 return 200, self._show(path, query)
+            if method == "PUT":
+                return 200, self._put(path, body or {})
             return 200, self._post(path, body or {})
         except Refusal as refusal:
             return refusal.status, refusal.body
@@ -145,6 +147,7 @@ class FakeIntercom:
         whole = {
             "/me": self.workspace.me,
             "/tags": self.workspace.list_tags,
+            "/data_attributes": self.workspace.list_attributes,
         }
         if path in whole:
             return whole[path]()
@@ -156,6 +159,12 @@ class FakeIntercom:
             plain = query.get("display_as") == ["plaintext"]
             return self.workspace.show_conversation(int(found[1]), plain=plain)
         raise Refusal(404, "not_found", "Resource Not Found")
+
+    def _put(self, path: str, body: Json) -> Json:
+        found = re.fullmatch(r"/conversations/(\d+)", path)
+        if found is None:
+            raise Refusal(404, "not_found", "Resource Not Found")
+        return self.workspace.update(int(found[1]), body)
 
     def _post(self, path: str, body: Json) -> Json:
         searches = {

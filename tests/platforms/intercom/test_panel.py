@@ -135,6 +135,29 @@ def test_an_address_that_a_lead_typed_opens_no_order(inbox: Inbox) -> None:
     assert "Refund 297.00 EUR" in canvas.press("prove", {"proof": "20418"}).text
 
 
+@pytest.mark.parametrize(
+    ("address", "role", "names"),
+    [
+        ("Ana.Horvat@mail.example", "lead", "My order is one of"),
+        ("stranger@mail.example", "user", f"I also use {ANA}. 20418"),
+    ],
+)
+def test_a_customers_own_words_are_no_proofs_however_many_they_are(
+    inbox: Inbox, address: str, role: str, names: str
+) -> None:
+    ticket = inbox.add_conversation(address, role=role)
+    body = f"<p>{names} {' '.join(str(number) for number in range(20300, 20500))}</p>"
+    inbox.fake.workspace.conversations[int(ticket)]["source"]["body"] = body
+    canvas = inbox.open(conversation=ticket)
+    assert "One more proof, please" in canvas.text
+    assert "Weak match: e-mail in the ticket" in canvas.text
+    assert {verb for verb, _ in asks_of(canvas.components)}.isdisjoint({"refund", "plan"})
+    proven = canvas.press("prove", {"proof": "20418"})
+    assert "Refund 297.00 EUR" in proven.text
+    kept = {"ticket": ticket, "email": ANA, "number": "20418"}
+    assert proven.answer["canvas"]["stored_data"] == kept
+
+
 # ---------------------------------------------------------------------------------- once, by whom
 
 

@@ -15,6 +15,7 @@ from plugin.ports import Connection, Kind
 from tests.contracts.helpdesk import CommentSeen, Failure
 from tests.platforms.intercom.data import (
     AGENT,
+    ATTRIBUTE,
     CLIENT_ID,
     CLIENT_SECRET,
     OUTSIDER,
@@ -110,6 +111,21 @@ class World:
         one = self.fake.workspace.conversations[int(ticket)]
         one["state"], one["open"] = "closed", False
         self.fake.workspace.ended.add(int(ticket))
+
+    def name_field(self) -> None:
+        """The workspace has an attribute, and the admin named it."""
+        self.restore_field()
+        self.desk = self.connect(conversation_attribute=ATTRIBUTE)
+
+    def remove_field(self) -> None:
+        self.fake.workspace.attributes.clear()
+
+    def restore_field(self) -> None:
+        self.fake.workspace.add_attribute()
+
+    def field(self, ticket: TicketId) -> str:
+        conversation = self.fake.workspace.conversations[int(ticket)]
+        return str(conversation["custom_attributes"].get(ATTRIBUTE, ""))
 
     def delete(self, ticket: TicketId) -> None:
         del self.fake.workspace.conversations[int(ticket)]
