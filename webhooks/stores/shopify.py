@@ -1,4 +1,4 @@
-"""What Shopify's webhooks mean in our words: sales, refunds, disputes, the end of the app.
+"""What Shopify's webhooks mean in our words: sales, refunds, disputes, tags, the end of the app.
 
 Tables and field mapping, pure. Bodies are shaped as the old REST resources, whatever the topic; the
 topic stands in a header. `refunds/create` tells that a refund was written down, "independent of the
@@ -25,11 +25,21 @@ from plugin.domain.events import (
     PaymentRefunded,
     SaleMade,
     StoreEvent,
+    TagNews,
     Unrecognised,
 )
 from plugin.domain.ids import InstallationId
 from plugin.domain.money import Money, zero
-from plugin.domain.orders import Line, LineRef, Order, OrderRef, PaymentRef, buyer_key
+from plugin.domain.orders import (
+    Line,
+    LineRef,
+    Order,
+    OrderRef,
+    PaymentRef,
+    Resource,
+    ResourceKind,
+    buyer_key,
+)
 from plugin.platforms.shopify_words import (
     DISPUTE_STATES,
     TRANSACTION_STATES,
@@ -58,7 +68,9 @@ def parse(delivery: Delivery, installation: InstallationId, body: JsonValue) -> 
     `body` was read strictly and its signature checked. Raises Malformed where a body of a known
     topic lacks what it must have.
     """
-    topic = delivery.header("x-shopify-topic") or ""
+    topic = delivery.header("x-shopify-topic")
+    if topic is None:
+        topic, body = _listed(body)
     if not _TOPIC.fullmatch(topic):
         return [Unrecognised("a delivery without a readable X-Shopify-Topic")]
     read = _READERS.get(topic)
@@ -68,6 +80,13 @@ def parse(delivery: Delivery, installation: InstallationId, body: JsonValue) -> 
         return read(_Source(topic, installation, delivery.received_at), Reader(body))
     except InvalidInput as error:
         raise Malformed(error.field) from None
+
+
+def _listed(body: JsonValue) -> tuple[str, JsonValue]:
+    """Topic and body of what the adapter found in a list (`plugin.stores.shopify.news`)."""
+    if isinstance(body, dict) and body.keys() == {"topic", "told"}:
+        return Reader(body).text("topic"), body["told"]
+    return "", body
 
 
 def _read_refund(source: _Source, body: Reader) -> list[StoreEvent]:
@@ -154,7 +173,7 @@ def _read_paid_order(source: _Source, body: Reader) -> list[StoreEvent]:
         SaleMade(
             Order(
                 ref=ref,
-                number=body.text("name"),
+                number=body.text("name").removeprefix("#"),
                 customer=buyer_key(email, ref, contact),
                 email=email,
                 name="" if customer is None else _name(customer),
@@ -175,6 +194,21 @@ def _read_paid_order(source: _Source, body: Reader) -> list[StoreEvent]:
                 contact=contact,
             )
         )
+    ]
+
+
+def _read_tags(source: _Source, body: Reader) -> list[StoreEvent]:
+    """Names a customer and no address: the id stands in its place until it is read back."""
+    customer = f"gid://shopify/Customer/{id_of(body.text('customerId'))}"
+    tags = [tag.text() for tag in body.items("tags")]
+    return [
+        TagNews(
+            email=customer,
+            tag=Resource(source.installation, ResourceKind.TAG, tag, tag),
+            added=source.topic.endswith("added"),
+            at=moment(body.text("occurredAt")),
+        )
+        for tag in tags
     ]
 
 
@@ -214,6 +248,8 @@ _READERS: Mapping[str, _Read] = MappingProxyType(
         "order_transactions/create": _read_transaction,
         "disputes/create": _read_dispute,
         "disputes/update": _read_dispute,
+        "customer.tags_added": _read_tags,
+        "customer.tags_removed": _read_tags,
         "app/uninstalled": _read_uninstalled,
         "customers/data_request": _read_compliance,
         "customers/redact": _read_compliance,

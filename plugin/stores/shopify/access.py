@@ -10,7 +10,7 @@ https://shopify.dev/docs/api/admin-graphql/latest/mutations/metafieldsSet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plugin.domain.errors import NeedsHuman, Refused, RetryLater
@@ -24,15 +24,11 @@ from plugin.stores.shopify.account import Account, understood
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One customer's id, tags, and metafields: `namespace.key` -> (value, digest).
-
-    `others` are the names of metafields that say something else than yes or no.
-    """
+    """One customer's id, tags, and the metafields that say yes, as `namespace.key`."""
 
     id: str
     tags: tuple[str, ...]
-    flags: dict[str, tuple[bool, str]]
-    others: frozenset[str]
+    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +45,21 @@ class Access:
             return ()
         tags = [Resource(self.installation, ResourceKind.TAG, tag, tag) for tag in held.tags]
         flags = [
-            Resource(self.installation, ResourceKind.MEMBERSHIP, name, name)
-            for name, (is_on, _) in held.flags.items()
-            if is_on
+            Resource(self.installation, ResourceKind.MEMBERSHIP, name, name) for name in held.flags
         ]
         return (*tags, *flags)
+
+    def address(self, customer: str) -> str | None:
+        """The e-mail address of the customer `gid://shopify/Customer/1`; None where there is none.
+
+        A customer of another shop is not found here.
+        """
+        data = self.account.ask("customer.address", {"id": customer})
+        with understood(RetryLater):
+            found = data.optional_section("customer")
+            if found is None:
+                return None
+            return found.optional_text("defaultEmailAddress", "emailAddress") or None
 
     def change(self, contact: Contact, resource: Resource, *, give: bool) -> Changed:
         """Raises Refused for a thing that is neither a tag nor a metafield, or a customer gone."""
@@ -77,19 +83,25 @@ class Access:
         return Changed.DONE
 
     def _change_flag(self, contact: Contact, name: str, *, give: bool) -> Changed:
-        held = self._held(contact)
-        if held is None:
-            return _nobody(give=give)
         namespace, dot, key = name.rpartition(".")
         if not dot:
             raise Refused("not_held_here", "metafield")
-        is_on, digest = held.flags.get(name, (False, None))
+        asked: dict[str, JsonValue] = {"namespace": namespace, "key": key}
+        customer = self._customer("flag", contact, asked)
+        if customer is None:
+            return _nobody(give=give)
+        with understood(RetryLater):
+            flag = customer.optional_section("metafield")
+            is_boolean = flag is None or flag.text("type") == "boolean"
+            is_on = flag is not None and is_boolean and flag.text("value") == "true"
+            digest = None if flag is None else flag.text("compareDigest")
+            owner = customer.text("id")
         if is_on is give:
             return Changed.ALREADY
-        if name in held.others:
+        if not is_boolean:
             raise Refused("not_held_here", "metafield of another type")
         sent: JsonValue = {
-            "ownerId": held.id,
+            "ownerId": owner,
             "namespace": namespace,
             "key": key,
             "type": "boolean",
@@ -101,28 +113,34 @@ class Access:
         return Changed.DONE
 
     def _held(self, contact: Contact) -> Held | None:
-        known = None if contact.ref is None else gid("Customer", contact.ref)
-        if known is not None:
-            data = self.account.ask("customer.read", {"id": known})
-        else:
-            data = self.account.ask("customer.find", {"email": contact.email.strip()})
+        customer = self._customer("customer", contact, {})
         with understood(RetryLater):
-            customer = data.optional_section("customer")
             return None if customer is None else _read_held(customer)
+
+    def _customer(
+        self, what: str, contact: Contact, asked: Mapping[str, JsonValue]
+    ) -> Reader | None:
+        """By the shop's id for her, else by her address: of merged customers one id is gone."""
+        known = None if contact.ref is None else gid("Customer", contact.ref)
+        found = None if known is None else self._ask(f"{what}.read", {"id": known, **asked})
+        if found is None:
+            found = self._ask(f"{what}.find", {"email": contact.email.strip(), **asked})
+        return found
+
+    def _ask(self, label: str, variables: Mapping[str, JsonValue]) -> Reader | None:
+        data = self.account.ask(label, variables)
+        with understood(RetryLater):
+            return data.optional_section("customer")
 
 
 def _read_held(customer: Reader) -> Held:
     tags = tuple(item.value for item in customer.items("tags") if isinstance(item.value, str))
-    fields = {
-        f"{one.text('namespace')}.{one.text('key')}": one
+    flags = tuple(
+        f"{one.text('namespace')}.{one.text('key')}"
         for one in customer.items("metafields", "nodes")
-    }
-    flags = {
-        name: (one.text("value") == "true", one.text("compareDigest"))
-        for name, one in fields.items()
-        if one.text("type") == "boolean"
-    }
-    return Held(customer.text("id"), tags, flags, frozenset(fields) - frozenset(flags))
+        if (one.text("type"), one.text("value")) == ("boolean", "true")
+    )
+    return Held(customer.text("id"), tags, flags)
 
 
 def _nobody(*, give: bool) -> Changed:

@@ -9,9 +9,10 @@ https://shopify.dev/docs/apps/build/authentication-authorization/app-installatio
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from plugin.domain.errors import InvalidInput
 from plugin.ports.connecting import Arrived, GoTo, InstallUrls, NotUsable, Reading
@@ -21,6 +22,12 @@ from plugin.stores.shopify.session_token import is_app
 FILE: Final = "shopify.app.toml"
 COMPLIANCE: Final = ("customers/data_request", "customers/redact", "shop/redact")
 """Topics that only the app's configuration can subscribe, for all shops at one address."""
+_ADDRESS: Final = re.compile(
+    r"https://(?P<place>(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
+    r"(?P<path>(?:/[\w.~-]*)*)",
+    re.ASCII | re.IGNORECASE,
+)
+_HIGHEST_PORT: Final = 65535
 _NOT_HERE: Final = NotUsable("Open the app inside Shopify's admin: nothing is taken here")
 
 
@@ -60,11 +67,13 @@ class ShopifyInstall:
         app = typed.get("client_id", "")
         if not is_app(app):
             raise InvalidInput("client_id", "give the client ID of your app, from its settings")
-        address = urlsplit(public_url)
-        if address.scheme != "https" or not address.hostname:
-            raise InvalidInput("MAKEGOOD_PUBLIC_URL", "Shopify opens https addresses only")
-        ours = f"{public_url.rstrip('/')}/embedded/shopify/{app}"
-        hooks = f"{public_url.rstrip('/')}/webhooks/shopify/{app}"
+        address = _ADDRESS.fullmatch(public_url)
+        if address is None or int(address["port"] or 0) > _HIGHEST_PORT:
+            advice = "give an https address in ASCII: Shopify opens no other"
+            raise InvalidInput("MAKEGOOD_PUBLIC_URL", advice)
+        # Shopify's own schema refuses `HTTPS://`.
+        base = f"https://{address['place'].lower()}{address['path'].rstrip('/')}"
+        ours, hooks = (f"{base}/{way}/shopify/{app}" for way in ("embedded", "webhooks"))
         return FILE, _toml(app, ours, hooks).encode()
 
 

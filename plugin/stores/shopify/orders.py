@@ -6,7 +6,7 @@ is not shaped as the schema says. What Shopify leaves out stays None or unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,6 +35,9 @@ from plugin.platforms.shopify_words import (
 )
 from plugin.platforms.strict_json import Reader
 
+_Notes = Mapping[str, tuple[str, str] | None]
+"""A refund's transaction -> our mark in the refund's note."""
+
 CAPTURES = frozenset({"SALE", "CAPTURE"})
 """Kinds of transaction that take money. An authorisation takes none."""
 
@@ -46,16 +49,24 @@ class Objects:
     installation: InstallationId
     shop: str
 
-    def order(self, read: Reader, read_at: datetime, most_transactions: int) -> Order | None:
+    def order(
+        self,
+        read: Reader,
+        read_at: datetime,
+        most_transactions: int,
+        lines: Reader | None = None,
+    ) -> Order | None:
         """The order; None where no money was captured.
 
         `most_transactions` is how many were asked for: where as many came there may be more, so
-        nothing of that order may be refunded by program.
+        nothing of that order may be refunded by program. `lines` is where its lines were read as a
+        whole. An order of which not all lines were read has none: nobody can judge it.
         """
         number = id_of(read.text("id"))
         currency = read.text("presentmentCurrencyCode")
         told = read.items("transactions")
-        payments = self._payments(read, number, told)
+        notes = _notes(read)
+        payments = self._payments(read, number, told, notes)
         if not payments:
             return None
         if len(told) >= most_transactions:
@@ -68,31 +79,33 @@ class Objects:
         contact = None if customer is None else id_of(customer.text("id"))
         return Order(
             ref=ref,
-            number=read.text("name"),
+            number=read.text("name").removeprefix("#"),
             customer=buyer_key(email, ref, contact),
             email=email,
             name="" if customer is None else customer.optional_text("displayName") or "",
             bought_at=moment(read.text("processedAt")),
             currency=currency,
-            lines=_lines(read, ref, captured, refunded.clamp(captured)),
+            lines=_lines(lines or read, ref, captured, refunded.clamp(captured)),
             payments=tuple(payments),
             read_at=read_at,
-            refunds=self._refunds_seen(read, number, told),
+            refunds=self._refunds_seen(number, told, notes),
             contact=contact,
             deep_link=f"https://admin.shopify.com/store/{self.shop}/orders/{number}",
         )
 
-    def _payments(self, read: Reader, number: str, told: Sequence[Reader]) -> list[Payment]:
+    def _payments(
+        self, read: Reader, number: str, told: Sequence[Reader], notes: _Notes
+    ) -> list[Payment]:
+        """What waits and is ours is left to the books that asked for it: they count it."""
         captures = [one for one in told if _is(one, CAPTURES, RefundStage.SUCCEEDED)]
-        back = [one for one in told if takes_back(one)]
+        back = [one for one in told if takes_back(one) and not _waits_and_is_ours(one, notes)]
         held, is_open = _disputed(read.items("disputes"))
         payments = []
         for one in captures:
             captured = amount_of(one)
             ours = [amount_of(two) for two in back if _payment_of(two, captures) is one]
             refunded = total(ours, captured.currency).clamp(captured)
-            # An order's disputes name no payment. Banks dispute no gift card; else it may be any.
-            may_be = held and one.optional_text("gateway") != "gift_card"
+            may_be = held and may_be_disputed(one)
             by_hand = one.boolean("manualPaymentGateway")
             payments.append(
                 Payment(
@@ -109,13 +122,8 @@ class Objects:
         return payments
 
     def _refunds_seen(
-        self, read: Reader, number: str, told: Sequence[Reader]
+        self, number: str, told: Sequence[Reader], notes: _Notes
     ) -> tuple[RefundSeen, ...]:
-        notes = {
-            node.text("id"): read_note(refund.optional_text("note"))
-            for refund in read.items("refunds")
-            for node in refund.items("transactions", "nodes")
-        }
         captures = [one for one in told if _is(one, CAPTURES, RefundStage.SUCCEEDED)]
         seen = []
         for one in told:
@@ -152,9 +160,37 @@ def takes_back(transaction: Reader) -> bool:
     return transaction.text("kind") == "REFUND" and state_of(transaction) is not RefundStage.FAILED
 
 
+def may_be_disputed(payment: Reader) -> bool:
+    """An order's disputes name no payment. Banks dispute no gift card; else it may be any."""
+    return payment.optional_text("gateway") != "gift_card"
+
+
 def blocking_dispute(disputes: Sequence[Reader]) -> bool:
     """Whether a bank holds money, or took it. An inquiry does not: a refund settles it."""
     return _disputed(disputes)[0]
+
+
+def is_undecided(disputes: Sequence[Reader]) -> bool:
+    """Whether a bank has not decided: until then Shopify refunds no payment of the order."""
+    return _disputed(disputes)[1]
+
+
+def all_lines_read(read: Reader) -> bool:
+    """Whether the lines that came are all that the order has."""
+    return not read.boolean("lineItems", "pageInfo", "hasNextPage")
+
+
+def _notes(read: Reader) -> _Notes:
+    return {
+        node.text("id"): read_note(refund.optional_text("note"))
+        for refund in read.items("refunds")
+        for node in refund.items("transactions", "nodes")
+    }
+
+
+def _waits_and_is_ours(transaction: Reader, notes: _Notes) -> bool:
+    waits = state_of(transaction) is RefundStage.PENDING
+    return waits and notes.get(transaction.text("id")) is not None
 
 
 def _is(transaction: Reader, kinds: frozenset[str], state: RefundStage) -> bool:
@@ -193,10 +229,12 @@ def _lines(read: Reader, order: OrderRef, captured: Money, refunded: Money) -> t
     """The lines, each with its share of what was captured and of what went back.
 
     Shipping and taxes are told for the whole order: both sums are spread by the lines' prices, what
-    went back first over the pieces that were taken back. One line where not all are listed.
+    went back first over the pieces that were taken back. None where not all were read.
     """
     items = read.items("lineItems", "nodes")
-    if not items or read.boolean("lineItems", "pageInfo", "hasNextPage"):
+    if not all_lines_read(read):
+        return ()
+    if not items:
         words = f"Order {read.text('name')}"
         return (Line(LineRef(order, order.ref), words, "", captured, refunded),)
     prices = [amount_of(item, "discountedTotalSet").minor for item in items]

@@ -1,8 +1,9 @@
 """Sends a refund once, and finds it again by the mark in its note.
 
-A refund goes to one transaction, in the amount that was decided, without lines: so nothing is
-restocked. What it reads before sending it judges by itself; what Shopify then says, stands. Whether
-money moved is read from the refund's transaction and from nothing else.
+A refund goes to one transaction, in the amount that was decided. Lines are named beside it where
+they fit that amount (`refund_lines`), and nothing is restocked. What it reads before sending it
+judges by itself; what Shopify then says, stands. Whether money moved is read from the refund's
+transaction and from nothing else.
 https://shopify.dev/docs/api/admin-graphql/latest/mutations/refundCreate
 """
 
@@ -26,10 +27,19 @@ from plugin.domain.refunds import (
     Succeeded,
 )
 from plugin.platforms.shopify_words import gid, id_of, note_of, order_and_transaction, read_note
-from plugin.platforms.strict_json import JsonValue, Reader
+from plugin.platforms.strict_json import JsonObject, JsonValue, Reader
 from plugin.stores.shopify.account import Account, understood, user_error_code
 from plugin.stores.shopify.documents import MOST_REFUNDS
-from plugin.stores.shopify.orders import CAPTURES, amount_of, blocking_dispute, state_of, takes_back
+from plugin.stores.shopify.orders import (
+    CAPTURES,
+    amount_of,
+    blocking_dispute,
+    is_undecided,
+    may_be_disputed,
+    state_of,
+    takes_back,
+)
+from plugin.stores.shopify.refund_lines import lines_of
 
 
 def send(account: Account, refund: Refund) -> RefundAnswer:
@@ -92,7 +102,8 @@ def _transaction(order: Reader, ref: str) -> Reader | None:
 
 def _why_not(order: Reader, payment: Reader, refund: Refund) -> str | None:
     """What Shopify would refuse, or would let pass though it must not be."""
-    if blocking_dispute(order.items("disputes")):
+    disputes = order.items("disputes")
+    if is_undecided(disputes) or (blocking_dispute(disputes) and may_be_disputed(payment)):
         return "payment_disputed"
     if payment.boolean("manualPaymentGateway"):
         return "taken_by_hand"
@@ -116,7 +127,7 @@ def _why_not(order: Reader, payment: Reader, refund: Refund) -> str | None:
 
 
 def _variables(order: Reader, payment: Reader, refund: Refund) -> dict[str, JsonValue]:
-    sent: JsonValue = {
+    sent: JsonObject = {
         "orderId": order.text("id"),
         "currency": refund.amount.currency,
         "note": note_of(refund.id, refund.key),
@@ -131,6 +142,9 @@ def _variables(order: Reader, payment: Reader, refund: Refund) -> dict[str, Json
             }
         ],
     }
+    lines = lines_of(order, refund)
+    if lines:
+        sent["refundLineItems"] = lines
     return {"input": sent, "key": refund.key}
 
 

@@ -5,20 +5,22 @@ It never repeats a write and never reads silence as a no.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from plugin.domain.errors import Refused, RetryLater
 from plugin.domain.events import (
     AccountClosed,
     DisputeNews,
+    Irrelevant,
     PaymentRefunded,
     SaleMade,
     StoreEvent,
+    TagNews,
     Unrecognised,
 )
-from plugin.domain.ids import customer_key
 from plugin.domain.orders import Order, Resource, ResourceKind
 from plugin.domain.refunds import LookUp, Refund, RefundAnswer
 from plugin.platforms.http_client import HttpClient
@@ -36,16 +38,21 @@ from plugin.ports import (
     WebhookRegistered,
 )
 from plugin.ports.keys import KeyShelf
-from plugin.stores.shopify import refunds
+from plugin.ports.news import News
+from plugin.stores.shopify import news, refunds
 from plugin.stores.shopify.access import Access
 from plugin.stores.shopify.account import Account, TokenSource, manifest, understood
-from plugin.stores.shopify.documents import LISTED, WHOLE
+from plugin.stores.shopify.documents import WHOLE
 from plugin.stores.shopify.offline_tokens import OfflineTokens, exchanged, has_tokens
 from plugin.stores.shopify.orders import Objects
+from plugin.stores.shopify.search import OrderSearch
 from plugin.stores.shopify.tokens import ClientCredentials
 
-MOST_EMAILS = 10
-"""Addresses in one search."""
+_NO_CUSTOMERS = (
+    "the app may not read orders with their customers. In the app's settings ask for protected "
+    "customer data, with name and email"
+)
+"""https://shopify.dev/docs/apps/launch/protected-customer-data: granted apart from the scopes."""
 
 NOT_BY_US = frozenset({"customers/data_request", "customers/redact", "shop/redact"})
 """Topics that the app's own settings name: no subscription can be made for them by API."""
@@ -69,11 +76,13 @@ class ShopifyStore:
         self._account = Account(connection, http, source, clock)
         self._trade = partial(exchanged, connection, http, clock)
         self._objects = Objects(connection.installation, connection.settings.get("shop", ""))
+        self._search = OrderSearch(self._account, self._objects, clock)
         self._access = Access(self._account, connection.installation)
         self._secret = connection.secrets["client_secret"]
         self._installation = connection.installation
         self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
+        self._addresses: dict[str, str | None] = {}
 
     def use_shelf(self, shelf: KeyShelf) -> None:
         """Tokens that end are renewed there."""
@@ -87,28 +96,10 @@ class ShopifyStore:
     # --- orders -----------------------------------------------------------------------------------
 
     def find_orders(self, query: OrderQuery) -> Sequence[Order]:
-        """One search, by addresses or by the order's name (`#1001` or `1001`). Newest first.
-
-        The search may match more than was asked for: what is not the same stays out.
-        """
+        """By addresses or by the order's name (`#1001` or `1001`), newest first: see `search`."""
         if query.number is not None:
-            number = query.number.strip().removeprefix("#")
-            names = {number, f"#{number}"} if number else set()
-            found = self._search("name", sorted(names))
-            return [order for order in found if order.number in names]
-        wanted = sorted({customer_key(email) for email in query.emails})[:MOST_EMAILS]
-        return [order for order in self._search("email", wanted) if order.customer in wanted]
-
-    def _search(self, field: str, values: Sequence[str]) -> Sequence[Order]:
-        clauses = [f'{field}:"{_escaped(value)}"' for value in values]
-        if not clauses:
-            return ()
-        data = self._account.ask("order.find", {"query": " OR ".join(clauses)})
-        now, most = self._clock.now(), LISTED["transactions"]
-        with understood(RetryLater):
-            nodes = data.items("orders", "nodes")
-            orders = [self._objects.order(node, now, most) for node in nodes]
-        return [order for order in orders if order is not None]
+            return self._search.by_number(query.number.strip().removeprefix("#"))
+        return self._search.by_emails(query.emails)
 
     def read_order(self, ref: str) -> Order | None:
         wanted = gid("Order", ref)
@@ -170,7 +161,7 @@ class ShopifyStore:
     # --- events -----------------------------------------------------------------------------------
 
     def confirm(self, event: StoreEvent) -> StoreEvent:
-        """Read the order that the event is about, in one call.
+        """Read the order or the customer that the event is about, in one call.
 
         An app in several shops signs all with one secret, so what is said of a sale or of the app's
         end must hold in this shop. An order that is older than our rights is not found: then news
@@ -179,7 +170,8 @@ class ShopifyStore:
         match event:
             case SaleMade(order):
                 found = self.read_order(order.ref.ref)
-                if found is None and order.paid:
+                # A sale among the news has no lines: what cannot be read again is none.
+                if found is None and (order.paid or not order.lines):
                     raise Refused("not_in_this_account", order.ref.ref)
                 return SaleMade(found or order)
             case AccountClosed():
@@ -193,6 +185,14 @@ class ShopifyStore:
                 held = [one for one in order_now.payments if one.disputed] if order_now else []
                 payment = held[0].ref if held else event.payment
                 return replace(event, order=order_now, payment=payment)
+            case TagNews(email=customer):
+                # One delivery may name many tags, of one customer.
+                if customer not in self._addresses:
+                    self._addresses[customer] = self._access.address(customer)
+                address = self._addresses[customer]
+                if address is None:
+                    return Irrelevant("customer tags", "of a customer without an address here")
+                return replace(event, email=address)
             case _:
                 return event
 
@@ -223,6 +223,13 @@ class ShopifyStore:
                 )
         return replace(event, order=order)
 
+    def kept_since(self, now: datetime) -> datetime:
+        return now - news.KEPT
+
+    def read_news(self, since: datetime, until: datetime) -> Iterator[Sequence[News]]:
+        """As `plugin.stores.shopify.news` says: at least two calls."""
+        return news.read(self._account, since, until)
+
     # --- connecting -------------------------------------------------------------------------------
 
     def probe(self) -> Probe:
@@ -235,7 +242,10 @@ class ShopifyStore:
         return Probe(name, f"{domain}, {currency}", ref, alive)
 
     def check_rights(self) -> str:
-        """Compare the app's access scopes with ours. A right to write is one to read as well."""
+        """Compare the app's access scopes with ours, and read orders once.
+
+        A right to write is one to read as well. With all scopes an app may still not see customers.
+        """
         data = self._account.ask("account.read")
         with understood(RetryLater):
             scopes = data.items("currentAppInstallation", "accessScopes")
@@ -244,6 +254,11 @@ class ShopifyStore:
         for scope in manifest().scopes:
             if scope not in given:
                 raise Refused("right_missing", scope)
+        try:
+            self._account.ask("order.find", {"query": "", "after": None})
+        except Refused as error:
+            words = _NO_CUSTOMERS if error.code == "right_missing" else error.detail
+            raise Refused(error.code, words) from None
         return ", ".join(manifest().scopes)
 
     def register_webhook(self, url: str, secret: str) -> WebhookRegistered:  # noqa: ARG002 - Shopify signs with the app's own secret
@@ -290,8 +305,5 @@ def _topics() -> Sequence[str]:
     """The topics that we subscribe, as GraphQL spells them: `REFUNDS_CREATE`."""
     hooks = manifest().webhooks
     declared = () if hooks is None else hooks.topics
-    return [topic.upper().replace("/", "_") for topic in declared if topic not in NOT_BY_US]
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    ours = [topic for topic in declared if topic not in NOT_BY_US]
+    return [topic.upper().replace("/", "_").replace(".", "_") for topic in ours]

@@ -64,6 +64,7 @@ class Books:
             "id": self.gid("Customer"),
             "email": email,
             "displayName": "Ada Lovelace",
+            "numberOfOrders": "0",
             "tags": list(tags or []),
             "metafields": {},
         }
@@ -76,16 +77,22 @@ class Books:
         currency = amounts[0].currency
         whole = Money(sum(amount.minor for amount in amounts), currency)
         known: list[Thing] = [one for one in self.customers.values() if one["email"] == email]
+        for one in known[:1]:
+            one["numberOfOrders"] = str(int(one["numberOfOrders"]) + 1)
         order: Thing = {
             "id": number,
             "name": f"#{number[-4:]}",
             "email": email,
             "createdAt": AT,
             "processedAt": AT,
+            "updatedAt": AT,
+            "totalPriceSet": bag(whole),
             "presentmentCurrencyCode": currency,
             "refundable": True,
             "customer": known[0] if known else None,
             "disputes": [],
+            "taxesIncluded": True,
+            "shipping": Money(0, currency),
             "lineItems": [self.line("Course", whole)],
             "transactions": [self.payment(amount) for amount in amounts],
             "refunds": [],
@@ -102,6 +109,7 @@ class Books:
             "currentQuantity": left,
             "product": {"id": self.gid("Product")},
             "discountedTotalSet": bag(price),
+            "tax": Money(0, price.currency),
         }
 
     def payment(self, amount: Money, **more: object) -> Thing:
@@ -124,6 +132,17 @@ class Books:
     def dispute(self, order: str, status: str = "NEEDS_RESPONSE", kind: str = "CHARGEBACK") -> None:
         disputes = self.orders[order]["disputes"]
         disputes.append({"id": self.gid("Dispute"), "status": status, "initiatedAs": kind})
+
+    def financial_status(self, order: Thing) -> str:
+        """As the search knows it: only money that went back for sure is refunded."""
+        captured = [one for one in order["transactions"] if one["kind"] in ("SALE", "CAPTURE")]
+        good = [one for one in order["transactions"] if one["status"] == "SUCCESS"]
+        back = sum(_amount(one).minor for one in good if one["kind"] == "REFUND")
+        if not captured or not all(one in good for one in captured):
+            return "pending"
+        if back >= sum(_amount(one).minor for one in captured) > 0:
+            return "refunded"
+        return "partially_refunded" if back else "paid"
 
     # --- refunds ----------------------------------------------------------------------------------
 
@@ -148,12 +167,24 @@ class Books:
             raise UserError("Order does not exist", ["orderId"])
         if any(one["status"] in ("NEEDS_RESPONSE", "UNDER_REVIEW") for one in order["disputes"]):
             raise UserError("Order is disputed", ["orderId"])
+        self._take_back(order, sent.get("refundLineItems", []))
         made = [self._transaction(order, one) for one in sent["transactions"]]
         refund = {"id": self.gid("Refund"), "note": sent.get("note"), "transactions": made}
         order["transactions"] += made
         order["refunds"].append(refund)
         self._results[key] = (sent, refund)
         return refund
+
+    def _take_back(self, order: Thing, lines: list[Thing]) -> None:
+        found = {one["id"]: one for one in order["lineItems"]}
+        for sent in lines:
+            line = found.get(sent["lineItemId"])
+            if line is None or not 0 < sent["quantity"] <= line["currentQuantity"]:
+                raise UserError("Quantity is too large", ["refundLineItems", "0", "quantity"])
+            if sent["restockType"] != "NO_RESTOCK":
+                raise UserError("A location is needed", ["refundLineItems", "0", "locationId"])
+        for sent in lines:
+            found[sent["lineItemId"]]["currentQuantity"] -= sent["quantity"]
 
     def _transaction(self, order: Thing, sent: Thing) -> Thing:
         found = [one for one in order["transactions"] if one["id"] == sent["parentId"]]
@@ -199,7 +230,36 @@ class Books:
                 told.append(
                     {"parentTransaction": {"id": one["id"]}, "maximumRefundableSet": bag(left)}
                 )
-        return {"suggestedTransactions": told}
+        shipping = order["shipping"]
+        parts = [_suggested_line(line) for line in order["lineItems"] if line["currentQuantity"]]
+        whole = sum((one["minor"] for one in parts), start=shipping.minor)
+        whole += 0 if order["taxesIncluded"] else sum(one["tax"] for one in parts)
+        most = sum(read_bag(_shown(one), shipping.currency).minor for one in told)
+        return {
+            "suggestedTransactions": told,
+            "amountSet": bag(Money(min(whole, most), shipping.currency)),
+            "shipping": {"amountSet": bag(shipping), "taxSet": bag(Money(0, shipping.currency))},
+            "refundLineItems": parts,
+        }
+
+
+def _suggested_line(line: Thing) -> Thing:
+    """What is left of a line: Shopify rounds each by itself."""
+    price = _amount({"amountSet": line["discountedTotalSet"]})
+    rest = price.share(line["currentQuantity"], line["quantity"])
+    tax = line["tax"].share(line["currentQuantity"], line["quantity"])
+    return {
+        "lineItem": {"id": line["id"]},
+        "quantity": line["currentQuantity"],
+        "subtotalSet": bag(rest),
+        "totalTaxSet": bag(tax),
+        "minor": rest.minor,
+        "tax": tax.minor,
+    }
+
+
+def _shown(suggested: Thing) -> str:
+    return str(suggested["maximumRefundableSet"]["presentmentMoney"]["amount"])
 
 
 def _amount(transaction: Thing) -> Money:

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+from plugin.stores.shopify.documents import MOST_ORDERS
 from tests.platforms.loopback import Loopback
 from tests.platforms.shopify.books import Books, Thing, UserError
 from tests.platforms.shopify.grants import Grants
@@ -25,6 +26,7 @@ FAULTS = {
     "unavailable": "503, nothing is done",
     "busy": "429, nothing is done",
     "throttled": "200 with THROTTLED, nothing is done",
+    "denied": "200 with ACCESS_DENIED, nothing is done",
     "drop_after": "it is done, then the connection breaks",
     "error_after": "it is done, then 500",
     "internal": "it is done, then 200 with INTERNAL_SERVER_ERROR",
@@ -75,6 +77,7 @@ class FakeShopify(Loopback):
         self.errors: list[Thing] = []
         self.cost: Thing = _COST
         self.left: Thing = PLENTY
+        self.page = 20
         self.raw_answer: tuple[int, bytes] | None = None
         self.grants = Grants()
         self._faults: list[Fault] = []
@@ -112,7 +115,36 @@ class FakeShopify(Loopback):
             # A search matches more than the same: by parts of a name, say.
             if any(value in str(order[field]).lower() for field, value in plain)
         ]
-        return {"orders": {"nodes": found}}
+        start = int(variables["after"] or 0)
+        end = start + MOST_ORDERS
+        told = {"hasNextPage": len(found) > end, "endCursor": str(end) if found else None}
+        return {"orders": {"nodes": found[start:end], "pageInfo": told}}
+
+    def _read_lines(self, variables: Thing) -> Thing:
+        return {"nodes": [self.books.orders.get(one) for one in variables["ids"]]}
+
+    def _list_sold(self, variables: Thing) -> Thing:
+        return self._changed(variables)
+
+    def _list_refunded(self, variables: Thing) -> Thing:
+        return self._changed(variables)
+
+    def _changed(self, variables: Thing) -> Thing:
+        """A page of the orders that changed in a time, the one that changed first before others."""
+        query = variables["query"]
+        [since], [until] = (re.findall(f"updated_at:{way}='([^']+)'", query) for way in "><")
+        wanted = re.findall(r"financial_status:(\w+)", query)
+        found = [
+            order
+            for order in sorted(self.books.orders.values(), key=_place)
+            if since <= order["updatedAt"] <= until
+            and self.books.financial_status(order) in wanted
+            and (variables["after"] is None or _place(order) > json.loads(variables["after"]))
+        ]
+        page = found[: self.page]
+        end = json.dumps(_place(page[-1])) if page else None
+        told = {"hasNextPage": len(found) > len(page), "endCursor": end}
+        return {"orders": {"nodes": page, "pageInfo": told}}
 
     def _read_order(self, variables: Thing) -> Thing:
         return {"order": self.books.orders.get(variables["id"])}
@@ -137,6 +169,19 @@ class FakeShopify(Loopback):
         email = variables["email"].lower()
         found = [one for one in self.books.customers.values() if one["email"].lower() == email]
         return {"customer": _shown(found[0] if found else None)}
+
+    def _customer_address(self, variables: Thing) -> Thing:
+        found = self.books.customers.get(variables["id"])
+        if found is None:
+            return {"customer": None}
+        email = {"emailAddress": found["email"]} if found["email"] else None
+        return {"customer": {"id": found["id"], "defaultEmailAddress": email}}
+
+    def _customer_flag_by_id(self, variables: Thing) -> Thing:
+        return _flag(self._customer_by_id(variables), variables)
+
+    def _customer_flag_by_email(self, variables: Thing) -> Thing:
+        return _flag(self._customer_by_email(variables), variables)
 
     def _add_tags(self, variables: Thing) -> Thing:
         tags = self.books.customers[variables["id"]]["tags"]
@@ -211,6 +256,10 @@ class FakeShopify(Loopback):
         return {"change": removed}
 
 
+def _place(order: Thing) -> list[str]:
+    return [order["updatedAt"], order["id"]]
+
+
 def _digest(field: tuple[str, str]) -> str:
     return f"digest of {field[1]}"
 
@@ -229,6 +278,17 @@ def _shown(customer: Thing | None) -> Thing | None:
         for name, field in customer["metafields"].items()
     ]
     return {**customer, "metafields": {"nodes": nodes}}
+
+
+def _flag(answer: Thing, asked: Thing) -> Thing:
+    """The customer of the answer, with the one metafield that is asked for."""
+    customer = answer["customer"]
+    if customer is None:
+        return answer
+    name = (asked["namespace"], asked["key"])
+    fields = customer["metafields"]["nodes"]
+    found = [one for one in fields if (one["namespace"], one["key"]) == name]
+    return {"customer": {**customer, "metafield": found[0] if found else None}}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -293,7 +353,8 @@ class _Handler(BaseHTTPRequestHandler):
             errors, self.fake.errors = self.fake.errors, []
             self._send(200, {"errors": errors})
             return
-        data = selected(body["query"], self.fake.execute(name, body["variables"]))
+        data = self.fake.execute(name, body["variables"])
+        data = selected(body["query"], data, body["variables"])
         self._finish({"data": data, "extensions": {"cost": self.fake.left}}, kind)
 
     def _trouble_before(self, kind: str) -> bool:
@@ -309,6 +370,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(429, {"errors": "Too many"}, {"Retry-After": str(WAIT)})
             case "throttled":
                 self._send(200, {"errors": [throttled], "extensions": {"cost": self.fake.cost}})
+            case "denied":
+                error = {"message": "denied", "path": ["orders"]}
+                self._send(200, {"errors": [error | {"extensions": {"code": "ACCESS_DENIED"}}]})
             case _:
                 return False
         return True

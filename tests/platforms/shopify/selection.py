@@ -1,25 +1,29 @@
 """Cuts a whole object down to what a GraphQL document selects, lists to the `first` it asks for.
 
-Reads the documents of the adapter and no others: fields, aliases, arguments, no fragments. Knows
-where a connection stands by its `nodes`.
+Reads the documents of the adapter and no others: fields, aliases, arguments, fragments in place.
+Knows where a connection stands by its `nodes`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _TOKEN = re.compile(
-    r"[{}]|(\w+)\s*(?::\s*(\w+))?\s*(\([^{}]*?(?:\{[^{}]*\}[^{}]*?)*\))?(?:\s*@\w+\([^)]*\))?"
+    r"[{}]|\.\.\. on \w+"
+    r"|(\w+)\s*(?::\s*(\w+))?\s*(\([^{}]*?(?:\{[^{}]*\}[^{}]*?)*\))?(?:\s*@\w+\([^)]*\))?"
 )
+_FRAGMENT = "..."
 _FIRST = re.compile(r"first: (\d+)")
 
 Selection = dict[str, tuple[int | None, "Selection"]]
 
 
-def selected(document: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """`value`, an object with all its fields, as `document` wants it."""
+def selected(document: str, value: Any, variables: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - any JSON
+    """`value`, an object with all its fields, as `document` wants it with these variables."""
+    given = variables or {}
+    document = re.sub(r"first: \$(\w+)", lambda m: f"first: {given[m[1]]}", document)
     return _cut(selection_of(document), value)
 
 
@@ -44,8 +48,12 @@ def _read(tokens: Iterator[re.Match[str]]) -> Selection:
     for token in tokens:
         if token[0] == "}":
             return fields
-        if token[0] == "{":
+        if token[0] == "{" and name == _FRAGMENT:
+            fields |= _read(tokens)
+        elif token[0] == "{":
             fields[name] = (fields[name][0], _read(tokens))
+        elif token[0].startswith("..."):
+            name = _FRAGMENT
         else:
             name = token[1]
             first = _FIRST.search(token[3] or "")

@@ -114,26 +114,53 @@ def test_a_change_takes_two_calls_and_none_that_is_not_needed(
     fake: FakeShopify, store: ShopifyStore, ada: Thing
 ) -> None:
     store.revoke(ADA, MEMBER)
-    assert [name for name, _, _ in fake.calls] == ["token", "CustomerByEmail", "SetMetafield"]
+    assert [name for name, _, _ in fake.calls] == ["token", "CustomerFlagByEmail", "SetMetafield"]
     assert ada["metafields"]["custom.member"] == ("boolean", "false")
     fake.calls.clear()
     store.revoke(Contact("ada@example.com", ref_of(ada)), MEMBER)
-    assert [name for name, _, _ in fake.calls] == ["CustomerById"]
+    assert [name for name, _, _ in fake.calls] == ["CustomerFlagById"]
 
 
 def test_a_metafield_that_changed_meanwhile_is_read_again(
     fake: FakeShopify, store: ShopifyStore, ada: Thing
 ) -> None:
-    read = fake._customer_by_email
+    read = fake._customer_flag_by_email
 
     def overtaken(variables: Thing) -> Thing:
         shown = read(variables)
         ada["metafields"]["custom.member"] = ("boolean", "false")
         return shown
 
-    fake.__dict__["_customer_by_email"] = overtaken
+    fake.__dict__["_customer_flag_by_email"] = overtaken
     with pytest.raises(RetryLater):
         store.revoke(ADA, MEMBER)
+
+
+@pytest.mark.parametrize("resource", [VIP, MEMBER])
+def test_a_customer_whose_id_is_gone_is_found_by_her_address(
+    fake: FakeShopify, store: ShopifyStore, ada: Thing, resource: Resource
+) -> None:
+    """Of two customers that were merged one id is gone, and the other has what both had."""
+    merged = Contact("ada@example.com", "999")
+    assert resource in store.read_access(merged)
+    fake.calls.clear()
+    assert store.revoke(merged, resource) is Changed.DONE
+    assert len(fake.calls) == 3
+    assert resource not in store.read_access(merged)
+    assert store.restore(merged, resource) is Changed.DONE
+    assert resource in store.read_access(merged)
+    assert ada["id"] not in {variables["id"] for variables in fake.named("CustomerById")}
+
+
+def test_a_metafield_among_many_is_asked_for_by_its_name(
+    fake: FakeShopify, store: ShopifyStore, ada: Thing
+) -> None:
+    many = {f"app.field{number}": ("boolean", "false") for number in range(400)}
+    ada["metafields"] = {**many, "custom.member": ("boolean", "true")}
+    assert store.revoke(ADA, MEMBER) is Changed.DONE
+    assert ada["metafields"]["custom.member"] == ("boolean", "false")
+    [asked] = fake.named("CustomerFlagByEmail")
+    assert (asked["namespace"], asked["key"]) == ("custom", "member")
 
 
 def test_a_metafield_of_another_type_is_never_written_over(store: ShopifyStore, ada: Thing) -> None:

@@ -5,19 +5,31 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plugin.domain.ids import DeliveryId
-from plugin.ports.records import DeliveryState, InstallationStatus, StoredDelivery
+from plugin.domain.ids import DeliveryId, InstallationId
+from plugin.platforms.signature_declaration import SignatureDeclaration
+from plugin.ports.records import (
+    DeliveryState,
+    Installation,
+    InstallationStatus,
+    StoredDelivery,
+    Tenant,
+)
+from plugin.services.webhook_secrets import only_webhook_secret
 from plugin.stores.shopify.installing import COMPLIANCE
-from tests.platforms.shopify.admin import ShopifyAdmin, open_admin
+from tests.platforms.shopify.admin import INSTALL, ShopifyAdmin, open_admin
 from tests.platforms.shopify.grants import APP, SECRET
-from tests.web.site import TENANT
+from tests.web.site import OTHER, TENANT
+from webhooks.delivery import Delivery
 from webhooks.dispatch import Dispatch
+from webhooks.signatures import Verdict, verify
 
 SHOP = "acme.myshopify.com"
 BODIES: dict[str, dict[str, Any]] = {
@@ -57,8 +69,8 @@ def post(
     return client.post(f"/webhooks/shopify/{to}", data=raw, headers=headers).status_code
 
 
-def stored(admin: ShopifyAdmin) -> list[StoredDelivery]:
-    with admin.site.storage.read(TENANT.id) as uow:
+def stored(admin: ShopifyAdmin, tenant: Tenant = TENANT) -> list[StoredDelivery]:
+    with admin.site.storage.read(tenant.id) as uow:
         return list(uow.deliveries.newest((), 20))
 
 
@@ -154,3 +166,117 @@ def test_an_app_or_shop_that_is_not_here_is_answered_as_a_wrong_signature_is(
 def test_a_platform_without_such_an_address_has_none(admin: ShopifyAdmin) -> None:
     answer = admin.site.app.test_client().post(f"/webhooks/stripe/{APP}", data=b"{}")
     assert answer.status_code == 404
+
+
+# --- another business that types the same shop and app --------------------------------------------
+
+FORGED = "shpss_" + "6" * 32
+
+
+def typed_by_another(admin: ShopifyAdmin, secret: str = FORGED) -> Installation:
+    """Another tenant connects the same shop of the same app, and its secret may sign."""
+    fields = {
+        "value-shop": "acme",
+        "value-client_id": APP,
+        "value-client_secret": secret,
+        "value-base_url": admin.fake.url,
+    }
+    assert admin.site.admin(OTHER).press(INSTALL, INSTALL, fields).status_code == 303
+    [found] = admin.site.installations(OTHER)
+    secrets = {**found.connection.secrets, **only_webhook_secret(secret)}
+    able = replace(found, connection=replace(found.connection, secrets=secrets))
+    put_as(admin, able)
+    return able
+
+
+def put_as(admin: ShopifyAdmin, one: Installation, tenant: Tenant = OTHER) -> None:
+    with admin.site.storage.begin(tenant.id) as uow:
+        uow.installations.save(one)
+        uow.commit()
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
+def test_whoever_typed_the_same_shop_the_secret_says_whose_a_wish_is(
+    admin: ShopifyAdmin, is_first: bool
+) -> None:
+    if is_first:
+        typed_by_another(admin)
+    ours = admin.connected()
+    if not is_first:
+        typed_by_another(admin)
+    assert post(admin, "shop/redact") == 200
+    assert [one.installation for one in stored(admin)] == [ours.connection.installation]
+    assert stored(admin, OTHER) == []
+
+
+def test_who_only_typed_the_shop_is_given_what_their_own_secret_signed_and_no_more(
+    admin: ShopifyAdmin,
+) -> None:
+    admin.connected()
+    theirs = typed_by_another(admin)
+    assert post(admin, "customers/redact", secret=FORGED) == 200
+    assert post(admin, "shop/redact", secret="neither's") == 401
+    assert stored(admin) == []
+    assert [one.installation for one in stored(admin, OTHER)] == [theirs.connection.installation]
+
+
+def test_after_it_left_a_shops_wish_comes_to_who_had_it(admin: ShopifyAdmin) -> None:
+    ours = admin.connected()
+    put_as(admin, replace(ours, status=InstallationStatus.REMOVED), TENANT)
+    typed_by_another(admin)
+    assert post(admin, "shop/redact") == 200
+    assert [one.installation for one in stored(admin)] == [ours.connection.installation]
+    assert stored(admin, OTHER) == []
+
+
+def test_who_lives_takes_a_wish_before_who_left_with_the_same_secret(admin: ShopifyAdmin) -> None:
+    left = admin.connected()
+    put_as(admin, replace(left, status=InstallationStatus.REMOVED), TENANT)
+    theirs = typed_by_another(admin, SECRET)
+    assert post(admin, "shop/redact") == 200
+    assert stored(admin) == []
+    assert [one.installation for one in stored(admin, OTHER)] == [theirs.connection.installation]
+
+
+def test_many_who_came_later_crowd_nobody_out_and_few_are_tried(
+    admin: ShopifyAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = admin.connected()
+    theirs = typed_by_another(admin)
+    tried: list[tuple[bytes, ...]] = []
+
+    def note(
+        declared: SignatureDeclaration,
+        delivery: Delivery,
+        secrets: Sequence[bytes],
+        now: datetime,
+    ) -> Verdict:
+        tried.append(tuple(secrets))
+        return verify(declared, delivery, secrets, now)
+
+    monkeypatch.setattr("webhooks.http.verify", note)
+    with admin.site.storage.begin(OTHER.id) as uow:
+        for number in range(40):
+            connection = replace(theirs.connection, installation=InstallationId(f"more-{number}"))
+            uow.installations.add(replace(theirs, connection=connection))
+        uow.commit()
+    assert post(admin, "shop/redact") == 200
+    assert [one.installation for one in stored(admin)] == [ours.connection.installation]
+    tried.clear()
+    assert post(admin, "shop/redact", secret="neither's") == 401
+    assert len(tried) == 16
+    assert stored(admin, OTHER) == []
+
+
+def test_a_refusal_is_the_same_for_a_shop_that_is_known_and_one_that_is_not(
+    admin: ShopifyAdmin,
+) -> None:
+    admin.connected()
+    typed_by_another(admin)
+    client = admin.site.app.test_client()
+    answers = [
+        client.post(f"/webhooks/shopify/{APP}", data=b"{}", headers={"X-Shopify-Shop-Domain": shop})
+        for shop in (SHOP, "other.myshopify.com")
+    ]
+    known, unknown = [(a.status, a.data, sorted(a.headers)) for a in answers]
+    assert known == unknown

@@ -10,6 +10,7 @@ from plugin.domain.errors import InvalidInput, MakegoodError, Refused, RetryLate
 from plugin.domain.money import Money
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.ports import Changed, OrderQuery
+from plugin.services.self_test_lines import advice_for
 from plugin.stores.shopify import ShopifyStore
 from plugin.stores.shopify.account import base_url, manifest
 from tests.contracts.money import a_refund
@@ -233,6 +234,20 @@ def test_a_right_to_write_is_one_to_read(fake: FakeShopify, store: ShopifyStore)
         store.check_rights()
 
 
+def test_an_app_that_may_not_see_customers_is_told_so_by_the_self_test(
+    fake: FakeShopify, store: ShopifyStore
+) -> None:
+    """Shopify grants protected customer data apart from the scopes."""
+    fake.fail("denied", on="FindOrders")
+    with pytest.raises(Refused) as caught:
+        store.check_rights()
+    assert caught.value.code == "right_missing"
+    assert "ask for protected customer data" in advice_for(caught.value, "Shopify")
+    fake.fail("unauthorised", on="FindOrders")
+    with pytest.raises(Refused, match="key_refused"):
+        store.check_rights()
+
+
 def test_each_topic_is_subscribed_once_and_the_secret_is_the_apps(
     fake: FakeShopify, store: ShopifyStore
 ) -> None:
@@ -241,6 +256,8 @@ def test_each_topic_is_subscribed_once_and_the_secret_is_the_apps(
     topics = sorted(one["topic"] for one in fake.books.webhooks.values())
     assert topics == [
         "APP_UNINSTALLED",
+        "CUSTOMER_TAGS_ADDED",
+        "CUSTOMER_TAGS_REMOVED",
         "DISPUTES_CREATE",
         "DISPUTES_UPDATE",
         "ORDERS_PAID",

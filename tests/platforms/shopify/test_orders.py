@@ -43,9 +43,9 @@ def test_a_customers_orders_take_two_calls(fake: FakeShopify, store: ShopifyStor
     order = only(store.find_orders(OrderQuery(("ada@example.com", "x@example.com"))))
     assert [name for name, _, _ in fake.calls] == ["token", "FindOrders"]
     assert fake.named("FindOrders") == [
-        {"query": 'email:"ada@example.com" OR email:"x@example.com"'}
+        {"query": 'email:"ada@example.com" OR email:"x@example.com"', "after": None}
     ]
-    assert (order.ref.ref, order.number) == (ref_of(sold), sold["name"])
+    assert (order.ref.ref, f"#{order.number}") == (ref_of(sold), sold["name"])
     assert (order.email, order.customer) == ("Ada@Example.com", "ada@example.com")
     assert order.deep_link == f"https://admin.shopify.com/store/acme/orders/{ref_of(sold)}"
 
@@ -80,7 +80,7 @@ def test_an_order_is_found_by_its_name_and_no_other(
 ) -> None:
     fake.books.sell(Money(4900, EUR), name="#1001")
     fake.books.sell(Money(4900, EUR), name="#10012")
-    assert only(store.find_orders(OrderQuery(number=typed))).number == "#1001"
+    assert only(store.find_orders(OrderQuery(number=typed))).number == "1001"
 
 
 def test_what_is_typed_cannot_widen_the_search(fake: FakeShopify, store: ShopifyStore) -> None:
@@ -89,14 +89,15 @@ def test_what_is_typed_cannot_widen_the_search(fake: FakeShopify, store: Shopify
     assert fake.named("FindOrders") == [
         {
             "query": r'name:"#x\" OR email:\"ada@example.com"'
-            r' OR name:"x\" OR email:\"ada@example.com"'
+            r' OR name:"x\" OR email:\"ada@example.com"',
+            "after": None,
         }
     ]
 
 
 def test_nothing_asked_for_takes_no_call(fake: FakeShopify, store: ShopifyStore) -> None:
-    assert store.find_orders(OrderQuery()) == []
-    assert store.find_orders(OrderQuery(number=" # ")) == []
+    assert store.find_orders(OrderQuery()) == ()
+    assert store.find_orders(OrderQuery(number=" # ")) == ()
     assert store.read_order("../1") is None
     assert fake.calls == []
     assert store.read_order("1") is None
@@ -200,16 +201,6 @@ def test_what_was_taken_back_is_refunded_first(fake: FakeShopify, store: Shopify
         more = {"kind": "REFUND", "parentTransaction": parent}
         sold["transactions"].append(fake.books.payment(Money(minor, EUR), **more))
         assert [line.refunded.minor for line in read(store, sold).lines] == expected
-
-
-def test_more_lines_than_were_read_are_one_line(fake: FakeShopify, store: ShopifyStore) -> None:
-    lines = [fake.books.line("Course", Money(100, EUR)) for _ in range(9)]
-    sold = fake.books.sell(Money(900, EUR), lineItems=lines)
-    found = only(store.find_orders(OrderQuery(number=sold["name"])))
-    assert [(line.title, line.paid.minor) for line in found.lines] == [
-        (f"Order {sold['name']}", 900)
-    ]
-    assert len(read(store, sold).lines) == 9
 
 
 def test_a_malformed_answer_is_asked_for_again(fake: FakeShopify, store: ShopifyStore) -> None:
