@@ -135,6 +135,14 @@ def error_code(answer: Answer) -> str | None:
     return code if code is not None and _CODE.fullmatch(code) else None
 
 
+def says(answer: Answer, words: str) -> bool:
+    """Whether the shop's message has these words. It may name people, so it is never handed on."""
+    try:
+        return words in (Reader(read_json(answer.body)).optional_text("message") or "")
+    except (Unreadable, Malformed):
+        return False
+
+
 @contextmanager
 def understood(otherwise: type[Refused | RetryLater | OutcomeUnknown]) -> Iterator[None]:
     """Turn an answer that is not shaped as the shop's into what it means for this call."""

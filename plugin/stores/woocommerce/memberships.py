@@ -30,7 +30,8 @@ from plugin.stores.woocommerce.account import (
 
 FOLDER: Final = "memberships/members"
 _NOT_INSTALLED: Final = "rest_no_route"
-_CLOSED: Final = frozenset({"cancelled", "expired", "paused"})
+CANCELLED: Final = "cancelled"
+_CLOSED: Final = frozenset({CANCELLED, "expired", "paused"})
 """What gives no access. All else does, also a membership that is about to end."""
 
 
@@ -57,18 +58,21 @@ class Memberships:
         with understood(RetryLater):
             refs = [row.identifier("id") for row in self._of(rows, resource) if _is_open(row)]
         for ref in refs:
-            self._write(ref, "cancelled")
+            self._write(ref, CANCELLED)
         return Changed.DONE if refs else Changed.ALREADY
 
     def restore(self, contact: Contact, resource: Resource) -> Changed:
-        """Open the one that was closed last. Raises NeedsHuman where there is none any more."""
+        """Open what was cancelled last, as we close it; else what was closed last.
+
+        Raises NeedsHuman where there is none any more.
+        """
         rows = self._rows(contact)
         with understood(RetryLater):
             ours = self._of(rows, resource)
             if any(_is_open(row) for row in ours):
                 return Changed.ALREADY
-            newest = max((row.integer("id") for row in ours), default=None)
-        if newest is None:
+            _, newest = max((_closed_like_ours(row) for row in ours), default=(False, 0))
+        if not newest:
             raise NeedsHuman("no_membership", "the shop has no membership of this plan to open")
         self._write(str(newest), "active")
         return Changed.DONE
@@ -94,7 +98,10 @@ class Memberships:
             return [row for row in body.items() if row.identifier("customer_id") == customer]
 
     def _find(self, contact: Contact) -> str | None:
-        found = self.account.read_list("customer.find", "/customers", [("email", contact.email)])
+        # Without a role the shop lists those of the role `customer`, and who bought as a guest may
+        # be a subscriber there.
+        asked = [("email", contact.email), ("role", "all")]
+        found = self.account.read_list("customer.find", "/customers", asked)
         with understood(RetryLater):
             refs = [
                 one.identifier("id")
@@ -120,6 +127,11 @@ def _no(answer: Answer) -> Exception:
 
 def _plan(row: Reader) -> str:
     return row.identifier("plan_id")
+
+
+def _closed_like_ours(row: Reader) -> tuple[bool, int]:
+    """For the order of closed ones: what ended by itself beside it stays ended."""
+    return row.text("status") == CANCELLED, row.integer("id")
 
 
 def _is_open(row: Reader) -> bool:

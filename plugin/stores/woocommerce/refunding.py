@@ -44,14 +44,19 @@ from plugin.stores.woocommerce.account import (
     at,
     error_code,
     refusal,
+    says,
     understood,
 )
 
 SAID_NO = "woocommerce_rest_cannot_create_order_refund"
 """The one code that a 500 carries when the shop or its gateway refused: the row is deleted then.
 
+Also where an extension threw after the gateway had paid, so a person looks there before paying.
+
 Any other 500 may come after the payment, also one in JSON: PHP broke off on the way.
 """
+GATEWAY_CANNOT = "does not support automatic refunds"
+"""What such a no says of a gateway that cannot refund, where the shop speaks English."""
 READS_WITHIN = timedelta(seconds=15)
 """After that long nothing is sent: the call must be over before somebody else looks at it."""
 SETTLES_WITHIN = timedelta(minutes=15)
@@ -69,7 +74,8 @@ class Refunding:
     def refund(self, refund: Refund) -> RefundAnswer:
         """Send it once, unless it stands there already or cannot be.
 
-        A no of the gateway leaves a person to do it by hand.
+        A no of the gateway leaves a person to do it by hand, after a look at the gateway: the shop
+        says no in the same words where an extension broke off after it had paid.
         """
         begun, ref = self._clock.now(), refund.payment.ref
         body = _asked(self._account.read("order.read", at("orders", ref)))
@@ -112,7 +118,8 @@ class Refunding:
             return sent
         code = error_code(answer)
         if answer.status == 500 and code == SAID_NO:
-            return Declined(code, by_hand=True)
+            cannot = says(answer, GATEWAY_CANNOT)
+            return Declined("not_by_api" if cannot else "store_said_no", by_hand=True)
         if answer.status in (401, 403) and code is not None:
             raise refusal(answer)
         if answer.status >= 500 or code is None:

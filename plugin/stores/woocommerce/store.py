@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
-from plugin.domain.events import PaymentRefunded, StoreEvent
+from plugin.domain.events import PaymentRefunded, StoreEvent, Unrecognised
 from plugin.domain.ids import customer_key
-from plugin.domain.orders import Order, RefundStage, Resource, Subscription, SubscriptionStatus
+from plugin.domain.orders import Order, RefundStage, Resource, Subscription
 from plugin.domain.refunds import LookUp, Refund, RefundAnswer
 from plugin.platforms.http_client import Answer, HttpClient
 from plugin.platforms.strict_json import JsonObject, Reader
@@ -34,13 +34,12 @@ from plugin.stores.woocommerce.account import (
     PAGE,
     Account,
     at,
-    error_code,
     read_ok,
-    refusal,
     understood,
 )
 from plugin.stores.woocommerce.memberships import Memberships
 from plugin.stores.woocommerce.refunding import Refunding
+from plugin.stores.woocommerce.subscriptions import Subscriptions, changed
 
 TOPIC = "order.updated"
 MOST_ADDRESSES = 2
@@ -48,9 +47,6 @@ MOST_ADDRESSES = 2
 KEPT = timedelta(days=3650)
 SETTLED_AFTER = timedelta(minutes=2)
 """A refund's row stands before its gateway is called: one so young is looked at again."""
-
-_RUNNING = {"active", "on-hold", "pending"}
-_OVER = {"cancelled", "expired", "switched", "trash"}
 
 
 class WoocommerceStore:
@@ -60,6 +56,7 @@ class WoocommerceStore:
         self._account = Account(connection, http)
         self._refunding = Refunding(self._account, connection, clock)
         self._memberships = Memberships(self._account, connection.installation)
+        self._subscriptions = Subscriptions(self._account, connection.installation)
         self._installation = connection.installation
         self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
@@ -85,7 +82,8 @@ class WoocommerceStore:
                 for body in bodies
                 if customer_key(body.optional_text("billing", "email") or "") in wanted
             }
-            orders = self._orders(list(found.values()), calls_left=2 - len(lists))
+            calls_left = 2 - len(lists)
+            orders = self._orders(list(found.values()), calls_left=calls_left, names_first=True)
         return tuple(sorted(orders, key=lambda order: order.bought_at, reverse=True))
 
     def _find_by_number(self, number: str) -> Sequence[Order]:
@@ -98,19 +96,24 @@ class WoocommerceStore:
             calls_left -= 1
             with understood(RetryLater):
                 if body is not None and _number(body) == number:
-                    return self._orders([body], calls_left=calls_left)
+                    return self._orders([body], calls_left=calls_left, names_first=True)
         found = self._account.read_list("order.search", "/orders", [("search", number)])
         with understood(RetryLater):
             named = [body for body in found if _number(body) == number]
-            return self._orders(named, calls_left=calls_left - 1)
+            return self._orders(named, calls_left=calls_left - 1, names_first=True)
 
     def read_order(self, ref: str) -> Order | None:
         body = self._account.read("order.read", at("orders", ref))
         with understood(RetryLater):
             return next(iter(self._orders([] if body is None else [body], calls_left=1)), None)
 
-    def _orders(self, bodies: Sequence[Reader], *, calls_left: int) -> Sequence[Order]:
-        """The orders. Which line was refunded takes a call each: for the newest it is made."""
+    def _orders(
+        self, bodies: Sequence[Reader], *, calls_left: int, names_first: bool = False
+    ) -> Sequence[Order]:
+        """The orders. Which line was refunded takes a call each: for the newest it is made.
+
+        A call that is left then tells, where `names_first`, which of them began a subscription.
+        """
         now, shop = self._clock.now(), self._account.shop
         orders = []
         for body in bodies:
@@ -124,7 +127,7 @@ class WoocommerceStore:
                 rows = self._account.read_list("refund.list", path)
                 order = read_order(body, self._installation, now, shop=shop, per_line=rows) or order
             orders.append(order)
-        return orders
+        return self._subscriptions.name_first(orders) if calls_left and names_first else orders
 
     # --- money ------------------------------------------------------------------------------------
 
@@ -148,46 +151,18 @@ class WoocommerceStore:
     # --- subscriptions ----------------------------------------------------------------------------
 
     def read_subscription(self, contact: Contact, ref: str) -> Subscription | None:
-        """None also where the Subscriptions extension is not installed."""
-        body = self._account.read("subscription.read", at("subscriptions", ref))
-        if body is None:
-            return None
-        with understood(RetryLater):
-            if contact.ref is not None and body.identifier("customer_id") != contact.ref:
-                raise Refused("subscription_of_another_customer", ref)
-            status = body.text("status")
-            if status in _OVER:
-                state = SubscriptionStatus.ENDED
-            elif status == "pending-cancel":
-                state = SubscriptionStatus.ENDING
-            else:
-                is_known = status in _RUNNING
-                state = SubscriptionStatus.ACTIVE if is_known else SubscriptionStatus.UNKNOWN
-            ending = state is SubscriptionStatus.ENDING and body.optional_text("end_date_gmt")
-            until = moment(body, "end_date_gmt") if ending else None
-            return Subscription(self._installation, ref, state, until)
+        return self._subscriptions.read(contact, ref)
 
     def cancel_subscription(self, contact: Contact, ref: str, *, at_once: bool) -> Changed:
-        """By `transition_status`, which sets the dates too: a plain `status` does not.
-
-        https://woocommerce.github.io/subscriptions-rest-api-docs/#update-a-subscription
-        """
-        before = self.read_subscription(contact, ref)
-        if before is None or before.status is SubscriptionStatus.ENDED:
-            return Changed.ALREADY
-        if before.status is SubscriptionStatus.ENDING and not at_once:
-            return Changed.ALREADY
-        wanted: JsonObject = {"transition_status": "cancelled" if at_once else "pending-cancel"}
-        path = at("subscriptions", ref)
-        return _change(self._account.write("PUT", "subscription.cancel", path, wanted))
+        return self._subscriptions.cancel(contact, ref, at_once=at_once)
 
     # --- events and news --------------------------------------------------------------------------
 
     def confirm(self, event: StoreEvent) -> StoreEvent:
         """Read a refund again: when it was, and whether the gateway paid it. One call.
 
-        A row that is gone was refused by the gateway. One that no gateway paid and that is not
-        ours is the shop's own word that it paid by hand.
+        A row that is gone is work for a person. One that no gateway paid and that is not ours is
+        the shop's own word that it paid by hand.
         """
         if not isinstance(event, PaymentRefunded):
             return event
@@ -208,7 +183,11 @@ class WoocommerceStore:
         return replace(event, at=made_at, amount=amount, reference=reference, state=state)
 
     def _confirm_gone(self, event: PaymentRefunded) -> StoreEvent:
-        """A refund that its order does not list any more. Raises Refused where that is gone too."""
+        """A refund that its order does not list any more. Raises Refused where that is gone too.
+
+        Staff can strike it although the customer has the money, and a gateway's extension does so
+        because the money came back. The shop does not tell which, so nothing is undone by it.
+        """
         order = self._account.read("order.read", at("orders", event.payment.ref))
         if order is None:
             raise Refused("not_in_this_account", "order.read")
@@ -216,7 +195,10 @@ class WoocommerceStore:
             listed = {str(row.integer("id")) for row in order.items("refunds")}
         if event.refund in listed:
             raise RetryLater("refund_not_readable")
-        return replace(event, state=RefundStage.FAILED, reason="refund_deleted")
+        return Unrecognised(
+            f"refund {event.refund} is not listed any more: look at the gateway whether the money "
+            "came back"
+        )
 
     def kept_since(self, now: datetime) -> datetime:
         return now - KEPT
@@ -255,8 +237,12 @@ class WoocommerceStore:
     # --- connecting -------------------------------------------------------------------------------
 
     def probe(self) -> Probe:
-        """Read the shop's payment gateways: which of them can pay back by themselves."""
-        body = read_ok(self._account.get("gateway.list", "/payment_gateways"))
+        """Read the shop's payment gateways: which of them can pay back by themselves.
+
+        Without their settings, where their own keys stand.
+        """
+        wanted = [("_fields", "id,enabled,method_title,method_supports")]
+        body = read_ok(self._account.get("gateway.list", "/payment_gateways", wanted))
         with understood(RetryLater):
             used = [one for one in body.items() if one.optional_boolean("enabled")]
             able = [
@@ -321,7 +307,7 @@ class WoocommerceStore:
 
     def remove_webhook(self, ref: str) -> Changed:
         path = f"{at('webhooks', ref)}?force=true"
-        return _change(self._account.write("DELETE", "webhook.remove", path, {}))
+        return changed(self._account.write("DELETE", "webhook.remove", path, {}))
 
 
 def _number(order: Reader) -> str:
@@ -348,14 +334,3 @@ def _count(answer: Answer) -> int:
 
 def _written(at_: datetime) -> str:
     return at_.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _change(answer: Answer) -> Changed:
-    """What is gone already is as wanted."""
-    if answer.status == 404:
-        return Changed.ALREADY
-    if not answer.is_ok and error_code(answer) is None:
-        raise OutcomeUnknown("server_error", f"HTTP {answer.status}")
-    if not answer.is_ok:
-        raise refusal(answer)
-    return Changed.DONE

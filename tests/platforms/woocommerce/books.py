@@ -18,15 +18,15 @@ Thing = dict[str, Any]
 class WooError(Exception):
     """An answer of the shop that is no 2xx."""
 
-    def __init__(self, status: int, code: str) -> None:
+    def __init__(self, status: int, code: str, message: str = "Invalid.") -> None:
         super().__init__(code)
         self.status = status
-        self.body = {"code": code, "message": "Invalid.", "data": {"status": status}}
+        self.body = {"code": code, "message": message, "data": {"status": status}}
 
 
-def refused() -> WooError:
+def refused(message: str = "Invalid refund amount.") -> WooError:
     """Every failure of a refund comes as this: also an amount that is too high."""
-    return WooError(500, "woocommerce_rest_cannot_create_order_refund")
+    return WooError(500, "woocommerce_rest_cannot_create_order_refund", message)
 
 
 @dataclass
@@ -45,6 +45,7 @@ class Books:
     paid: list[tuple[int, Decimal, int]] = field(default_factory=list)
     disputed: set[int] = field(default_factory=set)
     pends: bool = False
+    throws: bool = False
     last_id: int = 700
 
     def new_id(self) -> int:
@@ -130,6 +131,8 @@ class Books:
         if amount <= 0 or amount > Decimal(order["total"]) - back:
             raise refused()
         by_api = asked.get("api_refund", True)
+        if by_api and order["payment_method"] == "bacs":
+            raise refused("The payment gateway for this order does not support automatic refunds.")
         if by_api and (not order["transaction_id"] or number in self.disputed):
             raise refused()  # the gateway said no: its row is deleted again
         row: Thing = {
@@ -145,6 +148,11 @@ class Books:
         if row["refunded_payment"]:
             self.paid.append((number, amount, row["id"]))
         self.pends = False
+        if self.throws:
+            # What another extension throws after the gateway paid: the row is deleted all the same.
+            self.throws = False
+            self.refunds[number].remove(row)
+            raise refused()
         for line in row["line_items"]:
             self.downloads.discard((number, line["product_id"]))
         self.orders[number]["date_modified_gmt"] = self.gmt()
@@ -167,9 +175,13 @@ class Books:
 
     def delete_refund(self, ref: int) -> None:
         """As gateways' extensions do when a refund failed at the bank: the money came back."""
+        self.strike_refund(ref)
+        self.paid = [entry for entry in self.paid if entry[2] != ref]
+
+    def strike_refund(self, ref: int) -> None:
+        """As staff can: the row is gone, and the customer keeps the money."""
         for number, rows in self.refunds.items():
             self.refunds[number] = [row for row in rows if row["id"] != ref]
-        self.paid = [entry for entry in self.paid if entry[2] != ref]
 
     def advance(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)

@@ -9,11 +9,20 @@ from datetime import UTC, datetime
 import pytest
 
 from plugin.domain.ids import InstallationId, TenantId
+from plugin.platforms.adapters import Adapters
+from plugin.platforms.data_files import DataFiles
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import Timeouts
+from plugin.platforms.registry import Registry
+from plugin.platforms.token_bucket import Budget, Rate
 from plugin.ports import Connection, Kind
+from plugin.ports.records import Tenant
+from plugin.ports.storage import Storage
 from plugin.stores.woocommerce import WoocommerceStore
+from tests.factories import STORE
 from tests.platforms.woocommerce.fake import KEY, SECRET, FakeShop
+from tests.services.scene import Scene
+from tests.storage_fixtures import FakeClock
 
 INSTALLATION = InstallationId("inst-1")
 
@@ -38,10 +47,11 @@ def store_at(
     webhook: str = "",
     base_url: str | None = None,
     is_listed: bool = True,
+    installation: InstallationId = INSTALLATION,
 ) -> WoocommerceStore:
     connection = Connection(
         tenant=TenantId("tenant-1"),
-        installation=INSTALLATION,
+        installation=installation,
         kind=Kind.STORE,
         platform="woocommerce",
         label="Ada's Courses",
@@ -71,3 +81,19 @@ def fake() -> Iterator[FakeShop]:
 @pytest.fixture
 def store(fake: FakeShop) -> WoocommerceStore:
     return store_at(fake)
+
+
+def _no_budget(name: str, rate: Rate) -> Budget:
+    raise AssertionError((name, rate))
+
+
+@pytest.fixture
+def scene(fake: FakeShop, storage: Storage, tenant: Tenant, clock: FakeClock) -> Scene:
+    """The shop of the scene is ours, with the rules that its manifest declares."""
+    opened = Scene(storage, tenant, clock).open()
+    opened.platforms.adapters[STORE] = store_at(fake, installation=STORE)
+    connection = Connection(tenant.id, STORE, Kind.STORE, "woocommerce", "Test", {}, {})
+    adapters = Adapters(Registry([DataFiles().manifests()]), clock, _no_budget)
+    opened.platforms.rules = adapters.gateway_rules(connection)
+    fake.books.now = clock.now().replace(tzinfo=None)
+    return opened

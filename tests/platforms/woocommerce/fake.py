@@ -43,6 +43,7 @@ class FakeShop(Loopback):
         self.calls: list[tuple[str, str]] = []
         self.asked: list[Thing] = []
         self.before_page: list[int] = []
+        self.fields_asked: set[str] = set()
         self.no_total = False
         self.no_filter = False
         self.meets: Callable[[str, str], bool] = _is_refund
@@ -70,11 +71,17 @@ class FakeShop(Loopback):
             case ("POST", "orders", ref, "refunds"):
                 return Answer(201, self.books.refund(int(ref), body))
             case ("GET", "payment_gateways"):
-                return Answer(200, _GATEWAYS)
+                all_of_them = ",".join(_GATEWAYS[0])
+                self.fields_asked = set(query.get("_fields", all_of_them).split(","))
+                kept = self.fields_asked
+                told = [{k: v for k, v in one.items() if k in kept} for one in _GATEWAYS]
+                return Answer(200, told)
             case (_, "webhooks", *rest):
                 return self._webhooks(method, rest, body)
             case ("GET", "customers"):
-                return Answer(200, [one for one in _CUSTOMERS if one["email"] == query["email"]])
+                role = query.get("role", "customer")
+                named = [one for one in _CUSTOMERS if one["email"] == query["email"]]
+                return Answer(200, [one for one in named if role in ("all", one["role"])])
             case _:
                 return self._of_extension(method, parts, query, body)
 
@@ -84,6 +91,10 @@ class FakeShop(Loopback):
         match parts:
             case ("memberships", "members", *rest) if self.books.memberships is not None:
                 return self._memberships(method, rest, query, body)
+            case ("subscriptions",) if self.books.subscriptions is not None:
+                kept = self.books.subscriptions.values()
+                found = [one for one in kept if str(one["customer_id"]) == query["customer"]]
+                return Answer(200, found)
             case ("subscriptions", ref) if self.books.subscriptions is not None:
                 return self._subscription(method, int(ref), body)
         raise WooError(404, "rest_no_route")
@@ -154,14 +165,21 @@ def _words(order: Thing) -> str:
 
 
 _CUSTOMERS = [
-    {"id": 25, "email": "ada@example.com"},
-    {"id": 26, "email": "bob@example.com"},
+    {"id": 25, "email": "ada@example.com", "role": "customer"},
+    {"id": 26, "email": "bob@example.com", "role": "subscriber"},
 ]
-_GATEWAYS = [
-    {"id": "stripe", "method_title": "Stripe", "enabled": True, "method_supports": ["refunds"]},
-    {"id": "bacs", "method_title": "BACS", "enabled": True, "method_supports": ["products"]},
-    {"id": "paypal", "method_title": "PayPal", "enabled": False, "method_supports": ["refunds"]},
+"""The shop lists those of the role `customer`, unless it is asked for another or for all."""
+_GATEWAYS: list[Thing] = [
+    {
+        "id": name,
+        "method_title": title,
+        "enabled": name != "paypal",
+        "method_supports": ["products"] if name == "bacs" else ["products", "refunds"],
+        "settings": {"secret_key": {"id": "secret_key", "type": "password", "value": "sk_made_up"}},
+    }
+    for name, title in (("stripe", "Stripe"), ("bacs", "BACS"), ("paypal", "PayPal"))
 ]
+"""The shop tells the gateways' own settings with them, keys too."""
 _BEFORE: Mapping[str, Answer] = {
     "busy": Answer(429, {"code": "too_many"}, headers={"Retry-After": "7"}),
     "down": Answer(503, raw=b"<html>Briefly unavailable</html>"),

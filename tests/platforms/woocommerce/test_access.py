@@ -105,6 +105,13 @@ def test_who_has_no_customer_number_yet_is_found_by_the_address_alone(
     assert store.revoke(Contact("guest@example.com"), GOLD) is Changed.ALREADY
 
 
+def test_an_account_of_another_role_than_customer_is_found_too(
+    world: MembersWorld, store: WoocommerceStore
+) -> None:
+    assert store.revoke(Contact("bob@example.com"), GOLD) is Changed.DONE
+    assert set(world.books(BOB)) == {SILVER}
+
+
 def test_without_the_extension_nothing_is_held(store: WoocommerceStore) -> None:
     assert store.read_access(ADA) == ()
     assert store.revoke(ADA, GOLD) is Changed.ALREADY
@@ -145,6 +152,15 @@ def test_of_several_closed_ones_the_newest_is_opened(
     older, newer = (member(fake, "25", "10", "cancelled") for _ in range(2))
     assert store.restore(ADA, GOLD) is Changed.DONE
     assert (older["status"], newer["status"]) == ("cancelled", "active")
+
+
+@pytest.mark.parametrize("other", ["expired", "paused"])
+def test_what_was_cancelled_is_opened_before_what_ended_by_itself(
+    fake: FakeShop, store: WoocommerceStore, other: str
+) -> None:
+    ours, newer = (member(fake, "25", "10", status) for status in ("cancelled", other))
+    assert store.restore(ADA, GOLD) is Changed.DONE
+    assert (ours["status"], newer["status"]) == ("active", other)
 
 
 def test_a_thing_that_is_no_membership_is_nothing_here(

@@ -83,6 +83,7 @@ def test_the_key_is_tried_and_says_which_gateways_can_pay_back(
 ) -> None:
     probe = store.probe()
     assert (probe.account, probe.details) == ("shop.example/de", "refunds by API: Stripe")
+    assert "settings" not in fake.fields_asked
     assert probe.has_our_webhook is None
     fake.key_state = "gone"
     with pytest.raises(Refused, match="key_refused"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
+from plugin.domain.messages import is_own_reason
 from plugin.domain.money import Money, exponent
 from plugin.domain.orders import LineRef, OrderRef, PaymentRef
 from plugin.domain.refunds import Ambiguous, Declined, Found, NotFound, Pending, Succeeded
@@ -225,8 +226,19 @@ def test_an_order_that_is_gone_is_refused(store: WoocommerceStore) -> None:
 def test_a_no_in_words_with_500_goes_to_a_person(fake: FakeShop, store: WoocommerceStore) -> None:
     payment = _sold(fake, ("49.00", "0"), transaction_id="")
     answer = store.refund(a_refund(payment, 4900))
-    assert answer == Declined("woocommerce_rest_cannot_create_order_refund", by_hand=True)
+    assert answer == Declined("store_said_no", by_hand=True)
     assert store.look_up(a_refund(payment, 4900)) == NotFound()
+
+
+@pytest.mark.parametrize("code", ["store_said_no", "not_by_api"])
+def test_a_no_is_told_in_a_sentence_of_ours_and_never_in_the_shops(
+    fake: FakeShop, store: WoocommerceStore, code: str
+) -> None:
+    """The shop's words may name the customer, and a reason is kept and logged."""
+    more = {"payment_method": "bacs"} if code == "not_by_api" else {"transaction_id": ""}
+    answer = store.refund(a_refund(_sold(fake, ("49.00", "0"), **more), 4900))
+    assert answer == Declined(code, by_hand=True)
+    assert is_own_reason(code)
 
 
 @pytest.mark.parametrize("fault", ["critical_after", "empty", "firewall", "redirect"])

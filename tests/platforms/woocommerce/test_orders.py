@@ -20,7 +20,7 @@ from tests.platforms.woocommerce.fake import NOW, FakeShop
 _SPECS = Path(__file__).parents[4] / "shared" / "specs" / "woocommerce"
 
 
-def test_a_customer_s_orders_take_one_call_and_are_that_customer_s_only(
+def test_a_customer_s_orders_take_two_calls_and_are_that_customer_s_only(
     fake: FakeShop, store: WoocommerceStore
 ) -> None:
     fake.books.sell(("10.00", "0"), email="Ada@Example.com")
@@ -32,7 +32,7 @@ def test_a_customer_s_orders_take_one_call_and_are_that_customer_s_only(
     assert order.payments[0].deep_link == order.deep_link
     assert order.deep_link is not None
     assert order.deep_link.startswith("https://shop.example/de/wp-admin/")
-    assert len(fake.calls) == 1
+    assert len(fake.calls) == 2
 
 
 def test_two_calls_are_the_most_whatever_is_asked(fake: FakeShop, store: WoocommerceStore) -> None:

@@ -1,0 +1,122 @@
+"""Subscriptions of the Subscriptions extension: which order began one, how it stands, its end.
+
+The extension is sold apart: where it is not installed its address is unknown to the shop, and so
+there are none. A renewal's order names its subscription itself; the first order does not, and is
+named by the subscription as its parent.
+https://woocommerce.github.io/subscriptions-rest-api-docs/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
+from plugin.domain.ids import InstallationId
+from plugin.domain.orders import Order, Subscription, SubscriptionStatus
+from plugin.platforms.http_client import Answer
+from plugin.platforms.strict_json import JsonObject, Reader
+from plugin.platforms.woocommerce_orders import moment
+from plugin.ports import Changed, Contact
+from plugin.stores.woocommerce.account import (
+    PAGE,
+    Account,
+    at,
+    error_code,
+    read_ok,
+    refusal,
+    understood,
+)
+
+FOLDER: Final = "subscriptions"
+_RUNNING: Final = frozenset({"active", "on-hold", "pending"})
+_OVER: Final = frozenset({"cancelled", "expired", "switched", "trash"})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """The subscriptions at one shop."""
+
+    account: Account
+    installation: InstallationId
+
+    def read(self, contact: Contact, ref: str) -> Subscription | None:
+        """None also where the extension is not installed. One call."""
+        body = self.account.read("subscription.read", at(FOLDER, ref))
+        if body is None:
+            return None
+        with understood(RetryLater):
+            if contact.ref is not None and body.identifier("customer_id") != contact.ref:
+                raise Refused("subscription_of_another_customer", ref)
+            return self._told(body)
+
+    def cancel(self, contact: Contact, ref: str, *, at_once: bool) -> Changed:
+        """By `transition_status`, which sets the dates too: a plain `status` does not.
+
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#update-a-subscription
+        """
+        before = self.read(contact, ref)
+        if before is None or before.status is SubscriptionStatus.ENDED:
+            return Changed.ALREADY
+        if before.status is SubscriptionStatus.ENDING and not at_once:
+            return Changed.ALREADY
+        wanted: JsonObject = {"transition_status": "cancelled" if at_once else "pending-cancel"}
+        return changed(self.account.write("PUT", "subscription.cancel", at(FOLDER, ref), wanted))
+
+    def name_first(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """The orders; one that began a subscription names it. At most one call.
+
+        Of one customer: who has an account, since guests have no subscriptions.
+        """
+        customers = [one.contact for one in orders if one.contact and one.subscription is None]
+        if not customers:
+            return orders
+        asked = [("customer", customers[0]), ("per_page", str(PAGE))]
+        answer = self.account.get("subscription.list", f"/{FOLDER}", asked)
+        if 400 <= answer.status < 500:
+            return orders  # no such extension, or not for this key
+        with understood(RetryLater):
+            told = read_ok(answer).items()
+            return [self._begun(order, told) for order in orders]
+
+    def _begun(self, order: Order, told: Sequence[Reader]) -> Order:
+        """Of several that one order began none is named: only one of them would be ended."""
+        mine = [one for one in told if one.identifier("parent_id") == order.ref.ref]
+        if len(mine) != 1 or order.subscription is not None:
+            return order
+        [body] = mine
+        subscription = self._told(body)
+        renewed = {item.identifier("product_id") for item in body.items("line_items")}
+        lines = tuple(
+            replace(line, subscription=subscription.ref) if line.product in renewed else line
+            for line in order.lines
+        )
+        is_over = subscription.status is SubscriptionStatus.ENDED
+        if is_over and any(line.product and line.subscription is None for line in lines):
+            return order  # what was bought for good beside it is still paid
+        return replace(order, lines=lines, subscription=subscription)
+
+    def _told(self, body: Reader) -> Subscription:
+        status = body.text("status")
+        if status in _OVER:
+            state = SubscriptionStatus.ENDED
+        elif status == "pending-cancel":
+            state = SubscriptionStatus.ENDING
+        else:
+            is_known = status in _RUNNING
+            state = SubscriptionStatus.ACTIVE if is_known else SubscriptionStatus.UNKNOWN
+        ending = state is SubscriptionStatus.ENDING and body.optional_text("end_date_gmt")
+        until = moment(body, "end_date_gmt") if ending else None
+        return Subscription(self.installation, body.identifier("id"), state, until)
+
+
+def changed(answer: Answer) -> Changed:
+    """What is gone already is as wanted."""
+    if answer.status == 404:
+        return Changed.ALREADY
+    if not answer.is_ok and error_code(answer) is None:
+        raise OutcomeUnknown("server_error", f"HTTP {answer.status}")
+    if not answer.is_ok:
+        raise refusal(answer)
+    return Changed.DONE
