@@ -67,13 +67,15 @@ class VerifyAccess:
 class AddTicketNote:
     """Write an internal note and change tags in one go.
 
-    Without a ticket: on the customer's open tickets.
+    Without a ticket: on the customer's open tickets. `field` says in a few words what came out, for
+    the ticket field that an admin may have named; empty leaves that as it is.
     """
 
     desk: InstallationId | None
     ticket: TicketId | None
     body: str
     add_tags: tuple[str, ...] = ()
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,9 @@ def effect_document(effect: Effect) -> Json:
                 [_resource(r) for r in gone],
                 [_resource(r) for r in kept],
             ]
-        case AddTicketNote(desk, ticket, body, tags):
-            return ["note", desk, ticket, body, list(tags)]
+        case AddTicketNote(desk, ticket, body, tags, field):
+            # As before there were fields, where there is none: a plan keeps its hash.
+            return ["note", desk, ticket, body, list(tags), *([field] if field else [])]
         case TellCustomer(desk, ticket, email, subject, body, locale):
             return ["customer", desk, ticket, email, subject, body, locale]
         case TellOwner(subject, body):

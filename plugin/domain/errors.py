@@ -29,6 +29,9 @@ class Refused(MakegoodError):
 ACCOUNT_RESTING = "account_resting"
 """The code of a RetryLater that no call was made for: its account has not answered for a while."""
 
+FIELD_REFUSED = "field_refused"
+"""The code of a Refused after which the note and its tags stand, and only the field does not."""
+
 
 class RetryLater(MakegoodError):
     """Nothing happened. `after_seconds` is the other side's wish, where it had one."""

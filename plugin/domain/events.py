@@ -124,6 +124,14 @@ class TestDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Irrelevant:
+    """Known, and nothing to us. `what` is a topic or a path, never content; `why` says it once."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unrecognised:
     """Rightly signed, but of a kind that we have no words for.
 
@@ -143,5 +151,6 @@ StoreEvent = (
     | SubscriptionNews
     | AccountClosed
     | TestDelivery
+    | Irrelevant
     | Unrecognised
 )

@@ -401,6 +401,9 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     ),
     "right_missing": "Our key may not refund at the gateway.",
     "several_refunds_match": "More than one refund at the gateway could be ours.",
+    "store_said_no": (
+        "The store refused the refund. Look at the gateway first: it may have paid all the same."
+    ),
     "transaction_without_order": "The store names no order for this payment.",
     "url_refused": "The gateway's address is none that we may call.",
     "whole_only": "This payment can be refunded only as a whole.",

@@ -215,7 +215,11 @@ def buyer_key(email: str, ref: OrderRef, contact: str | None) -> CustomerKey:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as its store told it at `read_at`."""
+    """One order as its store told it at `read_at`.
+
+    `others_unseen`: its store has orders of the same customer that it did not show, and one of them
+    may pay for the same things. None where this reading did not tell.
+    """
 
     ref: OrderRef
     number: str
@@ -231,6 +235,7 @@ class Order:
     refunds: tuple[RefundSeen, ...] = ()
     contact: str | None = None
     deep_link: str | None = None
+    others_unseen: bool | None = None
 
     @property
     def paid(self) -> Money:

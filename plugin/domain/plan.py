@@ -105,6 +105,7 @@ class Untold(StrEnum):
     STORE_SILENT = "store_silent"
     LINE_UNTOLD = "line_untold"
     BUNDLE_UNTOLD = "bundle_untold"
+    ORDERS_UNSEEN = "orders_unseen"
 
 
 @dataclass(frozen=True, slots=True)

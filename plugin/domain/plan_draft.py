@@ -48,6 +48,7 @@ class PlanInputs:
     `has` maps a store account to what it says the customer holds now.
 
     A store that does not answer maps to None. `allowed` has one entry per line of the order.
+    `has_unseen`: a store has orders of this customer that it did not show.
     """
 
     order: Order
@@ -57,6 +58,7 @@ class PlanInputs:
     access: AccessMap
     turns: Turns
     has: Mapping[InstallationId, frozenset[Resource] | None]
+    has_unseen: bool = False
 
 
 _MAY_PAY = frozenset({VerdictKind.ELIGIBLE, VerdictKind.ELIGIBLE_IN_PART, VerdictKind.NEEDS_REVIEW})
@@ -97,7 +99,7 @@ def draft_plan(
     before = read_ledger(inputs.facts, inputs.access, now)
     after = read_ledger((*inputs.facts, fact), inputs.access, now)
     effects = rule_effects(order.customer, RunId(plan_id), after, inputs.turns, cancels)
-    goes, silent = _goes(effects, inputs.has)
+    goes, open_ends = _goes(effects, inputs)
     return Plan(
         id=plan_id,
         customer=order.customer,
@@ -109,7 +111,7 @@ def draft_plan(
         fact=fact,
         goes=goes,
         stays=_stays(after),
-        unknown=(*silent, *_untold(before, order, ends)),
+        unknown=(*open_ends, *_untold(before, order, ends)),
         cancels=cancels,
         effects=effects,
         made_at=now,
@@ -215,22 +217,27 @@ def _cancels(
 
 
 def _goes(
-    effects: Iterable[PlannedEffect], has: Mapping[InstallationId, frozenset[Resource] | None]
+    effects: Iterable[PlannedEffect], inputs: PlanInputs
 ) -> tuple[tuple[PlanItem, ...], tuple[UnknownItem, ...]]:
+    """What goes, and what nobody can tell: its store is silent, or an unseen order may pay for it.
+
+    In the latter case a person decides (`plugin.services.effect_calls`).
+    """
     goes: list[PlanItem] = []
-    silent: list[UnknownItem] = []
+    open_ends: list[UnknownItem] = []
     for planned in effects:
         match planned.effect:
             case RevokeAccess(resource) | RemoveTag(resource):
-                held = has.get(resource.installation)
-                if held is None:
+                held = inputs.has.get(resource.installation)
+                if held is None or inputs.has_unseen:
+                    why = Untold.ORDERS_UNSEEN if inputs.has_unseen else Untold.STORE_SILENT
                     where = resource.installation
-                    silent.append(UnknownItem(Untold.STORE_SILENT, resource.name, resource, where))
+                    open_ends.append(UnknownItem(why, resource.name, resource, where))
                 else:
                     goes.append(PlanItem(resource, planned.because, resource not in held))
             case _:
                 pass
-    return tuple(goes), tuple(silent)
+    return tuple(goes), tuple(open_ends)
 
 
 def _stays(after: Ledger) -> tuple[PlanItem, ...]:

@@ -36,6 +36,7 @@ from plugin.ports.keys import KeyShelf, RenewsKeys
 from plugin.ports.news import TellsNews
 from plugin.ports.platforms import P, Pace, WorksheetStep
 from plugin.ports.watching import Watch, unwatched
+from plugin.services.webhook_secrets import signing_secrets
 
 _NEEDS: Mapping[type, tuple[str, ...]] = {
     FindsOrders: ("find_orders",),
@@ -98,6 +99,7 @@ class Adapters:
             key_lives=refunds.key_lives_seconds or 0,
             looks=refunds.look_up_after_seconds or DEFAULT_LOOKS,
             tells_news=self.can(connection, "news"),
+            sends_again=refunds.sends_again,
         )
 
     def pace(self, connection: Connection) -> Pace | None:
@@ -106,6 +108,11 @@ class Adapters:
             return None
         limit = outgoing.rate_limit
         return Pace(limit.requests, limit.per_seconds, limit.burst)
+
+    def signing_secrets(self, connection: Connection) -> Sequence[str]:
+        webhooks = self._manifest(connection).webhooks
+        own = None if webhooks is None else webhooks.secret_field
+        return signing_secrets(connection.secrets, own)
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         manual = self._store(connection).refunds.manual

@@ -59,6 +59,7 @@ CAPABILITY_PORTS: CapabilityPorts = MappingProxyType(
             "note": WritesTickets,
             "reply": WritesTickets,
             "tags": WritesTickets,
+            "fields": WritesTickets,
         },
     }
 )
@@ -185,7 +186,7 @@ def _load_fault(module: str, load: Callable[[], object]) -> str | None:
 
 
 def _topic_faults(manifest: PlatformManifest) -> Iterator[str]:
-    if manifest.kind is not Kind.STORE or manifest.webhooks is None:
+    if manifest.webhooks is None:
         return
     known = {_snake(event.__name__) for event in get_args(StoreEvent)}
     for topic, kinds in manifest.webhooks.topics.items():

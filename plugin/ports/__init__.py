@@ -92,7 +92,12 @@ class Changed(StrEnum):
 class FindsOrders(Protocol):
     """Capability `find_orders`. At most two calls per search."""
 
-    def find_orders(self, query: OrderQuery) -> Sequence[Order]: ...
+    def find_orders(self, query: OrderQuery) -> Sequence[Order]:
+        """What fits, newest first.
+
+        A store that cannot show all orders of a customer says so in `Order.others_unseen`. With the
+        order of a number it may bring others of the same customer: those are kept, not proven.
+        """
 
     def read_order(self, ref: str) -> Order | None:
         """The order as it is now, or None where the store has none."""
@@ -349,12 +354,17 @@ class ShowsBesidePanel(Protocol):
 
 @runtime_checkable
 class WritesTickets(Protocol):
-    """Capabilities `note`, `tags`, `reply`."""
+    """Capabilities `note`, `tags`, `reply`, `fields`."""
 
-    def add_note(self, ticket: TicketId, body: str, tags: Sequence[str], marker: str) -> Changed:
+    def add_note(
+        self, ticket: TicketId, body: str, tags: Sequence[str], marker: str, field: str = ""
+    ) -> Changed:
         """An internal note with tags added, in one write.
 
-        `marker` is our key: found again, it is not repeated.
+        `marker` is our key: found again, it is not repeated. `field` is for the ticket field that
+        the admin named, in the same write where the desk can; without such a field it is nothing.
+        It is set, too, where the note stands already without it. Raises Refused FIELD_REFUSED when
+        note and tags stand and the desk takes no such field.
         """
 
     def reply(self, ticket: TicketId, body: str, marker: str) -> Changed:

@@ -50,6 +50,9 @@ class Platforms(Protocol):
     def pace(self, connection: Connection) -> Pace | None:
         """How often the account may be called; None for a platform that is never called."""
 
+    def signing_secrets(self, connection: Connection) -> Sequence[str]:
+        """What proves the account's deliveries; empty where none can be proven."""
+
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]: ...
 
 

@@ -27,7 +27,13 @@ from plugin.domain.rules import Tell
 from plugin.domain.texts import bullets, one_line
 from plugin.ports.storage import UnitOfWork
 from plugin.services.run_rules import Tellers
-from plugin.services.wording import because_words, day_words, money_words, resource_words
+from plugin.services.wording import (
+    because_words,
+    day_words,
+    field_words,
+    money_words,
+    resource_words,
+)
 
 ENGLISH = "en"
 
@@ -80,11 +86,16 @@ def announce(uow: UnitOfWork, news: Announcement) -> Tellers:
         owner = compose(news.owner, ENGLISH, facts)
         note = compose(news.note, ENGLISH, facts)
         return [
-            ("note", AddTicketNote(None, None, note.body)),
+            ("note", AddTicketNote(None, None, note.body, field=_field(news))),
             ("owner", TellOwner(owner.subject, owner.body)),
         ]
 
     return tellers
+
+
+def _field(news: Announcement) -> str:
+    """Nothing where no money is known to have gone back: the field tells of refunds."""
+    return "" if news.amount is None else field_words("Refunded elsewhere", news.amount)
 
 
 def _goes(effects: Sequence[PlannedEffect]) -> str:

@@ -28,7 +28,7 @@ from plugin.domain.texts import bullets, one_line
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import order_words
 from plugin.services.run_rules import Tellers
-from plugin.services.wording import money_words, resource_words
+from plugin.services.wording import field_words, money_words, resource_words
 
 NamedTell = tuple[str, Tell]
 TEAM_LOCALE = DEFAULT_LOCALE
@@ -69,7 +69,7 @@ def failed_later_tells(uow: UnitOfWork, plan: Plan, refund: Refund) -> Tellers:
         owner = compose(MessageId.OWNER_NEEDS_PERSON, TEAM_LOCALE, trouble)
         desk, ticket = _ticket_of(plan)
         return [
-            ("note-failed", AddTicketNote(desk, ticket, note.body)),
+            ("note-failed", AddTicketNote(desk, ticket, note.body, field=_came_to_nothing(refund))),
             ("owner-failed", TellOwner(owner.subject, owner.body)),
             *told_customer,
         ]
@@ -93,10 +93,16 @@ def trouble_tells(uow: UnitOfWork, plan: Plan, refund: Refund) -> Sequence[Named
     about = MessageId.NOTE_UNKNOWN if is_open else MessageId.NOTE_FAILED
     note = compose(about, TEAM_LOCALE, facts)
     desk, ticket = _ticket_of(plan)
+    field = "" if is_open else _came_to_nothing(refund)  # what is open has not ended
     return [
         (f"owner-{refund.id}", TellOwner(owner.subject, owner.body)),
-        (f"note-{refund.id}", AddTicketNote(desk, ticket, note.body)),
+        (f"note-{refund.id}", AddTicketNote(desk, ticket, note.body, field=field)),
     ]
+
+
+def _came_to_nothing(refund: Refund) -> str:
+    """With the amount: of several parts of a refund, others may stand."""
+    return field_words("Not refunded", refund.amount)
 
 
 def _customer_failed(uow: UnitOfWork, plan: Plan, refund: Refund) -> Iterator[NamedTell]:

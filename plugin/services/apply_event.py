@@ -14,6 +14,7 @@ from typing import assert_never
 from plugin.domain.events import (
     AccountClosed,
     DisputeNews,
+    Irrelevant,
     PaymentRefunded,
     SaleMade,
     SaleRefunded,
@@ -56,7 +57,7 @@ SKEW = timedelta(minutes=5)
 """By how much a store's clock may be behind ours: news from before our change is not its echo."""
 
 
-def apply_event(  # noqa: C901 - one case per event
+def apply_event(  # noqa: C901, PLR0911 - one case per event
     uow: UnitOfWork, event: StoreEvent, source: Source, now: datetime
 ) -> Application:
     """Apply one event inside `uow`; the caller commits it together with the delivery's state."""
@@ -81,6 +82,8 @@ def apply_event(  # noqa: C901 - one case per event
         case TestDelivery():
             tick_delivery_received(uow, source, now)
             return Applied()
+        case Irrelevant(what, why):
+            return Ignored(f"{what}: {why}")
         case Unrecognised(what):
             return NotRecognised(what)
         case _:

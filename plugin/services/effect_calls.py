@@ -27,6 +27,7 @@ from plugin.domain.effects import (
 )
 from plugin.domain.errors import (
     ACCOUNT_RESTING,
+    FIELD_REFUSED,
     NeedsHuman,
     OutcomeUnknown,
     Refused,
@@ -51,6 +52,7 @@ from plugin.ports.platforms import P, Platforms
 from plugin.ports.records import InstallationStatus, StoredEffect
 from plugin.ports.storage import UnitOfWork
 from plugin.services.contact_at import contact_at
+from plugin.services.record_sale import may_have_unseen
 from plugin.services.run_rules import ledger_of
 from plugin.services.wording import resource_words
 
@@ -115,7 +117,7 @@ class EffectCalls:
     contacts: dict[InstallationId, Contact | None] = field(default_factory=dict)
     connections: dict[InstallationId, Connection | None] = field(default_factory=dict)
 
-    def prepare(  # noqa: C901, PLR0911, PLR0912 - one case per effect
+    def prepare(
         self,
         uow: UnitOfWork,
         stored: StoredEffect,
@@ -123,10 +125,29 @@ class EffectCalls:
         *,
         interrupted: bool,
     ) -> Call:
-        """The call to make. `interrupted` says that an earlier one may have got through."""
+        """The call to make. `interrupted` says that an earlier one may have got through.
+
+        What an order may pay for that nobody here has seen is not taken: a person looks. So does
+        one where the store cannot be told who the customer is.
+        """
         contact = self._contact(uow, stored)
         if contact is None:
             return lambda: ForPerson("no_address")
+        taken = _taken(stored.planned.effect)
+        if taken is not None and may_have_unseen(uow, stored.customer):
+            holder = self._port(uow, taken.installation, HoldsAccess)
+            return lambda: _left_to_person(holder(), contact, taken)
+        return self._call(uow, stored, contact, siblings, interrupted=interrupted)
+
+    def _call(  # noqa: C901, PLR0911 - one case per effect
+        self,
+        uow: UnitOfWork,
+        stored: StoredEffect,
+        contact: Contact,
+        siblings: Sequence[StoredEffect],
+        *,
+        interrupted: bool,
+    ) -> Call:
         key = stored.planned.key
         effect = stored.planned.effect
         match effect:
@@ -255,6 +276,21 @@ def _usable(uow: UnitOfWork, installation: InstallationId) -> Connection | None:
     return found.connection
 
 
+def _taken(effect: Effect) -> Resource | None:
+    match effect:
+        case RevokeAccess(resource) | RemoveTag(resource):
+            return resource
+        case _:
+            return None
+
+
+def _left_to_person(holder: HoldsAccess, contact: Contact, taken: Resource) -> Attempt:
+    """What a person takes by hand, if at all; once it is gone this is over."""
+    if taken in holder.read_access(contact):
+        return ForPerson("orders_unseen")
+    return Done(Changed.ALREADY)
+
+
 def resource_of(effect: StoredEffect) -> Resource | None:
     """What an effect gives or takes."""
     return changed_resource(effect.planned.effect)
@@ -305,30 +341,48 @@ def _open_ends(siblings: Sequence[StoredEffect]) -> tuple[str, ...]:
     return tuple(ends)
 
 
+def _tickets_at(
+    desk: WritesTickets, effect: AddTicketNote, customer: CustomerKey
+) -> Sequence[TicketId]:
+    """The ticket that is named, else every open one of the customer's address."""
+    if effect.ticket is not None:
+        return [effect.ticket]
+    address = address_of(customer)
+    return desk.find_open_tickets(address) if address else []
+
+
 def _noted(
     effect: AddTicketNote,
     desks: Sequence[WritesTickets],
     stored: StoredEffect,
     open_ends: Sequence[str],
 ) -> Attempt:
-    """The note on its ticket, or on every open ticket of the customer; our marker is looked for."""
+    """The note on its ticket, or on every open ticket of the customer; our marker is looked for.
+
+    A desk that takes no such field has its notes all the same, on all of the tickets.
+    """
     if effect.desk is not None and not desks:
         return ForPerson("desk_not_connected")
     key = stored.planned.key
     body = effect.body
     if open_ends:
         body += f"\n\nNot through yet:\n{bullets(open_ends)}"
-    written = 0
+    written, refused = 0, False
     for desk in desks:
-        address = address_of(stored.customer)
-        if effect.ticket is not None:
-            tickets: Sequence[TicketId] = [effect.ticket]
-        else:
-            tickets = desk.find_open_tickets(address) if address else []
-        for ticket in tickets:
-            if not desk.has_marker(ticket, key):
-                desk.add_note(ticket, body, effect.add_tags, key)
-                written += 1
+        for ticket in _tickets_at(desk, effect, stored.customer):
+            # `add_note` looks for the marker too; with a field it also sees whether that is set.
+            if not effect.field and desk.has_marker(ticket, key):
+                continue
+            try:
+                done = desk.add_note(ticket, body, effect.add_tags, key, effect.field)
+            except Refused as error:
+                if error.code != FIELD_REFUSED:
+                    raise
+                refused = True
+            else:
+                written += done is Changed.DONE
+    if refused:
+        return ForPerson(FIELD_REFUSED)
     return Done(Changed.DONE if written else Changed.ALREADY, f"{written} tickets")
 
 

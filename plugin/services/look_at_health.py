@@ -118,7 +118,7 @@ class LookAtHealth:
             refunds_waiting=known.refunds,
             closings_waiting=known.closings,
             credentials=credentials,
-            secrets=len(webhook_secrets(connection.secrets)),
+            secrets=len(self.platforms.signing_secrets(connection)),
             budget=None if pace is None else budget(pace, known.seconds_to_full),
             sweep=known.sweep,
             rest=known.rest,

@@ -50,8 +50,9 @@ from plugin.services.announce import order_words
 from plugin.services.ask_all import ask_all
 from plugin.services.contact_at import contact_at
 from plugin.services.find_orders import FoundOrder, is_strong
-from plugin.services.record_sale import known_sales
+from plugin.services.record_sale import known_sales, may_have_unseen
 from plugin.services.wording import (
+    field_words,
     items_words,
     money_words,
     parts_words,
@@ -171,6 +172,7 @@ def draft(
         access=uow.settings.access_map(),
         turns=uow.effects.turns(order.customer),
         has=has,
+        has_unseen=may_have_unseen(uow, order.customer),
     )
     outcome = draft_plan(inputs, choice, plan_id, now)
     if isinstance(outcome, Plan):
@@ -290,7 +292,13 @@ def _tells(
             0,
             (
                 "note",
-                AddTicketNote(reader.desk, reader.ticket, note.body, (REFUNDED_TAG,)),
+                AddTicketNote(
+                    reader.desk,
+                    reader.ticket,
+                    note.body,
+                    (REFUNDED_TAG,),
+                    field_words("Refunded", plan.amount),
+                ),
             ),
         )
     return tells

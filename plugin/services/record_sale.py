@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plugin.domain.facts import Bought
+from plugin.domain.ids import CustomerKey, InstallationId
 from plugin.domain.ledger import gives_of
 from plugin.domain.orders import Order, SubscriptionStatus
 from plugin.ports.storage import UnitOfWork
@@ -41,6 +42,19 @@ def known_sales(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
         if gives_of(bought, access) is not None
     )
     return (*sale_facts(order), *others)
+
+
+def may_have_unseen(uow: UnitOfWork, customer: CustomerKey) -> bool:
+    """Whether a store has orders of this customer that nobody here has seen, by its latest word.
+
+    One of them may pay for what another no longer does: then a person decides what is taken.
+    """
+    latest: dict[InstallationId, Order] = {}
+    for order in uow.orders.of_customer(customer):
+        known = latest.get(order.ref.installation)
+        if order.others_unseen is not None and (known is None or known.read_at <= order.read_at):
+            latest[order.ref.installation] = order
+    return any(order.others_unseen for order in latest.values())
 
 
 def _is_still_paid(order: Order) -> bool:

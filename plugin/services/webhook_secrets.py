@@ -21,6 +21,12 @@ def webhook_secrets(secrets: Mapping[str, str]) -> Sequence[str]:
     return [secret for _, secret in sorted(numbered, reverse=True)]
 
 
+def signing_secrets(secrets: Mapping[str, str], own: str | None) -> Sequence[str]:
+    """All secrets that may sign: of the webhook, and the app's `own` where it signs with that."""
+    named = "" if own is None else secrets.get(own, "")
+    return [*webhook_secrets(secrets), *([named] if named else [])]
+
+
 def with_webhook_secret(secrets: Mapping[str, str], secret: str) -> dict[str, str]:
     """The credentials with a new current webhook secret; the one before stays, older ones go."""
     kept = list(webhook_secrets(secrets))[: KEPT - 1]

@@ -53,6 +53,14 @@ def money_words(money: Money, locale: str) -> str:
     return f"{amount_words(money, locale)}\u00a0{money.currency}"
 
 
+def field_words(what: str, money: Money) -> str:
+    """What came out, as a ticket's field keeps it: `Refunded 49.00 EUR`, in English.
+
+    With a plain space: reports and automations compare it with what somebody typed.
+    """
+    return f"{what} {amount_words(money, 'en')} {money.currency}"
+
+
 def day_words(at: datetime, time_zone: str, locale: str) -> str:
     """`25 Aug 2026`, as the day was in the seller's time zone."""
     day = at.astimezone(ZoneInfo(time_zone)).date()

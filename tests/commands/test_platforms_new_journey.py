@@ -21,6 +21,7 @@ import pytest
 import plugin.helpdesks
 import plugin.stores
 import tests.platforms
+import webhooks.helpdesks
 import webhooks.stores
 from plugin.app import create_app
 from plugin.commands.new_platform import write_platform
@@ -34,6 +35,7 @@ from tests.journey.sidebar import Page, Sidebar
 from tests.tree_copy import ROOT
 
 MIA = "mia@example.com"
+PARSERS = (webhooks.stores, webhooks.helpdesks)
 
 
 @pytest.fixture
@@ -45,13 +47,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for stem, kind in ((SHOP, Kind.STORE), (DESK, Kind.HELPDESK)):
         write_platform(stem, kind, made, lambda _: None)
     fill_in(made)
-    for package in (plugin.stores, plugin.helpdesks, webhooks.stores, tests.platforms):
+    for package in (plugin.stores, plugin.helpdesks, *PARSERS, tests.platforms):
         place = str(made / package.__name__.replace(".", "/"))
         monkeypatch.setattr(package, "__path__", [*package.__path__, place])
     yield made
     for name in [name for name in sys.modules if {SHOP, DESK} & set(name.split("."))]:
         del sys.modules[name]
-    for package in (plugin.stores, plugin.helpdesks, webhooks.stores, tests.platforms):
+    for package in (plugin.stores, plugin.helpdesks, *PARSERS, tests.platforms):
         for stem in (SHOP, DESK):
             vars(package).pop(stem, None)
 

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from plugin.domain.effects import (
+    AddTicketNote,
     Effect,
     EffectState,
     RevokeAccess,
@@ -36,6 +37,12 @@ def test_each_kind_of_effect_has_a_plain_form_of_its_own() -> None:
         ["customer", "desk-1", None, "ana@mail.example", "Your refund", "It is sent.", "en"],
         ["owner", "A refund failed", "Look."],
     ]
+
+
+def test_a_note_with_a_word_for_the_field_is_another_one() -> None:
+    note = AddTicketNote(None, None, "Done.", (), "Refunded 49.00 EUR")
+
+    assert effect_document(note) == ["note", None, None, "Done.", [], "Refunded 49.00 EUR"]
 
 
 def test_the_name_of_a_resource_is_no_part_of_the_plain_form() -> None:

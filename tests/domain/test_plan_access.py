@@ -74,6 +74,18 @@ def test_what_a_silent_store_holds_is_unknown_and_taken_all_the_same() -> None:
     assert plan.effects[0].effect == RevokeAccess(COURSE)
 
 
+def test_what_an_unseen_order_may_pay_for_is_unknown() -> None:
+    inputs = plan_inputs(an_order(a_line(gives=(COURSE, TAG))), held=[COURSE])
+
+    plan = planned(replace(inputs, has_unseen=True))
+
+    assert plan.goes == ()
+    assert [(item.why, item.resource) for item in plan.unknown] == [
+        (Untold.ORDERS_UNSEEN, COURSE),
+        (Untold.ORDERS_UNSEEN, TAG),
+    ]
+
+
 def test_what_stays_names_first_what_the_refunded_line_gave_too() -> None:
     other = a_purchase(COURSE, line=a_line_ref("1", an_order_ref("other")))
     order = an_order(a_line(gives=(COURSE,)))

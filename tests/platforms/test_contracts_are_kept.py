@@ -1,4 +1,4 @@
-"""A store that declares a capability runs that capability's contract: no manifest can skip it."""
+"""What declares a capability runs that capability's contract: no manifest can skip it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from plugin.platforms.manifest import PlatformManifest, StoreManifest
 from plugin.platforms.registry import Registry
 from plugin.ports import Kind
 from tests.contracts.access import AddsAndRemovesTags, CancelsWhatIsPaid, OpensAndCloses
+from tests.contracts.fields import FieldsContract
+from tests.contracts.helpdesk import HelpdeskContract
 from tests.contracts.money import MoneyContract
 from tests.contracts.webhook import WebhookContract
 
@@ -26,6 +28,7 @@ _CONTRACTS: dict[str, type] = {
     "cancel_subscription": CancelsWhatIsPaid,
 }
 _HERE = Path(__file__).parent
+_REGISTRY = Registry([DataFiles().manifests()])
 
 
 def _stores() -> list[str]:
@@ -40,7 +43,7 @@ def _promised(manifest: PlatformManifest) -> set[type]:
 
 
 def _run(stem: str) -> Iterator[type]:
-    """The test classes of a store."""
+    """The test classes of a platform."""
     for path in sorted((_HERE / stem).glob("test_*.py")):
         module = import_module(f"tests.platforms.{stem}.{path.stem}")
         yield from (
@@ -57,6 +60,21 @@ def test_what_a_store_declares_it_is_held_to(stem: str) -> None:
     missing = {
         contract.__name__
         for contract in _promised(manifest)
+        if not any(issubclass(one, contract) for one in classes)
+    }
+    assert not missing, f"{stem} declares what these contracts hold it to: inherit them"
+
+
+@pytest.mark.parametrize("stem", [one.stem for one in _REGISTRY.manifests(Kind.HELPDESK)])
+def test_what_a_desk_declares_it_is_held_to(stem: str) -> None:
+    manifest = _REGISTRY.helpdesk(stem)
+    sets_fields = manifest.level("fields").is_coded
+    promised: set[type] = {HelpdeskContract} | ({FieldsContract} if sets_fields else set())
+    promised |= {WebhookContract} if manifest.webhooks is not None else set()
+    classes = tuple(_run(stem))
+    missing = {
+        contract.__name__
+        for contract in promised
         if not any(issubclass(one, contract) for one in classes)
     }
     assert not missing, f"{stem} declares what these contracts hold it to: inherit them"

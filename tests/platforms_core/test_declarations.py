@@ -26,7 +26,11 @@ def test_a_form_is_split_into_settings_and_secrets(declarations: ManifestDeclara
     typed = {"subdomain": " Acme ", "email": "owner@acme.example", "api_token": "t0ken"}
     form = declarations.read_form("helpdesk", "zendesk", typed)
     assert form.title == "Zendesk"
-    assert form.settings == {"subdomain": "acme", "email": "owner@acme.example"}
+    assert form.settings == {
+        "subdomain": "acme",
+        "email": "owner@acme.example",
+        "ticket_field": "",
+    }
     assert form.secrets == {"api_token": "t0ken"}
     assert form.account == {"subdomain": "acme"}
     assert form.places == {"acme.zendesk.com:443"}

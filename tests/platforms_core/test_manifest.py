@@ -23,6 +23,7 @@ from plugin.platforms.manifest import (
     Timeouts,
 )
 from plugin.platforms.manifest_schema import ENDED_BY, InvalidManifest, read_manifest
+from plugin.platforms.webhook_declaration import NamedAccount
 
 Json = dict[str, Any]
 
@@ -127,6 +128,10 @@ def _changed(document: Json, path: str, value: object) -> Json:
     return document
 
 
+def _account(setting: str) -> Json:
+    return {"field": "account", "setting": setting}
+
+
 def _way(*asks: str) -> Json:
     return {"asks": list(asks), "words": "It sends its key.", "steps": ["Press Approve."]}
 
@@ -141,6 +146,12 @@ def _way(*asks: str) -> Json:
         ("webhooks.topic_header", None, "webhooks.topic_header: give exactly one"),
         ("webhooks.topic_field", "a.b", "webhooks.topic_header: give exactly one"),
         ("webhooks.topics.SALE", [], "webhooks.topics.SALE.value: Shorter"),
+        ("webhooks.delivery_id_field", "id", "webhooks.delivery_id_field: give delivery_id_he"),
+        ("webhooks.ticked_by_hand", ["SOLD"], "webhooks.ticked_by_hand: name topics"),
+        ("webhooks.secret_field", "shop", "webhooks.secret_field: name a secret install field"),
+        ("webhooks.secret_field", "none", "webhooks.secret_field: name a secret install field"),
+        ("webhooks.named_account", _account("api_key"), "webhooks.named_account.setting: name an"),
+        ("webhooks.named_account", _account("none"), "webhooks.named_account.setting: name an"),
         (
             "webhooks.signature.tolerance_seconds",
             300,
@@ -413,3 +424,17 @@ def test_money_travels_as_the_platform_writes_it(toy_store: Json) -> None:
     assert MoneyForm(amounts=AmountForm.DECIMAL_TEXT).currency_case is LetterCase.UPPER
     with pytest.raises(InvalidInput):
         money.wire.read(100, "jpy")
+
+
+def test_what_a_webhook_may_declare_beside_is_read(toy_store: Json) -> None:
+    toy_store["webhooks"] |= {
+        "secret_field": "api_key",
+        "named_account": _account("shop"),
+        "ticked_by_hand": ["GONE"],
+    }
+
+    webhooks = _store(toy_store).webhooks
+
+    assert webhooks is not None
+    assert (webhooks.secret_field, webhooks.ticked_by_hand) == ("api_key", ("GONE",))
+    assert webhooks.named_account == NamedAccount(field="account", setting="shop")

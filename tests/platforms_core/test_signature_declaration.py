@@ -15,12 +15,14 @@ from plugin.platforms.signature_declaration import (
 def test_the_schemes_and_their_parameters_are_a_closed_list() -> None:
     assert SCHEME_NAMES == (
         "hmac_sha256_hex",
+        "websub_sha1",
         "hmac_sha256_base64",
         "timestamped_hmac",
         "detached_jws",
     )
     assert {name: SCHEME_PARAMETERS[name].allowed for name in SCHEME_NAMES} == {
         "hmac_sha256_hex": ("normalise_json",),
+        "websub_sha1": (),
         "hmac_sha256_base64": ("timestamp_header", "tolerance_seconds"),
         "timestamped_hmac": ("tolerance_seconds",),
         "detached_jws": (),
@@ -41,7 +43,7 @@ def test_each_fault_is_named() -> None:
     assert declaration_faults(scheme="none", header="X-Sig") == (
         (
             "unknown signature scheme 'none': use one of "
-            "hmac_sha256_hex, hmac_sha256_base64, timestamped_hmac, detached_jws"
+            "hmac_sha256_hex, websub_sha1, hmac_sha256_base64, timestamped_hmac, detached_jws"
         ),
     )
     assert declaration_faults(scheme="timestamped_hmac", header="X-Sig") == (

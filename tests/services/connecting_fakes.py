@@ -24,6 +24,7 @@ from plugin.ports.connecting import (
 )
 from plugin.ports.embedding import EmbeddedAdmin
 from plugin.ports.platforms import P, Pace, WorksheetStep
+from plugin.services.webhook_secrets import webhook_secrets
 
 ALL_LINES = (
     "key_works",
@@ -120,6 +121,9 @@ class ToyPlatforms:
 
     def pace(self, connection: Connection) -> Pace | None:
         return None
+
+    def signing_secrets(self, connection: Connection) -> Sequence[str]:
+        return webhook_secrets(connection.secrets)
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         return ()

@@ -20,6 +20,7 @@ from plugin.domain.effects import (
 from plugin.domain.ids import RunId
 from plugin.domain.ledger import read_ledger
 from plugin.domain.message_texts import MessageId, SentenceId
+from plugin.domain.money import Money
 from plugin.services.announce import Announcement, announce
 from tests.factories import (
     NOW,
@@ -101,6 +102,16 @@ def test_news_without_an_amount_name_none(scene: Scene) -> None:
     _, owner = words(scene, replace(NEWS, amount=None, money=None))
     assert "EUR" not in owner.body
     assert "does not say whether any went back" in owner.body
+
+
+@pytest.mark.parametrize(
+    ("amount", "word"), [(eur(4900), "Refunded elsewhere 49.00 EUR"), (None, "")]
+)
+def test_the_field_tells_of_money_that_went_back_and_of_no_cancellation(
+    scene: Scene, amount: Money | None, word: str
+) -> None:
+    note, _ = words(scene, replace(NEWS, amount=amount))
+    assert note.field == word
 
 
 def test_a_customer_without_a_name_is_called_by_her_address(scene: Scene) -> None:

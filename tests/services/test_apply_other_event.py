@@ -12,6 +12,7 @@ from plugin.domain.effects import EffectState
 from plugin.domain.events import (
     AccountClosed,
     DisputeNews,
+    Irrelevant,
     SaleMade,
     SubscriptionCancelled,
     SubscriptionNews,
@@ -279,6 +280,11 @@ def test_an_uninstalled_platform_is_removed_and_never_asked_again(scene: Scene) 
     assert "installation.removed" in scene.audited()
     nobody = InstallationId("nobody")
     assert scene.apply(AccountClosed(NOW), at=nobody) == Applied()
+
+
+def test_what_is_nothing_to_us_is_ignored_by_its_name(scene: Scene) -> None:
+    said = scene.apply(Irrelevant("contact.sang", "nobody asked"))
+    assert said == Ignored("contact.sang: nobody asked")
 
 
 def test_the_first_delivery_ends_the_self_tests_waiting(scene: Scene) -> None:

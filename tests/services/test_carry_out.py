@@ -21,6 +21,7 @@ from plugin.domain.effects import (
     run_key,
 )
 from plugin.domain.errors import (
+    FIELD_REFUSED,
     NeedsHuman,
     OutcomeUnknown,
     Refused,
@@ -300,6 +301,38 @@ def test_a_note_without_a_ticket_goes_to_every_open_one(scene: Scene) -> None:
     scene.work()
     assert [note.ticket for note in [*scene.desk.notes, *second.notes]] == ["91", "92", "5"]
     assert outcomes(scene) == ["3 tickets"]
+
+
+def test_a_word_for_the_field_goes_with_the_note(scene: Scene) -> None:
+    a_run(scene, replace(NOTE, field="Refunded 49.00 EUR"))
+    scene.work()
+    assert [note.field for note in scene.desk.notes] == ["Refunded 49.00 EUR"]
+    assert (states(scene), outcomes(scene)) == ([EffectState.DONE], ["1 tickets"])
+
+
+def test_a_note_with_a_field_is_asked_for_again_though_it_stands(scene: Scene) -> None:
+    a_run(scene, replace(NOTE, field="Refunded 49.00 EUR"))
+    (effect,) = scene.effects(RUN)
+    scene.desk.notes.append(Written(TicketId("77"), "as before", (), effect.planned.key))
+    scene.work()
+    assert [note.field for note in scene.desk.notes] == ["Refunded 49.00 EUR"]
+    assert states(scene) == [EffectState.ALREADY]
+
+
+def test_a_field_that_one_ticket_does_not_take_keeps_no_other_from_its_note(scene: Scene) -> None:
+    scene.desk.open_tickets[EMAIL] = [TicketId("91"), TicketId("92")]
+    scene.desk.raises["add_note"] = [Refused(FIELD_REFUSED)]
+    a_run(scene, AddTicketNote(None, None, "News.", (), "Refunded elsewhere 49.00 EUR"))
+    scene.work()
+    assert [note.ticket for note in scene.desk.notes] == ["92"]
+    assert (states(scene), outcomes(scene)) == ([EffectState.NEEDS_PERSON], [FIELD_REFUSED])
+
+
+def test_another_refusal_of_a_note_with_a_field_is_told_as_itself(scene: Scene) -> None:
+    scene.desk.raises["add_note"] = [Refused("ticket_gone")]
+    a_run(scene, replace(NOTE, field="Refunded 49.00 EUR"))
+    scene.work()
+    assert (states(scene), outcomes(scene)) == ([EffectState.NEEDS_PERSON], ["ticket_gone"])
 
 
 def test_a_note_for_nobody_is_done(scene: Scene) -> None:

@@ -244,6 +244,7 @@ def test_the_ticket_gets_a_note_and_the_customer_a_reply(scene: Scene) -> None:
     note, customer = tells(scene.plan(scene.sell(a_course("c1", "Ink & Line"))))
     assert note is not None
     assert (note.desk, note.ticket, note.add_tags) == (DESK, "77", ("refunded",))
+    assert note.field == "Refunded 49.00 EUR"
     assert "49.00\u00a0EUR" in note.body
     assert "Ana" not in note.body  # who decides is not known yet
     assert (customer.desk, customer.ticket) == (DESK, "77")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from plugin.services.record_sale import known_sales, sale_facts
-from tests.factories import a_course, a_line, an_order, eur
+from dataclasses import replace
+
+from plugin.domain.ids import InstallationId
+from plugin.domain.orders import OrderRef
+from plugin.services.record_sale import known_sales, may_have_unseen, sale_facts
+from tests.factories import BANK, CUSTOMER, STORE, a_course, a_line, an_order, eur, soon
 from tests.services.scene import Scene, sale
 
 
@@ -30,3 +34,32 @@ def test_other_orders_count_while_they_are_paid(scene: Scene) -> None:
             uow.orders.save(one)
         known = known_sales(uow, order)
     assert [bought.line.order.ref for bought in known] == ["10412", "other"]
+
+
+def test_a_store_says_by_its_latest_word_whether_there_are_others(scene: Scene) -> None:
+    def saved(ref: str, *, unseen: bool | None, hours: int, at: InstallationId = STORE) -> bool:
+        order = replace(
+            sale(ref=ref),
+            ref=OrderRef(at, ref),
+            read_at=soon(hours=hours),
+            others_unseen=unseen,
+        )
+        uow.orders.save(order)
+        return may_have_unseen(uow, CUSTOMER)
+
+    with scene.storage.begin(scene.tenant.id) as uow:
+        assert not saved("1", unseen=None, hours=0)
+        assert saved("2", unseen=True, hours=1)
+        assert not saved("3", unseen=False, hours=2)
+        assert not saved("0", unseen=True, hours=0)
+        assert saved("4", unseen=True, hours=0, at=BANK)
+
+
+def test_a_reading_that_does_not_tell_of_others_changes_nothing(scene: Scene) -> None:
+    order = sale()
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.orders.save(replace(order, others_unseen=True))
+        uow.orders.save(replace(order, read_at=soon(hours=1)))
+        assert may_have_unseen(uow, CUSTOMER)
+        uow.orders.save(replace(order, read_at=soon(hours=2), others_unseen=False))
+        assert not may_have_unseen(uow, CUSTOMER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plugin.services.webhook_secrets import (
     only_webhook_secret,
+    signing_secrets,
     webhook_secrets,
     with_webhook_secret,
 )
@@ -31,3 +32,11 @@ def test_secrets_are_ordered_by_number_not_by_letters() -> None:
 
 def test_a_secret_may_be_the_only_one() -> None:
     assert webhook_secrets(only_webhook_secret("three")) == ["three"]
+
+
+def test_an_app_that_signs_with_its_own_secret_is_proven_by_it() -> None:
+    secrets = {"client_secret": "own", "webhook_secret_1": "one", "empty": ""}
+    assert signing_secrets(secrets, None) == ["one"]
+    assert signing_secrets(secrets, "client_secret") == ["one", "own"]
+    assert signing_secrets(secrets, "missing") == ["one"]
+    assert signing_secrets(secrets, "empty") == ["one"]

@@ -15,6 +15,7 @@ from plugin.services.wording import (
     amount_words,
     because_words,
     day_words,
+    field_words,
     items_words,
     kind_word,
     locale_of,
@@ -63,6 +64,17 @@ def test_the_nearest_locale_is_taken_and_english_where_there_is_none(
 def test_amounts_have_the_decimals_of_their_currency(money: Money, locale: str, words: str) -> None:
     assert amount_words(money, locale) == words
     assert money_words(money, locale) == f"{words}\u00a0{money.currency}"
+
+
+@pytest.mark.parametrize(
+    ("money", "words"),
+    [
+        (Money(123450, "EUR"), "Refunded 1,234.50 EUR"),
+        (Money(3800, "JPY"), "Refunded 3,800 JPY"),
+    ],
+)
+def test_a_fields_words_are_plain_enough_to_be_compared(money: Money, words: str) -> None:
+    assert field_words("Refunded", money) == words
 
 
 def test_a_day_is_the_sellers() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.domain.effects import PlannedEffect
+from plugin.domain.effects import AddTicketNote, PlannedEffect
 from plugin.domain.facts import Fact
 from plugin.domain.ids import DeliveryId
 from plugin.domain.money import Money
@@ -153,6 +153,14 @@ def test_a_field_that_came_later_takes_its_default() -> None:
     del document["name"]
 
     assert load(Resource, json.dumps(document)).name == ""
+
+
+def test_a_note_from_before_there_were_fields_has_none() -> None:
+    note = AddTicketNote(None, None, "Done.", ("refunded",))
+    document = json.loads(dump(note))
+    del document["field"]
+
+    assert load(AddTicketNote, json.dumps(document)) == note
 
 
 # --- what does not fit ----------------------------------------------------------------------------

@@ -107,6 +107,15 @@ def test_every_effect_says_what_it_is_and_what_to_do_and_shows_no_text_of_its_ow
     assert "canary" not in told
 
 
+def test_a_field_that_was_not_taken_is_told_with_the_word_to_set_by_hand() -> None:
+    note = AddTicketNote(None, None, "canary", (), "Refunded 49.00 EUR")
+    assert advice(stopped(note, "field_refused")) == (
+        "The helpdesk did not take the ticket field; the note and its tags stand. "
+        'Set the field to "Refunded 49.00 EUR" yourself, or mend its name on the install screen '
+        "and replay this on the health page."
+    )
+
+
 @pytest.mark.parametrize("effect", EFFECTS[-2:], ids=["customer", "owner"])
 def test_a_mail_that_may_have_gone_out_is_not_sent_by_hand_at_once(effect: Effect) -> None:
     unknown = advice(stopped(effect, "mail_server_quiet", EffectState.UNKNOWN))

@@ -201,11 +201,11 @@ def _done_lots(tell: Telling, progress: Progress) -> tuple[Lot, ...]:
             still.append(replace(item, because=left))
             asked = max(asked, stored.attempts)
     stayed = tuple(_item(i.resource) for i in progress.plan.stays)
-    # What a silent store left open was asked of it since: an effect tells how that went.
+    # Of what was left open for a store's silence or unseen orders, an effect tells how that went.
     unknown = tuple(
         build_unknown(tell, item)
         for item in progress.plan.unknown
-        if item.why is not Untold.STORE_SILENT
+        if item.why not in (Untold.STORE_SILENT, Untold.ORDERS_UNSEEN)
     )
     lots = (
         Lot(LotKind.GOES, tuple(gone), tell.time(when) if when else ""),

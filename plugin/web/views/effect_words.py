@@ -23,6 +23,7 @@ from plugin.domain.effects import (
     TellOwner,
     VerifyAccess,
 )
+from plugin.domain.errors import FIELD_REFUSED
 from plugin.domain.texts import one_line
 from plugin.ports.records import StoredEffect
 from plugin.services.wording import resource_words
@@ -54,6 +55,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "by_hand_only": "The platform lets people do this, but no programs.",
     "key_refused": "The platform refused Makegood's key: connect it again with a new one.",
     "key_unusable": "The key that is saved cannot be used: connect it again with a new one.",
+    "orders_unseen": "The store has orders of this customer that it did not show, and one may pay "
+    "for this too: look there, and take it there if none does.",
     "right_missing": _RIGHT_MISSING,
     "rights_missing": _RIGHT_MISSING,
     # the call
@@ -90,6 +93,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "ticket_busy": _TICKET_BUSY,
     "ticket_just_changed": _TICKET_BUSY,
     "too_many_comments": "The ticket is too long to be read to its end.",
+    FIELD_REFUSED: "The helpdesk did not take the ticket field; the note and its tags stand.",
 }
 """Why an effect stopped, by its outcome's code. Codes of one platform may be missing."""
 
@@ -145,6 +149,11 @@ def _to_do(stored: StoredEffect) -> str:
             return "Tell the owner yourself, or have it sent again on the health page."
         case TellCustomer():
             return "Write to the customer yourself, or have it sent again on the health page."
+        case AddTicketNote(field=field) if stored.outcome == FIELD_REFUSED:
+            return (
+                f'Set the field to "{field}" yourself, or mend its name on the install screen and '
+                "replay this on the health page."
+            )
         case AddTicketNote():
             return "Write into the ticket yourself what happened."
         case VerifyAccess():

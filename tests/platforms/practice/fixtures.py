@@ -8,7 +8,7 @@ from pathlib import Path
 
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.helpdesks.practice import PracticeHelpdesk
-from plugin.platforms.practice_desk import PracticeTickets
+from plugin.platforms.practice_desk import TICKET_FIELD, PracticeTickets
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.ports import Connection, Kind
 from plugin.stores.practice import PracticeStore
@@ -57,7 +57,8 @@ class Practice:
     @property
     def desk_connection(self) -> Connection:
         secrets = {"link_key": "a-key-made-for-this-test"}
-        return _connection(Kind.HELPDESK, DESK, {"file": str(self.file)}, secrets)
+        settings = {"file": str(self.file), "ticket_field": TICKET_FIELD}
+        return _connection(Kind.HELPDESK, DESK, settings, secrets)
 
     @property
     def store(self) -> PracticeStore:

@@ -31,10 +31,13 @@ def test_each_ticket_has_its_link_and_one_is_marked(seeded: Practice) -> None:
 
 
 def test_the_conversation_shows_what_was_said_and_moves_with_the_panel(seeded: Practice) -> None:
-    seeded.desk.add_note(FIRST_TICKET, "Refunded 297.00 EUR.", ["refunded"], "marker-1")
+    seeded.desk.add_note(
+        FIRST_TICKET, "Refunded 297.00 EUR.", ["refunded"], "marker-1", "Refunded 297.00 EUR"
+    )
     html = desk_page(page_of(seeded))
     assert 'hx-select-oob="#conversation:morph"' in html
     assert "Internal note" in html
+    assert "<span>Refund: Refunded 297.00 EUR</span>" in html
     assert "Refunded 297.00 EUR." in html
     assert '<li class="tagname">refunded</li>' in html
 

@@ -13,9 +13,10 @@ from plugin.domain.errors import Refused
 from plugin.domain.ids import AgentId, InstallationId, TicketId
 from plugin.helpdesks.practice import PracticeHelpdesk, practice_link
 from plugin.platforms.practice_cases import FIRST_TICKET, PRACTICE_AGENT, practice_cases
-from plugin.platforms.practice_desk import MessageKind
+from plugin.platforms.practice_desk import TICKET_FIELD, MessageKind
 from plugin.platforms.practice_file import PracticeFile
 from plugin.ports import Connects, ServesPanel, SignIn, Ticket, WritesTickets
+from tests.contracts.fields import FieldsContract
 from tests.contracts.helpdesk import MARKER, CommentSeen, Failure, HelpdeskContract
 from tests.platforms.practice.fixtures import NOW, SHOP, Practice
 
@@ -28,10 +29,13 @@ class _World:
     def __init__(self, practice: Practice) -> None:
         self._practice = practice
         self._number = 5000
+        self._field = ""
 
     @property
     def desk(self) -> PracticeHelpdesk:
-        return self._practice.desk
+        ours = self._practice.desk_connection
+        settings = {**ours.settings, "ticket_field": self._field}
+        return PracticeHelpdesk(replace(ours, settings=settings), None, self._practice.clock)
 
     @property
     def now(self) -> datetime:
@@ -62,7 +66,18 @@ class _World:
     def delete(self, ticket: TicketId) -> None:
         self._run("DELETE FROM messages WHERE ticket = ?", ticket)
         self._run("DELETE FROM ticket_tags WHERE ticket = ?", ticket)
+        self._run("DELETE FROM ticket_fields WHERE ticket = ?", ticket)
         self._run("DELETE FROM tickets WHERE id = ?", ticket)
+
+    def remove_field(self) -> None:
+        # The desk knows one field only: to name another is the same.
+        self._field = "gone"
+
+    def restore_field(self) -> None:
+        self._field = TICKET_FIELD
+
+    def field(self, ticket: TicketId) -> str:
+        return self._practice.tickets.field(ticket)
 
     def tag_before_next_write(self, ticket: TicketId, tag: str) -> None:
         # A write here is one transaction: there is no moment between its read and its write.
@@ -89,6 +104,14 @@ class TestPracticeHelpdesk(HelpdeskContract):
     @pytest.fixture
     def world(self, seeded: Practice) -> _World:
         return _World(seeded)
+
+
+class TestPracticeFields(FieldsContract):
+    @pytest.fixture
+    def world(self, seeded: Practice) -> _World:
+        world = _World(seeded)
+        world.restore_field()
+        return world
 
 
 def query_of(practice: Practice, ticket: TicketId, agent: AgentId) -> dict[str, str]:
@@ -180,7 +203,9 @@ def test_the_page_lists_every_case_and_each_link_opens_its_ticket(seeded: Practi
 
 def test_the_page_tells_the_conversation_in_order(seeded: Practice) -> None:
     seeded.clock.turn(HOUR)
-    seeded.desk.add_note(FIRST_TICKET, "Refunded 297.00 EUR.", ["refunded"], MARKER)
+    seeded.desk.add_note(
+        FIRST_TICKET, "Refunded 297.00 EUR.", ["refunded"], MARKER, "Refunded 297.00 EUR"
+    )
     seeded.desk.reply(FIRST_TICKET, "Your money is on its way.", MARKER + "-2")
     page = seeded.desk.frame_page(FIRST_TICKET, PRACTICE_AGENT)
     assert page is not None
@@ -190,6 +215,7 @@ def test_the_page_tells_the_conversation_in_order(seeded: Practice) -> None:
         MessageKind.REPLY,
     ]
     assert page.messages[0].body == page.ticket.text
+    assert page.field == "Refunded 297.00 EUR"
     assert page.messages[1].at == NOW + HOUR
     assert page.ticket.tags == ("refund", "refunded")
 

@@ -10,6 +10,7 @@ import pytest
 from plugin.domain.errors import OutcomeUnknown
 from plugin.domain.events import DisputeNews, PaymentRefunded, StoreEvent
 from plugin.domain.orders import DisputeStage, RefundStage
+from plugin.platforms.practice_cases import FIRST_TICKET
 from plugin.platforms.practice_shop import Mood
 from plugin.platforms.strict_json import read_json
 from plugin.ports.news import News, TellsNews
@@ -103,12 +104,15 @@ def test_practice_forgets_nothing_but_when_it_begins_anew(seeded: Practice) -> N
     assert all_news(seeded) == []
 
 
-def test_a_file_of_the_first_release_gets_its_list_of_news_and_keeps_the_rest(
-    seeded: Practice,
+@pytest.mark.parametrize("lacks", [("news",), ("ticket_fields",), ("news", "ticket_fields")])
+def test_a_file_of_an_older_release_gets_what_is_younger_and_keeps_the_rest(
+    seeded: Practice, lacks: tuple[str, ...]
 ) -> None:
     with sqlite3.connect(seeded.file) as db:
-        db.execute("DROP TABLE news")
+        for table in lacks:
+            db.execute(f"DROP TABLE {table}")
 
+    assert seeded.tickets.field(FIRST_TICKET) == ""
     assert all_news(seeded) == []
     seeded.store.refund(refund_of(order_of(seeded, "20418"), eur(1500)))
     assert len(all_news(seeded)) == 1

@@ -32,9 +32,9 @@ from plugin.domain.orders import (
     SubscriptionStatus,
 )
 from plugin.platforms.data_files import DataFiles
-from plugin.platforms.manifest import Webhooks
 from plugin.platforms.manifest_schema import read_manifest
 from plugin.platforms.strict_json import JsonObject, JsonValue, Malformed, read_json
+from plugin.platforms.webhook_declaration import Webhooks
 from tests.contracts.webhook import (
     INSTALLATION,
     RECEIVED,

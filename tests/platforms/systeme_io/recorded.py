@@ -12,8 +12,9 @@ from plugin.domain.events import SaleMade, StoreEvent
 from plugin.domain.money import Money
 from plugin.domain.orders import Order, Resource, ResourceKind
 from plugin.platforms.data_files import DataFiles
-from plugin.platforms.manifest import StoreManifest, Webhooks
+from plugin.platforms.manifest import StoreManifest
 from plugin.platforms.manifest_schema import read_manifest
+from plugin.platforms.webhook_declaration import Webhooks
 from tests.contracts.webhook import INSTALLATION, Recording
 from tests.platforms.systeme_io.fake import php_json
 from tests.platforms.systeme_io.vendor import SPECS
