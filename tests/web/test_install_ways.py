@@ -230,7 +230,7 @@ def test_of_two_posts_at_once_one_is_tried(ways: Ways) -> None:
     for one in both:
         one.join()
     assert sorted(told) == [False, True]
-    assert [path for _, path in ways.shop.calls] == ["/payment_gateways"]
+    assert [path.partition("?")[0] for _, path in ways.shop.calls] == ["/payment_gateways"]
     assert len(ways.site.installations()) == 1
 
 
