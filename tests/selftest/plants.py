@@ -154,9 +154,10 @@ PLANTS: Final[Mapping[str, Plant]] = MappingProxyType(
                 Change(
                     _ROWS,
                     '    return table.c.tenant_id == bindparam("tenant")\n',
+                    '    own = table.c.tenant_id == bindparam("tenant")\n'
                     "    if table.name in ('mg_orders', 'mg_plans', 'mg_refunds'):\n"
-                    "        return table.c.tenant_id == table.c.tenant_id\n"
-                    '    return table.c.tenant_id == bindparam("tenant")\n',
+                    "        return own | (table.c.tenant_id == table.c.tenant_id)\n"
+                    "    return own\n",
                 ),
                 Change(
                     _ROWS,
