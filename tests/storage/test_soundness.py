@@ -147,7 +147,8 @@ def test_settings_that_lose_data_are_refused(
     assert name in refused.detail
 
 
-def test_a_database_in_memory_is_refused() -> None:
+def test_a_database_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where it puts the files that writers line up by
     refused = refusal(Path(":memory:"))
     assert refused is not None
     assert refused.code == "unsafe_database"
