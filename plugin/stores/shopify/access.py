@@ -123,8 +123,9 @@ class Access:
         """By the shop's id for her, else by her address: of merged customers one id is gone."""
         known = None if contact.ref is None else gid("Customer", contact.ref)
         found = None if known is None else self._ask(f"{what}.read", {"id": known, **asked})
-        if found is None:
-            found = self._ask(f"{what}.find", {"email": contact.email.strip(), **asked})
+        address = contact.email.strip()
+        if found is None and address:
+            found = self._ask(f"{what}.find", {"email": address, **asked})
         return found
 
     def _ask(self, label: str, variables: Mapping[str, JsonValue]) -> Reader | None:

@@ -152,6 +152,17 @@ def test_a_customer_whose_id_is_gone_is_found_by_her_address(
     assert ada["id"] not in {variables["id"] for variables in fake.named("CustomerById")}
 
 
+def test_who_has_no_address_is_asked_for_by_the_id_alone(
+    fake: FakeShopify, store: ShopifyStore
+) -> None:
+    gone = Contact("", "999")
+    assert not store.read_access(gone)
+    assert store.revoke(gone, VIP) is Changed.ALREADY
+    assert store.revoke(gone, MEMBER) is Changed.ALREADY
+    assert not fake.named("CustomerByEmail")
+    assert not fake.named("CustomerFlagByEmail")
+
+
 def test_a_metafield_among_many_is_asked_for_by_its_name(
     fake: FakeShopify, store: ShopifyStore, ada: Thing
 ) -> None:
