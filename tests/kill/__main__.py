@@ -1,8 +1,9 @@
 """`python -m tests.kill --n 2000`: kill, drain, judge. The last line is one JSON object.
 
 Exit code 0 only when nothing was doubled, lost, stuck or at odds, no process was left behind, half
-of all recoveries took three seconds at most, and the run did what it was for: refunds were made,
-and where kills in system calls were asked for, some came.
+of all recoveries took three seconds at most (where there were enough of them to say so), and the
+run did what it was for: refunds were made, and where kills in system calls were asked for, some
+came.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from tests.kill.campaigns import (
 
 MOST_SENTENCES = 50
 SLOW_SECONDS = 3
+ENOUGH_RECOVERIES = 200
+"""Fewer say how busy the machine was: the suite's small runs are not judged by the clock."""
 _FOUND = ("double", "lost", "stuck", "mismatch")
 MUST_BE_NOTHING = (*_FOUND, "left_behind", "slow_recovery", "calls_not_made", "nothing_done")
 
@@ -49,11 +52,12 @@ def line_of(result: Result, seconds: float, calls: int) -> dict[str, int | float
         return sum(getattr(f, name) for f in result.findings)
 
     median = round(statistics.median(result.recoveries), 3) if result.recoveries else None
+    is_slow = median is not None and median > SLOW_SECONDS
     return {
         "kills": result.kills,
         **{name: count(name) for name in _FOUND},
         "left_behind": result.left_behind,
-        "slow_recovery": int(median is not None and median > SLOW_SECONDS),
+        "slow_recovery": int(is_slow and len(result.recoveries) >= ENOUGH_RECOVERIES),
         "calls_not_made": int(calls > 0 and not result.call_kills),
         "nothing_done": int(result.kills > 0 and not total("refunds")),
         "points": result.points,

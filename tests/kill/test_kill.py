@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness import run_harness
-from tests.kill.__main__ import MUST_BE_NOTHING, line_of
+from tests.kill.__main__ import ENOUGH_RECOVERIES, MUST_BE_NOTHING, line_of
 from tests.kill.campaigns import Result
 from tests.kill.mortal import find_strace
 
@@ -64,9 +64,16 @@ def test_a_worker_that_calls_first_and_records_after_is_found_out() -> None:
 
 
 def test_a_run_that_was_slow_or_did_nothing_fails() -> None:
-    slow = Result(1, kills=3, recoveries=[4, 5, 0.1])
-    quick = Result(1, kills=3, recoveries=[0.1, 0.2, 9])
+    slow = Result(1, kills=3, recoveries=[4.0] * ENOUGH_RECOVERIES)
+    quick = Result(1, kills=3, recoveries=[0.1] * ENOUGH_RECOVERIES + [9.0] * ENOUGH_RECOVERIES)
+    quick.recoveries.append(0.2)
     proven = ("slow_recovery", "calls_not_made", "nothing_done")
     assert [line_of(quick, 1, calls=0)[name] for name in proven] == [0, 0, 1]
     assert [line_of(slow, 1, calls=5)[name] for name in proven] == [1, 1, 1]
     assert set(proven) < set(MUST_BE_NOTHING)
+
+
+def test_a_few_recoveries_are_no_measure() -> None:
+    few = Result(1, kills=3, recoveries=[9.0] * (ENOUGH_RECOVERIES - 1))
+    line = line_of(few, 1, calls=0)
+    assert (line["slow_recovery"], line["recovery_median_s"]) == (0, 9.0)

@@ -71,11 +71,17 @@ class Nursery:
             return await_end(child, bound_seconds)
 
     def kill_in_call(self, strace: str, calls: str, when: int, bound_seconds: float) -> bool:
-        """One life that ends in a system call. False when it did not get there."""
+        """One life that ends in a system call. False when it did not get there.
+
+        It is no measure of recovery: every call of a traced worker stops twice.
+        """
+        known = len(self.recoveries)
         with self._life(waits=True) as child:
             tracer = lay_trap_in_calls(strace, child, calls, when)
             reached = await_end(child, bound_seconds)
             tracer.wait()
+        del self.recoveries[known:]
+        self.dead_since = None
         return reached
 
     @contextmanager
