@@ -16,7 +16,6 @@ from typing import TypeVar
 
 from sqlalchemy import Connection as Db
 from sqlalchemy import Engine, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.domain.ids import InstallationId
@@ -34,6 +33,7 @@ from plugin.ports.records import RestingAccount
 from plugin.storage import tables as t
 from plugin.storage.budgets import NowUs, database_now_us
 from plugin.storage.database import connect_to_read
+from plugin.storage.insert_or import insert_or
 from plugin.storage.prepared import Prepared
 from plugin.storage.rows import TenantRows
 
@@ -129,8 +129,7 @@ class _SqlBreaker:
         """Make one step of the state, with the row locked."""
         mine = _b.c.account == self.account
         with self.engine.begin() as db:
-            dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-            new = dialect.insert(_b).values(account=self.account, failures=0)
+            new = insert_or(db.dialect.name, _b).values(account=self.account, failures=0)
             db.execute(new.on_conflict_do_nothing())
             before = _read(db, self.account, lock=True)
             after, answer = step(before, self.now_us(db))

@@ -21,10 +21,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import Connection as Db
-from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.platforms.token_bucket import Bucket, Budget, Rate, take
 from plugin.storage.database import open_for_counts
+from plugin.storage.insert_or import insert_or
 from plugin.storage.prepared import Prepared
 from plugin.storage.tables import buckets
 
@@ -79,8 +79,8 @@ class _SqlBudget:
             return 0.0
         mine = buckets.c.account == self.account
         with self.engine.begin() as db:
-            dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-            full = dialect.insert(buckets).values(account=self.account, full_at_us=0)
+            full = insert_or(db.dialect.name, buckets)
+            full = full.values(account=self.account, full_at_us=0)
             db.execute(full.on_conflict_do_nothing())
             locked = select(buckets.c.full_at_us).where(mine).with_for_update()
             before = Bucket(db.execute(locked).scalar_one())
@@ -113,12 +113,10 @@ def _taking(database: str, *, counts_itself: bool) -> Prepared:
     What the insert would have written, `excluded`, is now and one gap. Gives a row where it was
     taken; none where the bucket is empty, or beyond full since the clock was set back.
     """
-    is_postgresql = database == "postgresql"
-    dialect = postgresql if is_postgresql else sqlite
-    larger = func.greatest if is_postgresql else func.max
+    larger = func.greatest if database == "postgresql" else func.max
     now = literal_column(_CLOCKS[database]) if counts_itself else bindparam("now", type_=BigInteger)
     gap, room = bindparam("gap", type_=BigInteger), bindparam("room", type_=BigInteger)
-    new = dialect.insert(buckets).values(account=bindparam("mine"), full_at_us=now + gap)
+    new = insert_or(database, buckets).values(account=bindparam("mine"), full_at_us=now + gap)
     fresh, held = new.excluded.full_at_us, buckets.c.full_at_us
     taking = new.on_conflict_do_update(
         index_elements=["account"],

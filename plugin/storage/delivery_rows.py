@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Dialect, Row, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.ports.records import NOT_APPLIED, DeliveryState, StoredDelivery
 from plugin.ports.watching import DeliverySettled
 from plugin.storage import tables as t
+from plugin.storage.insert_or import insert_or
 from plugin.storage.rows import TenantRows
 from plugin.storage.tables import utc_text
 
@@ -98,8 +98,8 @@ def driver_insert(dialect: Dialect) -> str:
 
     For PostgreSQL it takes `driver_row`.
     """
-    new = (postgresql if dialect.name == "postgresql" else sqlite).insert(_d)
-    statement = new.on_conflict_do_nothing().returning(_d.c.tenant_id)
+    new = insert_or(dialect.name, _d).on_conflict_do_nothing()
+    statement = new.returning(_d.c.tenant_id)
     return str(statement.compile(dialect=dialect))
 
 

@@ -13,10 +13,10 @@ from typing import TypeVar, cast
 
 from sqlalchemy import ColumnElement, Table, bindparam, insert, select
 from sqlalchemy import Connection as Db
-from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.domain.ids import TenantId
 from plugin.ports.watching import Tell, unwatched
+from plugin.storage.insert_or import insert_or
 from plugin.storage.prepared import Found, Prepared
 
 T = TypeVar("T")
@@ -107,18 +107,14 @@ def _inserting(table: Table, names: tuple[str, ...]) -> Prepared:
 
 @cache
 def _inserting_new(dialect: str, table: Table, names: tuple[str, ...]) -> Prepared:
-    new = _insert_of(dialect)(table).on_conflict_do_nothing()
+    new = insert_or(dialect, table).on_conflict_do_nothing()
     return Prepared(new.returning(table.c.tenant_id), ("tenant_id", *names))
 
 
 @cache
 def _replacing(dialect: str, table: Table, key: tuple[str, ...], rest: tuple[str, ...]) -> Prepared:
-    new = _insert_of(dialect)(table)
+    new = insert_or(dialect, table)
     replacing = new.on_conflict_do_update(
         index_elements=["tenant_id", *key], set_={name: new.excluded[name] for name in rest}
     )
     return Prepared(replacing, ("tenant_id", *key, *rest))
-
-
-def _insert_of(dialect: str) -> Callable[[Table], postgresql.Insert | sqlite.Insert]:
-    return postgresql.insert if dialect == "postgresql" else sqlite.insert

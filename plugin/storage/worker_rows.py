@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import Engine, create_engine, delete, event, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.storage.budgets import NowUs, database_now_us
 from plugin.storage.database import IN_TIME, connect_to_read
+from plugin.storage.insert_or import insert_or
 from plugin.storage.tables import workers
 
 KEPT_FOR = timedelta(days=1)
@@ -32,9 +32,8 @@ class Workers:
     def beat(self, executor: str) -> None:
         """Say that `executor` lives. Raises SQLAlchemyError where the database does not answer."""
         with self._pulse.begin() as db:
-            dialect = postgresql if db.dialect.name == "postgresql" else sqlite
             now_us = self._now_us(db)
-            mine = dialect.insert(workers).values(executor=executor, beat_us=now_us)
+            mine = insert_or(db.dialect.name, workers).values(executor=executor, beat_us=now_us)
             db.execute(
                 mine.on_conflict_do_update(
                     index_elements=["executor"], set_={"beat_us": mine.excluded.beat_us}
