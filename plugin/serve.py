@@ -143,14 +143,15 @@ def _check_start(children: Sequence[Child], deadline: float) -> None:
 
 
 def _end(children: Sequence[Child], grace_seconds: float) -> None:
-    running = [child.process for child in children if child.process is not None]
-    for process in running:
+    running = [(child.name, child.process) for child in children if child.process is not None]
+    for _, process in running:
         process.terminate()
     deadline = monotonic() + grace_seconds
-    for process in running:
+    for name, process in running:
         try:
             process.wait(max(0.1, deadline - monotonic()))
         except subprocess.TimeoutExpired:
+            _log.error("serve.child_killed name=%s after=%.0f", name, grace_seconds)
             process.kill()
             process.wait()
 

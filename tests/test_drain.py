@@ -18,14 +18,16 @@ import pytest
 from plugin.app import Parts, worker_tasks
 from plugin.domain.ids import RefundId
 from plugin.domain.refunds import RefundState
-from plugin.serve import answers
+from plugin.serve import DRAIN_SECONDS, GRACE_SECONDS, answers
 from tests.harness import Given
 from tests.overtake.room import Room
 from tests.platforms.stripe.fake import FakeStripe
 from tests.served import ROOT, Served, wait_for
 from tests.shared_house import SharedHouse, World, build_shared_house
 
-DRAINED_WITHIN = 30
+PROMISED_SECONDS = 30
+PATIENCE_SECONDS = 120
+"""Far beyond what it takes: who does not drain in time is killed, and that is logged."""
 SLOW_SECONDS = 4.0
 
 
@@ -95,7 +97,11 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         for process in made.left:
             process.kill()
         for begun in made.started:
-            begun.wait(DRAINED_WITHIN)
+            begun.wait(PATIENCE_SECONDS)
+
+
+def test_who_does_not_end_by_itself_is_ended_within_what_is_promised() -> None:
+    assert DRAIN_SECONDS < GRACE_SECONDS < PROMISED_SECONDS
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
@@ -105,12 +111,11 @@ def test_a_refund_call_under_way_ends_and_is_written(shop: Shop, command: str) -
     process = shop.start(command)
     wait_for(lambda: shop.calls() == 1)
     process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
     second = shop.decided()
 
-    assert process.wait(DRAINED_WITHIN) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
 
-    assert time.monotonic() - began < DRAINED_WITHIN
+    assert "serve.child_killed" not in (shop.folder / "log").read_text("utf-8")
     assert shop.left == []
     assert shop.state_of(first) is RefundState.SUCCEEDED
     # Whether the signal came before the second was taken up is chance: nothing is half done.
@@ -126,11 +131,11 @@ def test_what_was_not_begun_is_done_by_the_next_one(shop: Shop) -> None:
     wait_for(lambda: shop.calls() == 1)
     process.send_signal(signal.SIGTERM)
     refunds += [shop.decided() for _ in range(3)]
-    assert process.wait(DRAINED_WITHIN) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     process = shop.start("worker")
     wait_for(lambda: {shop.state_of(refund) for refund in refunds} == {RefundState.SUCCEEDED})
     process.send_signal(signal.SIGTERM)
-    assert process.wait(DRAINED_WITHIN) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     assert len(shop.world.stripe.books.moved()) == shop.calls() == len(refunds)
 
 
@@ -138,7 +143,7 @@ def test_a_request_under_way_at_the_web_alone_is_answered(shop: Shop) -> None:
     port = shop.house.door
     process = shop.start("web")
     wait_for(lambda: answers("127.0.0.1", port))
-    with socket.create_connection(("127.0.0.1", port), timeout=DRAINED_WITHIN) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
         head = f"POST /webhooks/practice/{'0' * 32} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
         client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         assert b" 100 " in client.recv(4096)  # a thread reads it: before, a stop may refuse it
@@ -147,5 +152,5 @@ def test_a_request_under_way_at_the_web_alone_is_answered(shop: Shop) -> None:
         wait_for(lambda: not answers("127.0.0.1", port))
         client.sendall(b"cd")
         assert b" 404 " in client.recv(4096)
-    assert process.wait(DRAINED_WITHIN) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     assert shop.left == []

@@ -249,7 +249,7 @@ def test_a_child_that_lived_for_long_is_started_soon(monkeypatch: pytest.MonkeyP
 
 
 def test_a_child_that_does_not_drain_is_killed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(serve, "GRACE_SECONDS", 0.2)
     ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -263,6 +263,7 @@ def test_a_child_that_does_not_drain_is_killed(
             announce=stop.set,
             stop=stop,
         )
+    assert "serve.child_killed name=web" in caplog.text
 
 
 def test_a_process_ends_when_its_parent_was_gone_before_it_looked() -> None:

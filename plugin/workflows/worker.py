@@ -90,6 +90,7 @@ class _Work:
                 try:
                     self._feed(engine, is_alone=is_alone)
                 finally:
+                    _log.info("worker.stopping executor=%s", self.heart.executor)
                     has_ended = engine.stop(DRAIN_SECONDS)
         finally:
             # After the last beat: one that came later would leave a worker that looks dead.

@@ -23,7 +23,7 @@ import psutil
 from tests.kill.peers import ROOT
 from tests.kill.scene import Scene
 
-GONE_SECONDS = 8.0
+GONE_SECONDS = 30.0
 UP_SECONDS = 60.0
 LONGEST_LIFE = 5.0
 SUPERVISOR_SHARE = 0.4
@@ -89,7 +89,7 @@ class Server(AbstractContextManager["Server"]):
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(GONE_SECONDS * 4)
+                self.process.wait(GONE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.left_behind += 1
                 self.process.kill()

@@ -10,6 +10,7 @@ address stands in the file `store`, as soon as the budget that all share allows 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -107,6 +108,7 @@ def client(place: Path, engine: Engine) -> HttpClient:
 
 def main(folder: str, database: str, key: str, executor: str, how: str, factor: str) -> None:
     end_with_parent()
+    logging.basicConfig(level=logging.INFO)
     engine = open_database(database)
     storage = SqlStorage(engine, Keyring([key]))
     clock = HastyClock(float(factor))

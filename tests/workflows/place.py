@@ -94,11 +94,15 @@ class Place:
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
         return [line.rpartition(" ")[2] for line in lines if line.startswith(f"{what} by ")]
 
+    @property
+    def log(self) -> str:
+        """What all workers wrote to their standard error."""
+        return (self.folder / "errors").read_text("utf-8") if self.workers else ""
+
     def until(self, is_so: Callable[[], object]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
             dead = [worker.returncode for worker in self.workers if worker.poll() not in (None, -9)]
-            told = (self.folder / "errors").read_text("utf-8") if self.workers else ""
-            assert not any(dead), told
-            assert time.monotonic() < deadline, told
+            assert not any(dead), self.log
+            assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
