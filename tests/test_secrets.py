@@ -223,7 +223,7 @@ def a_day_at_the_store(world: World) -> str:
 def waiting(world: World) -> int:
     """How many deliveries nobody has looked at yet."""
     sqlite = choose_sqlite()
-    database = sqlite.connect(world.served.folder / "data" / "makegood.sqlite", timeout=10)
+    database = sqlite.connect(world.served.folder / "data" / "makegood.sqlite", timeout=60)
     try:
         query = "SELECT count(*) FROM mg_deliveries WHERE state = 'received'"
         return int(database.execute(query).fetchone()[0])

@@ -73,7 +73,7 @@ class Shop:
         secret = self.books.secrets[hook["id"]]
         sign = hmac.new(secret.encode(), raw, "sha256").hexdigest()
         told = {"X-Webhook-Event": topic, "X-Webhook-Signature": sign, **headers}
-        return requests.post(hook["url"], data=raw, headers=told, timeout=5).status_code
+        return requests.post(hook["url"], data=raw, headers=told, timeout=60).status_code
 
 
 def open_shop(house: House) -> Shop:

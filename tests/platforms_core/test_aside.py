@@ -12,7 +12,7 @@ from plugin.platforms.aside import MOST, Aside
 
 def test_calls_run_at_the_same_time_and_beside_their_caller() -> None:
     aside = Aside()
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     begun = [aside.begin(together.wait) for _ in range(2)]
     assert {together.wait(), *(one.result() for one in begun)} == {0, 1, 2}
 
@@ -42,7 +42,7 @@ def test_a_fork_has_threads_of_its_own() -> None:
     child = os.fork()
     if child == 0:
         try:
-            os._exit(aside.begin(int, "7").result(timeout=10))
+            os._exit(aside.begin(int, "7").result(timeout=60))
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)

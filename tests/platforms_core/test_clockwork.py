@@ -60,7 +60,7 @@ def test_alarms_ring_in_their_order_and_those_called_off_never() -> None:
     clockwork.ring_in(0.01, lambda: rung.append("second"))
     clockwork.ring_in(0, lambda: rung.append("first"))
     clockwork.ring_in(0.015, lambda: rung.append("never")).call_off()
-    assert is_over.wait(10)
+    assert is_over.wait(60)
     assert rung == ["first", "second"]
     assert late.number == 0
 
@@ -70,4 +70,4 @@ def test_a_forked_clockwork_begins_with_nothing() -> None:
     clockwork.ring_in(3600, lambda: None)
     clockwork.begin_anew()
     clockwork.ring_in(0, is_rung.set)
-    assert is_rung.wait(10)
+    assert is_rung.wait(60)

@@ -148,7 +148,7 @@ def test_many_threads_never_share_one(peer: Peer, client: HttpClient) -> None:
     meeting = threading.Barrier(4)
 
     def meet(request: BaseHTTPRequestHandler) -> None:
-        meeting.wait(10)
+        meeting.wait(60)
         answering(200, b"{}")(request)
 
     peer.respond = meet
@@ -173,7 +173,7 @@ def test_what_nobody_takes_in_time_is_closed(peer: Peer) -> None:
     connection = Noted("127.0.0.1", peer.port)
     connection.connect()
     kept.keep(WAY, connection)
-    assert is_closed.wait(10)
+    assert is_closed.wait(60)
     assert kept.take(WAY) is None
 
 

@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
 
 
 def asked(port: int, path: str, authorization: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path, headers={"Authorization": authorization})
         answer = connection.getresponse()

@@ -113,7 +113,7 @@ class FakeFreshdesk:
         if mishap is not None:
             mishap.is_over = True
             if mishap.until is not None:
-                mishap.until.wait(10)
+                mishap.until.wait(60)
                 mishap = None
         body: Json | None = json.loads(raw) if raw else None
         query = parse_qs(parts.query)

@@ -106,7 +106,7 @@ class FakeIntercom:
         if mishap is not None:
             mishap.times -= 1
             if mishap.until is not None:
-                mishap.until.wait(10)
+                mishap.until.wait(60)
                 mishap = None
         body = _body(headers, raw)
         query = parse_qs(parts.query)

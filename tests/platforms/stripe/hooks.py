@@ -68,13 +68,13 @@ class Hooks:
             self._waiting.put(sending)
         if wait:
             for sending in sendings:
-                sending.done.wait(10)
+                sending.done.wait(60)
 
     def stop(self) -> None:
         self._stopped.set()
         self._waiting.put(None)
         if self._thread is not None:
-            self._thread.join(10)
+            self._thread.join(60)
 
     def _run(self) -> None:
         while (sending := self._waiting.get()) is not None and not self._stopped.is_set():
@@ -90,7 +90,7 @@ class Hooks:
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Stripe-Signature": sign(sending.body, sending.secret, self._now()),
         }
-        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
         try:
             connection.request("POST", url.path, sending.body, headers)
             return 200 <= connection.getresponse().status < 300

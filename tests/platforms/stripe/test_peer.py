@@ -56,7 +56,7 @@ def peer() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         running.terminate()
-        running.communicate(timeout=10)
+        running.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ class FakeSystemeIo:
     def post(self, one: Sent) -> Sent:
         self.sent.append(one)
         try:
-            answer = requests.post(one.url, data=one.body, headers=one.headers, timeout=5)
+            answer = requests.post(one.url, data=one.body, headers=one.headers, timeout=60)
             one.status = answer.status_code
         except requests.RequestException:
             one.status = 0

@@ -69,7 +69,7 @@ def test_a_contact_that_was_made_anew_is_read_under_its_new_id(world: World) -> 
 
 def test_a_contact_known_by_id_is_asked_about_all_at_once(world: World) -> None:
     """Whoever answers waits until the other two questions are there: one after the other hangs."""
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=60)
     send = HttpClient.send
 
     def meet(client: HttpClient, call: Call, retry: ReadRetry | None = None) -> Answer:

@@ -127,14 +127,14 @@ def test_nobody_at_the_address_is_seen(world: World) -> None:
 def test_a_page_that_the_vendor_refuses_is_refused(world: World) -> None:
     for query in ("limit=1", "limit=101", "startingAfter=0"):
         told = requests.get(
-            f"{world.fake.url}/api/tags?{query}", headers={"X-API-Key": "test-key"}, timeout=5
+            f"{world.fake.url}/api/tags?{query}", headers={"X-API-Key": "test-key"}, timeout=60
         )
         assert told.status_code == 422
     world.fake.exchanges.clear()
 
 
 def test_a_call_without_a_key_is_refused(world: World) -> None:
-    told = requests.get(f"{world.fake.url}/api/tags", timeout=5)
+    told = requests.get(f"{world.fake.url}/api/tags", timeout=60)
     assert told.json() == {"detail": "Full authentication is required to access this resource."}
     assert told.headers["WWW-Authenticate"] == "API Key"
 
@@ -202,16 +202,16 @@ def test_it_runs_by_itself() -> None:
                 "courses": [ready["course"]],
                 "tags": [ready["tag"]],
             }
-            sold = requests.post(f"{ready['url']}/_fake/sell", json=sale, timeout=5).json()
-            state = requests.get(f"{ready['url']}/_fake/state", timeout=5).json()
+            sold = requests.post(f"{ready['url']}/_fake/sell", json=sale, timeout=60).json()
+            state = requests.get(f"{ready['url']}/_fake/state", timeout=60).json()
             assert len(state["enrolments"]) == 1
-            requests.post(f"{ready['url']}/_fake/refund", json=sold, timeout=5)
+            requests.post(f"{ready['url']}/_fake/refund", json=sold, timeout=60)
             fault = {"fault": "rate_limit", "path": "/api/tags"}
-            requests.post(f"{ready['url']}/_fake/fault", json=fault, timeout=5)
+            requests.post(f"{ready['url']}/_fake/fault", json=fault, timeout=60)
             key = {"X-API-Key": ready["key"]}
-            told = requests.get(f"{ready['url']}/api/tags", headers=key, timeout=5)
+            told = requests.get(f"{ready['url']}/api/tags", headers=key, timeout=60)
             assert (told.status_code, told.headers["Retry-After"]) == (429, "7")
-            after = requests.get(f"{ready['url']}/_fake/state", timeout=5).json()
+            after = requests.get(f"{ready['url']}/_fake/state", timeout=60).json()
             assert after["enrolments"] == []
             assert after["contacts"][0]["tags"]
         finally:

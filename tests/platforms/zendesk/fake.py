@@ -114,7 +114,7 @@ class FakeZendesk:
         if mishap is not None:
             mishap.times -= 1
             if mishap.until is not None:
-                mishap.until.wait(10)
+                mishap.until.wait(60)
         body: Json | None = json.loads(raw) if raw else None
         query = parse_qs(parts.query)
         with self._lock:
