@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import (
     URL,
@@ -27,6 +27,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from plugin.domain.errors import NeedsHuman
+from plugin.storage.disk import heed
 from plugin.storage.queued_connection import QueuedConnection, queued
 from plugin.storage.write_turns import WriteTurns
 
@@ -96,9 +97,7 @@ def open_database(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=IN_TIME)
-        event.listen(engine, "connect", _prepare_postgres)
-        return engine
+        return create_engine(url, **postgres_options())
     if parsed.query:
         raise NeedsHuman(
             "unsafe_database",
@@ -108,6 +107,20 @@ def open_database(url: str) -> Engine:
     engine = _sqlite_engine(parsed)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def postgres_options() -> dict[str, Any]:
+    """What every engine on PostgreSQL is made with, whoever makes it.
+
+    A connection without it waits for a machine that is gone, with whoever waits for the connection.
+    """
+    return {
+        "pool_pre_ping": True,
+        # The text of a database error must not carry bodies and addresses into a log.
+        "hide_parameters": True,
+        "connect_args": dict(IN_TIME),
+        "pool_events": [(_prepare_postgres, "connect")],
+    }
 
 
 def open_for_counts(engine: Engine) -> Engine:
@@ -136,6 +149,7 @@ def _sqlite_engine(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", lambda context: heed(context.original_exception))
     return engine
 
 
@@ -201,6 +215,17 @@ def connect_to_read(engine: Engine, *, alone: bool = False) -> Connection:
     if alone:
         return connection.execution_options(isolation_level="AUTOCOMMIT")
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def write_log_into_file(engine: Engine) -> None:
+    """Have all that was committed stand in the database file itself, synced. For SQLite.
+
+    What a disk that failed took from the log is written anew by that: nothing may be committed
+    behind a hole. Raises OperationalError where the disk does not take it.
+    """
+    if engine.dialect.name == "sqlite":
+        with connect_to_read(engine, alone=True) as db:
+            db.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, create_engine, delete, event, select
 
 from plugin.storage.budgets import NowUs, database_now_us
-from plugin.storage.database import IN_TIME, connect_to_read
+from plugin.storage.database import connect_to_read, postgres_options
 from plugin.storage.insert_or import insert_or
 from plugin.storage.tables import workers
 
@@ -62,13 +62,6 @@ def _apart(engine: Engine) -> Engine:
     """
     if engine.dialect.name != "postgresql":
         return engine
-    apart = create_engine(
-        engine.url,
-        pool_size=1,
-        max_overflow=0,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args=IN_TIME,
-    )
+    apart = create_engine(engine.url, pool_size=1, max_overflow=0, **postgres_options())
     event.listen(engine, "engine_disposed", lambda _: apart.dispose())
     return apart

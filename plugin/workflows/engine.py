@@ -21,7 +21,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from plugin.domain.errors import MakegoodError
-from plugin.storage.database import choose_sqlite
+from plugin.storage.database import choose_sqlite, postgres_options
 from plugin.storage.tables import SCHEMA_VERSION
 
 Task = Callable[[str, str], None]
@@ -191,6 +191,9 @@ def launch(database: str | Path, executor: str, tasks: Mapping[str, Task]) -> En
         config["system_database_url"] = f"sqlite:///{database}"
     else:
         config["system_database_url"] = database
+        # Its own say how long a connection may take to be made, and nothing of one that goes dead.
+        config["db_engine_kwargs"] = postgres_options()
+        config["sys_db_idle_transaction_timeout_sec"] = 0  # ours is among them
     DBOS(config=config)
     DBOS.launch()
     return Engine(executor)
