@@ -304,8 +304,10 @@ def _hear_of_the_end() -> Callable[[], None]:
 def web_worker() -> Flask:
     """What each web server process serves."""
     from plugin.app import create_app
+    from plugin.storage.disk import end_when_the_disk_fails
 
     server = multiprocessing.parent_process()
     end_with_parent(None if server is None else server.pid, _hear_of_the_end())
     log_to_stderr()
+    end_when_the_disk_fails()
     return create_app(is_draining=is_draining)

@@ -21,6 +21,7 @@ from plugin.domain.errors import RetryLater
 from plugin.ports.records import StoredDelivery
 from plugin.storage.database import BUSY_MS
 from plugin.storage.delivery_rows import driver_insert, driver_values
+from plugin.storage.disk import heed
 from plugin.storage.queued_connection import QueuedConnection
 
 MOST_IN_GROUP: Final = 256
@@ -133,6 +134,7 @@ class _Writer:
                 connection = connection or pool.connect()
                 news = self._commit(connection, group)
             except Exception as error:  # noqa: BLE001 - whatever it was, the requests must hear of it
+                heed(error)
                 _log.error("intake.group_failed size=%d kind=%s", len(group), type(error).__name__)
                 if connection is not None:
                     connection.invalidate()
@@ -182,6 +184,7 @@ class _Writer:
                 cursor.execute(self._insert, ticket.values)
                 news.append((ticket, cursor.fetchone() is not None))
             except Exception as error:
+                heed(error)
                 if not driver.in_transaction:
                     raise
                 # One statement undoes itself and leaves the others alone.

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 
 from plugin.storage.database import line_up_alone
+from plugin.storage.disk import heed
 
 Statement = Select[Any] | UpdateBase
 Found = Row[tuple[object, ...]]
@@ -169,5 +170,6 @@ def _formed(statement: Statement, columns: Sequence[str] | None, dialect: Dialec
 
 def _told(error: Exception, words: str, dialect: Dialect) -> BaseException:
     """A driver's error as SQLAlchemy tells it. Never what was given: it may be a customer's."""
+    heed(error)
     known = dialect.loaded_dbapi.Error
     return DBAPIError.instance(words, None, error, known, hide_parameters=True, dialect=dialect)

@@ -1,5 +1,7 @@
 """A recording file layer below the product's own SQLite: every write, cut, sync and removal.
 
+It can also let a disk fail: then nothing is done, and SQLite is told what went wrong.
+
 The real layer does all the work; four of its methods are wrapped, by ctypes, in the very library
 that the product's connections use. See https://sqlite.org/vfs.html and
 https://sqlite.org/c3ref/io_methods.html for the shapes.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import ctypes as c
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +21,9 @@ from tests.powercut.disk import Delete, Event, Open, Sync, Truncate, Write
 CREATE = 0x4
 SYNCS_ITS_FOLDER = 0x800 | 0x4000 | 0x80000
 """Main journal, super-journal, log: when new, their first sync syncs the folder too (os_unix.c)."""
+
+Fails = Callable[[str, str], int]
+"""("write" or "sync", path) -> SQLite's code for what fails, or 0."""
 
 _File = c.c_void_p
 _OnFile = c.CFUNCTYPE(c.c_int, _File)
@@ -59,15 +64,20 @@ class _Vfs(c.Structure):
     )
 
 
+def _never(what: str, path: str) -> int:
+    del what, path
+    return 0
+
+
 @contextmanager
-def recorded(events: list[Event]) -> Iterator[None]:
+def recorded(events: list[Event], fails: Fails = _never) -> Iterator[None]:
     """Append to `events` what the product's SQLite does with files inside this block.
 
     Every connection that was opened inside must be closed inside.
     """
     library = _library()
     real = library.sqlite3_vfs_find(None).contents
-    layer = _Layer(real, events)
+    layer = _Layer(real, events, fails)
     library.sqlite3_vfs_register(c.byref(layer.vfs), 1)
     try:
         yield
@@ -93,8 +103,8 @@ def _library() -> Any:  # noqa: ANN401 - ctypes gives no better type
 class _Layer:
     """Keeps what ctypes must not let go of, and which open file is which path."""
 
-    def __init__(self, real: _Vfs, events: list[Event]) -> None:
-        self._real, self._events = real, events
+    def __init__(self, real: _Vfs, events: list[Event], fails: Fails) -> None:
+        self._real, self._events, self._fails = real, events, fails
         self._paths: dict[int, str] = {}
         self._originals: dict[int, _Methods] = {}
         self._wrapped: dict[int, _Methods] = {}
@@ -128,6 +138,8 @@ class _Layer:
         place[0] = c.addressof(self._wrapped[address])
 
     def _write(self, original: _Methods, file: int, data: int, size: int, at: int) -> int:
+        if code := self._fails("write", self._paths[file]):
+            return code
         code = int(original.write(file, data, size, at))
         self._events.append(Write(self._paths[file], at, c.string_at(data, size)))
         return code
@@ -138,6 +150,8 @@ class _Layer:
         return code
 
     def _sync(self, original: _Methods, file: int, flags: int) -> int:
+        if code := self._fails("sync", self._paths[file]):
+            return code
         code = int(original.sync(file, flags))
         if code == 0:
             self._events.append(Sync(self._paths[file]))
