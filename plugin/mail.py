@@ -1,12 +1,14 @@
 """Mail by SMTP. One message per call, never sent twice by itself, never logged.
 
 Until the server has the content, nothing was sent; when it goes quiet after the content, nobody
-knows, and it says so. What is not plainly an address or a subject is refused, never cleaned up.
+knows, and it says so. No server is listened to for longer than one deadline for the whole talk,
+however it hesitates. What is not plainly an address or a subject is refused, never cleaned up.
 """
 
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -15,8 +17,34 @@ from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
 
 from plugin.domain.errors import MakegoodError, NeedsHuman, OutcomeUnknown, Refused, RetryLater
+from plugin.platforms.checked_connection import CutOff
 
 TIMEOUT_SECONDS = 20
+"""For each answer of the server: a byte is enough to be waited for anew."""
+TOTAL_SECONDS = 60
+"""For the whole talk. A server that keeps callers waiting on purpose takes half of it."""
+
+
+class _Talk(smtplib.SMTP):
+    """A talk that is cut, whatever is being said, when its time is over."""
+
+    def __init__(self, cut_off: CutOff, host: str, port: int) -> None:
+        self.cut_off = cut_off
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # Before the server's first word, and before a TLS handshake.
+        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # the one place where the library connects
+        self.cut_off.watch(connection)
+        return connection
+
+
+class _SecureTalk(smtplib.SMTP_SSL, _Talk):
+    """The same under TLS from the first byte on."""
+
+    def __init__(self, cut_off: CutOff, host: str, port: int, context: ssl.SSLContext) -> None:
+        self.cut_off = cut_off
+        smtplib.SMTP_SSL.__init__(self, host, port, timeout=TIMEOUT_SECONDS, context=context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +71,16 @@ class SmtpMailer:
         except (ValueError, LookupError):
             # What the library finds wrong may quote the text: only that it is wrong is passed on.
             raise Refused("mail_unsendable", "an address or the subject is malformed") from None
-        try:
-            server = self._connected()
-        except (OSError, smtplib.SMTPException) as error:
-            raise RetryLater("mail_server_unreachable", type(error).__name__) from None
-        try:
-            refused = _envelope(server, sender, recipients)
-            _hand_over(server, content)
-        finally:
-            server.close()
+        with CutOff(TOTAL_SECONDS) as cut_off:
+            try:
+                server = self._connected(cut_off)
+            except (OSError, smtplib.SMTPException) as error:
+                raise RetryLater("mail_server_unreachable", type(error).__name__) from None
+            try:
+                refused = _envelope(server, sender, recipients)
+                _hand_over(server, content)
+            finally:
+                server.close()
         if refused:
             raise Refused("mail_refused_in_part", ", ".join(map(str, refused)))
 
@@ -67,17 +96,15 @@ class SmtpMailer:
         message.set_content(body)
         return message
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, cut_off: CutOff) -> smtplib.SMTP:
         parts = urlsplit(self.url)
         host = parts.hostname or "localhost"
         context = ssl.create_default_context()
         server: smtplib.SMTP
         if parts.scheme == "smtps":
-            server = smtplib.SMTP_SSL(
-                host, parts.port or 465, timeout=TIMEOUT_SECONDS, context=context
-            )
+            server = _SecureTalk(cut_off, host, parts.port or 465, context)
         else:
-            server = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT_SECONDS)
+            server = _Talk(cut_off, host, parts.port or 25)
         try:
             server.ehlo()
             if parts.scheme == "smtp" and server.has_extn("starttls"):

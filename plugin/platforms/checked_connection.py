@@ -12,7 +12,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping
 from functools import cache
 from queue import Empty, LifoQueue
@@ -32,6 +31,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from plugin.platforms.addresses import AddressRefused, Resolver, public_addresses
 from plugin.platforms.clockwork import Alarm, clockwork
 from plugin.platforms.kept_connections import KeptConnections, Way
+from plugin.platforms.time_gone import seconds_gone
 from plugin.platforms.url_templates import place_of
 
 # At DEBUG this logger writes whole addresses, and queries carry keys and customers.
@@ -47,7 +47,7 @@ class CutOff:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._ends = time.monotonic() + seconds
+        self._ends = seconds_gone() + seconds
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self._passed = False
@@ -60,7 +60,7 @@ class CutOff:
 
     def remaining(self) -> float:
         """Seconds left, at the least 0."""
-        return max(0.0, self._ends - time.monotonic())
+        return max(0.0, self._ends - seconds_gone())
 
     def watch(self, connection: socket.socket) -> None:
         """Cut `connection` when the time is over, in place of the one watched before."""
@@ -143,7 +143,13 @@ class Line:
         return self._dialled and not self._sent
 
     def note_sending(self) -> None:
-        """From here on the request may have arrived, whatever happens."""
+        """From here on the request may have arrived, whatever happens.
+
+        Raises TimeoutError, with nothing sent, where the time is over: this machine may have slept
+        since the call was decided on.
+        """
+        if not self._sent and not self._cut_off.remaining():
+            raise TimeoutError
         self._sent = True
 
     def take_kept(self, pool: HTTPConnectionPool) -> _CheckedHTTPConnection | None:

@@ -1,7 +1,7 @@
 """One thread for all that has a time: cutting a call that lasts too long, closing what rests.
 
 A timer of its own for each call would cost a thread per call. What is done must be quick:
-everything else that is due waits for it. It measures time only by the monotonic clock.
+everything else that is due waits for it. Time that the machine was suspended counts.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import itertools
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
+from plugin.platforms.time_gone import seconds_gone
+
+LOOK_SECONDS: Final = 1.0
+"""How long the thread sleeps at most while an alarm is set. The system's own wait stands still
+while the machine is suspended, and would ring late by that."""
 _log = logging.getLogger("makegood.clockwork")
 
 
 @dataclass(order=True, slots=True)
 class Alarm:
-    """Something to do at `when` (monotonic seconds), unless it is called off before."""
+    """Something to do at `when` (by `seconds_gone`), unless it is called off before."""
 
     when: float
     number: int
@@ -45,7 +50,7 @@ class Clockwork:
         self._thread: threading.Thread | None = None
 
     def ring_in(self, seconds: float, do: Callable[[], None]) -> Alarm:
-        alarm = Alarm(time.monotonic() + seconds, next(self._numbers), do)
+        alarm = Alarm(seconds_gone() + seconds, next(self._numbers), do)
         with self._changed:
             if self._thread is None:
                 mine = (self._changed, self._alarms)
@@ -73,10 +78,13 @@ def _next(changed: threading.Condition, alarms: list[Alarm]) -> Alarm:
         while True:
             while alarms and alarms[0].do is None:
                 heapq.heappop(alarms)
-            wait = alarms[0].when - time.monotonic() if alarms else None
-            if wait is not None and wait <= 0:
+            if not alarms:
+                changed.wait()
+                continue
+            wait = alarms[0].when - seconds_gone()
+            if wait <= 0:
                 return heapq.heappop(alarms)
-            changed.wait(wait)
+            changed.wait(min(wait, LOOK_SECONDS))
 
 
 clockwork = Clockwork()

@@ -17,10 +17,10 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from plugin.platforms.time_gone import seconds_gone
 from plugin.ports.storage import Storage
 
 BEAT = timedelta(seconds=2)
@@ -30,10 +30,13 @@ _log = logging.getLogger("makegood.heart")
 
 
 class Heart(AbstractContextManager["Heart"]):
-    """Beats from `__enter__` to `__exit__`. `clock` gives seconds that only grow."""
+    """Beats from `__enter__` to `__exit__`.
+
+    `clock` gives seconds that only grow, also while the machine is suspended: the others went on.
+    """
 
     def __init__(
-        self, storage: Storage, executor: str, clock: Callable[[], float] = monotonic
+        self, storage: Storage, executor: str, clock: Callable[[], float] = seconds_gone
     ) -> None:
         self.executor = executor
         self._storage = storage
