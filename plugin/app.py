@@ -25,6 +25,7 @@ from plugin.services.send_refund import SendRefund
 from plugin.settings import Settings, read_settings
 from plugin.storage.breakers import SqlBreakers
 from plugin.storage.budgets import SqlBudgets
+from plugin.storage.database import write_log_into_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from plugin.services.sweep_account import SweepAccount
     from plugin.watch.watching import Scrape, Watching
     from plugin.workflows.engine import Task
+    from plugin.workflows.looking_back import LookingBack
 
 BREAKER_LOOK_SECONDS: Final = 0.2
 """How long an account that answers is called without another look at what others found."""
@@ -85,6 +87,9 @@ def put_together(settings: Settings, clock: Clock | None = None, role: str = "")
     watching = _watching(role, settings, clock) if role else None
     watch = unwatched if watching is None else watching.told
     house = open_house(settings, watch)
+    if role:
+        # A start may be one after the disk failed.
+        write_log_into_file(house.engine)
     registry = Registry([DataFiles().manifests()])
     platforms = Adapters(
         registry,
@@ -194,6 +199,17 @@ def sweeping(parts: Parts) -> SweepAccount:
     self_test = RunSelfTest(storage, parts.platforms, declarations, parts.mint, settings.public_url)
     keep = KeepWebhook(storage, parts.platforms, parts.clock, self_test)
     return SweepAccount(storage, parts.platforms, parts.clock, parts.mint, keep)
+
+
+def looking_back(parts: Parts) -> LookingBack:
+    """What has a worker notice that an older copy was put in the database's place."""
+    from plugin.services.restored_house import HoldOlder
+    from plugin.storage.last_seen import LastSeen
+    from plugin.workflows.looking_back import LookingBack
+
+    house = parts.house
+    seen = LastSeen(house.engine, parts.settings.data_dir)
+    return LookingBack(seen, HoldOlder(house.storage, parts.platforms, parts.clock))
 
 
 def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> dict[str, Task]:

@@ -159,19 +159,22 @@ def worker(*, parent: int | None, as_json: bool) -> None:
     out = Output(as_json=as_json)
     settings = read_settings()
 
-    from plugin.app import worker_tasks
+    from plugin.app import looking_back, worker_tasks
     from plugin.logs import log_to_stderr
+    from plugin.storage.disk import end_when_the_disk_fails
     from plugin.workflows.heart import Heart
     from plugin.workflows.worker import executor_name, run_worker
 
     _check_installation()
     parts = _parts(settings, "worker")
     log_to_stderr()
+    end_when_the_disk_fails()
     storage = parts.house.storage
     heart = Heart(storage, executor_name())
     tasks = worker_tasks(parts, lambda: heart.is_beating)
     with parts.watched(alone=parent is None):
-        run_worker(settings, storage, parts.clock, tasks, heart=heart)
+        back = looking_back(parts)
+        run_worker(settings, storage, parts.clock, tasks, heart=heart, looking_back=back)
     out.end()
 
 

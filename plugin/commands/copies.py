@@ -198,6 +198,11 @@ def unread_lines(unread: StillUnread, title: Callable[[Installation], str]) -> l
         "the copy"
         for one in unread.silent
     ]
+    lines += [
+        f"{title(one)} does not keep its news for so long: look there for what was refunded and "
+        "cancelled in the days that the health page names, and close that there"
+        for one in unread.gaps
+    ]
     if unread.refunds:
         lines.append(f"{unread.refunds} refunds were not looked up at their gateways yet")
     if unread.deliveries:

@@ -288,6 +288,8 @@ class DueWork:
 
 RESTORED = "restored"
 """The reason of the hold after a copy was restored."""
+HOUSE_RESTORED = "house.restored"
+"""What the audit trail says of it."""
 
 
 @dataclass(frozen=True, slots=True)

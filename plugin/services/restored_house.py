@@ -8,9 +8,11 @@ Calls nothing outside.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from plugin.domain.drift import DriftKind, DriftState
 from plugin.domain.effects import EffectState, goes_by_mail
 from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import DeliveryId, TenantId
@@ -19,6 +21,7 @@ from plugin.domain.refunds import RefundState, after_restore
 from plugin.ports import Clock, Kind
 from plugin.ports.platforms import Platforms
 from plugin.ports.records import (
+    HOUSE_RESTORED,
     RESTORED,
     Hold,
     Installation,
@@ -46,17 +49,19 @@ class StillUnread:
 
     `refunds`: how many were not looked up yet. `deliveries`: whether some wait to be applied.
     `behind`: accounts whose news is being read. `silent`: stores that tell no news, so that only a
-    person can say what happened there since.
+    person can say what happened there since. `gaps`: accounts that do not keep all news of that
+    time any more; a person looks there and closes what the health page shows of it.
     """
 
     refunds: int = 0
     deliveries: bool = False
     behind: tuple[Installation, ...] = ()
     silent: tuple[Installation, ...] = ()
+    gaps: tuple[Installation, ...] = ()
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.refunds or self.deliveries or self.behind or self.silent)
+        return not (self.refunds or self.deliveries or self.behind or self.silent or self.gaps)
 
 
 def hold_restored(uow: UnitOfWork, copied_at: datetime, platforms: Platforms, now: datetime) -> int:
@@ -75,7 +80,7 @@ def hold_restored(uow: UnitOfWork, copied_at: datetime, platforms: Platforms, no
                 # Where it was read already, it is read on from there: that was before the copy.
                 uow.sweeps.begin(Sweep(one.connection.installation, copied_at, None, now))
     details = {"copied_at": copied_at.isoformat(), "refunds": str(doubted)}
-    uow.audit.write(now, OPERATOR, "house.restored", uow.tenant_id, details)
+    uow.audit.write(now, OPERATOR, HOUSE_RESTORED, uow.tenant_id, details)
     return doubted
 
 
@@ -105,7 +110,8 @@ def still_unread(uow: UnitOfWork, hold: Hold, platforms: Platforms) -> StillUnre
     ]
     ends = [sweep.swept_at for sweep in sweeps.values() if sweep and sweep.swept_at]
     has_unapplied = uow.holds.has_unapplied(max([hold.since, *ends]))
-    return StillUnread(unlooked, has_unapplied, tuple(behind), tuple(silent))
+    gaps = [one for one in stores if one not in silent and _has_gap(uow, one, hold)]
+    return StillUnread(unlooked, has_unapplied, tuple(behind), tuple(silent), tuple(gaps))
 
 
 def release(uow: UnitOfWork, actor: str, unread: StillUnread, now: datetime) -> bool:
@@ -119,11 +125,28 @@ def release(uow: UnitOfWork, actor: str, unread: StillUnread, now: datetime) -> 
         return False
     uow.holds.lift(RESTORED)
     _doubt_mails(uow, now, hold)
-    accounts = (*unread.behind, *unread.silent)
+    accounts = (*unread.behind, *unread.silent, *unread.gaps)
     names = ", ".join(one.connection.installation for one in accounts)
     details = {"unread": names, "refunds": str(unread.refunds)}
     uow.audit.write(now, actor, "hold.released", uow.tenant_id, details)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOlder:
+    """Hold tenants of whom the database forgot something: a copy was put back by hand."""
+
+    storage: Storage
+    platforms: Platforms
+    clock: Clock
+
+    def __call__(self, known_until: Mapping[TenantId, datetime]) -> None:
+        """`known_until`: of each such tenant when the last thing happened that is known."""
+        for tenant, copied_at in known_until.items():
+            with self.storage.begin(tenant) as uow:
+                if hold_of(uow) is None:
+                    hold_restored(uow, copied_at, self.platforms, self.clock.now())
+                    uow.commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +190,16 @@ def _stores(uow: UnitOfWork) -> list[Installation]:
 
 def _is_read(sweep: Sweep | None, hold: Hold) -> bool:
     return sweep is not None and sweep.read_until >= hold.since
+
+
+def _has_gap(uow: UnitOfWork, one: Installation, hold: Hold) -> bool:
+    """Whether its news were read to the end, and some of them were not there any more."""
+    return any(
+        drift.difference.kind is DriftKind.NEWS_GAP
+        and drift.state is DriftState.OPEN
+        and drift.found_at >= hold.since
+        for drift in uow.drifts.of_customer(one.connection.installation, None)
+    )
 
 
 def _doubt_mails(uow: UnitOfWork, now: datetime, hold: Hold | None = None) -> None:

@@ -21,6 +21,7 @@ from plugin.workflows import feeder
 from plugin.workflows.engine import Engine, Task, launch
 from plugin.workflows.forgetting import Forgetting
 from plugin.workflows.heart import Heart
+from plugin.workflows.looking_back import LookingBack
 from plugin.workflows.only_worker import OnlyWorker
 from plugin.workflows.takeover import Takeover
 
@@ -46,18 +47,19 @@ def run_worker(
     tasks: Mapping[str, Task],
     stop: threading.Event | None = None,
     heart: Heart | None = None,
+    looking_back: LookingBack | None = None,
 ) -> None:
     """Work until SIGTERM, SIGINT or `stop`.
 
-    `heart` where the tasks ask it whether they may call. Raises NeedsHuman when another worker is
-    at it on SQLite.
+    `heart` where the tasks ask it whether they may call; `looking_back` to notice an older copy in
+    the database's place. Raises NeedsHuman when another worker is at it on SQLite.
     """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         set_when_told(stop, signal.SIGTERM, signal.SIGINT)
     sys.setswitchinterval(TURN_SECONDS)
     heart = heart or Heart(storage, executor_name())
-    work = _Work(settings, storage, clock, tasks, stop, heart)
+    work = _Work(settings, storage, clock, tasks, stop, heart, looking_back)
     # Stores that were connected by a version that did not sweep them.
     storage.begin_sweeps(clock.now())
     if settings.is_sqlite:
@@ -79,12 +81,15 @@ class _Work:
     tasks: Mapping[str, Task]
     stop: threading.Event
     heart: Heart
+    looking_back: LookingBack | None
 
     def run(self, database: str | Path, *, is_alone: bool) -> None:
         """Feed the engine until told to stop; then let what runs come to its end."""
         has_ended = False
         try:
             with self.heart:
+                if self.looking_back is not None:
+                    self.looking_back.look()  # before anything can be sent
                 engine = launch(database, self.heart.executor, self.tasks)
                 _log.info("worker.started executor=%s", self.heart.executor)
                 try:
@@ -104,6 +109,8 @@ class _Work:
 
         def beside() -> None:
             forgetting.by_and_by()
+            if self.looking_back is not None:
+                self.looking_back.by_and_by()
             if not is_alone:  # who is alone looks after nobody
                 takeover.look_by_and_by()
 
