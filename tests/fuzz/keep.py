@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.fuzz.batch import Batch, Finding, Outcome, run_batch, run_one
+from tests.fuzz.world import Ground
 from tests.fuzz.wsgi import Asked
 
 MOST_KEPT: Final = 12
 _MOST_TRIES: Final = 20
 
 
-def keep(finding: Finding, batch: Batch, scratch: Path, into: Path, *, cut: bool) -> Path:
+def keep(finding: Finding, batch: Batch, scratch: Ground, into: Path, *, cut: bool) -> Path:
     """Write `finding` down; with `cut` smaller, if it fails alone. `scratch` is for its worlds."""
     if cut and _fails(finding, batch, scratch):
         finding = replace(_smaller(finding, batch, scratch), alone=True)
@@ -34,7 +35,7 @@ def keep(finding: Finding, batch: Batch, scratch: Path, into: Path, *, cut: bool
     return path
 
 
-def replay(path: Path, scratch: Path) -> Outcome:
+def replay(path: Path, scratch: Ground) -> Outcome:
     """Send what was kept again: the request alone, or its batch up to it."""
     told: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
     asked = Asked.read(told["asked"])
@@ -45,11 +46,11 @@ def replay(path: Path, scratch: Path) -> Outcome:
     return run_batch(batch, scratch, stop_after=told["place"])
 
 
-def _fails(finding: Finding, batch: Batch, scratch: Path) -> bool:
+def _fails(finding: Finding, batch: Batch, scratch: Ground) -> bool:
     return run_one(finding, scratch, batch.planted).counts[finding.kind] > 0
 
 
-def _smaller(finding: Finding, batch: Batch, scratch: Path) -> Finding:
+def _smaller(finding: Finding, batch: Batch, scratch: Ground) -> Finding:
     """Leave out what is not needed: header by header, then halves and quarters of the body."""
     tries = 0
     changed = True

@@ -14,7 +14,7 @@ from tests.fuzz.batch import MUST_BE_NOTHING
 from tests.fuzz.hostile import FRAGMENTS, spots
 from tests.kill.peers import ROOT
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 """Far beyond what it takes: on a busy machine processes start slowly."""
 SEED = "20261122"
 
@@ -33,12 +33,15 @@ def run(*words: str) -> tuple[int, dict[str, Any], str]:
     return done.returncode, json.loads(lines[-1]), done.stderr
 
 
-def test_no_hostile_request_breaks_writes_or_calls(tmp_path: Path) -> None:
-    words = ("--n", "2000", "--seed", SEED, "--workers", "1", "--keep-in", str(tmp_path))
-    code, told, said = run(*words)
+@pytest.mark.parametrize(("database", "n"), [("sqlite", 2000), ("postgresql", 1000)])
+def test_no_hostile_request_breaks_writes_or_calls(database: str, n: int, tmp_path: Path) -> None:
+    words = ("--n", str(n), "--seed", SEED, "--workers", "1", "--keep-in", str(tmp_path))
+    code, told, said = run(*words, "--database", database)
+    if "skipped" in told:
+        pytest.skip(told["skipped"])
     assert code == 0, said
     assert {name: told[name] for name in MUST_BE_NOTHING} == dict.fromkeys(MUST_BE_NOTHING, 0)
-    assert told["requests"] == 2000
+    assert told["requests"] == n
     # A run in which nothing happened would prove nothing.
     assert 0.65 < told["signed"] / (told["signed"] + told["unsigned"]) < 0.8
     for happened in ("stored", "dispatched", "applied", "strangers", "pages", "form_writes"):
@@ -68,6 +71,16 @@ def test_a_planted_bug_is_found_and_kept(bug: str, count: str, n: str, tmp_path:
     code, again, said = run("--replay", str(kept))
     assert code == 1
     assert again[count] > 0, said
+
+
+def test_a_write_without_a_signature_is_found_on_postgresql(tmp_path: Path) -> None:
+    planted = ("--planted", "unchecked_writer", "--keep-in", str(tmp_path))
+    words = ("--n", "40", "--seed", SEED, "--workers", "2", "--database", "postgresql")
+    code, told, said = run(*words, *planted)
+    if "skipped" in told:
+        pytest.skip(told["skipped"])
+    assert code == 1
+    assert told["unsigned_writes"] > 0, said
 
 
 def test_every_value_of_a_body_has_a_spot() -> None:

@@ -1,7 +1,8 @@
 """What a request does besides answering: writes to databases, to other files, calls outside.
 
 Calls are refused before a packet leaves, by Python's own audit events, so that also a library in C
-is heard. Writes are told by SQLite itself (`PRAGMA data_version`): any commit by anybody else.
+is heard (but PostgreSQL's own, to its server). Writes are told by SQLite itself (`PRAGMA
+data_version`): any commit by anybody else. On PostgreSQL a trigger on every table tells them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, LiteralString
+
+import psycopg
+from sqlalchemy import make_url
 
 from plugin.logs import JsonLines
 from plugin.storage.database import choose_sqlite
@@ -76,18 +81,79 @@ class Calls:
         return taken
 
 
-class Writes:
-    """Whether anybody committed to the product's database or to practice's file."""
+class _File:
+    """A SQLite file. `module` is the SQLite that the product uses for it.
 
-    def __init__(self, database: Path, practice: Path) -> None:
-        # Each file by the SQLite that the product uses for it: two of them in one process would
-        # let go of each other's locks.
-        product: Any = choose_sqlite()
-        self._watched = [product.connect(str(database)), sqlite3.connect(practice)]
+    Two of them in one process would let go of each other's locks.
+    """
+
+    def __init__(self, module: ModuleType, path: Path) -> None:
+        self._db = module.connect(str(path))
+
+    def version(self) -> int:
+        """Another one after each commit."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def row(self, query: str, values: Sequence[str]) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
+        return found
+
+    def close(self) -> None:
+        self._db.close()
+
+
+_NOTES: Final = """
+CREATE SCHEMA watch;
+CREATE TABLE watch.notes (told boolean);
+CREATE FUNCTION watch.note() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO watch.notes VALUES (true); RETURN NULL; END $$;
+DO $$
+DECLARE one record;
+BEGIN
+    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE format('CREATE TRIGGER watched AFTER INSERT OR UPDATE OR DELETE ON public.%I '
+            'FOR EACH ROW EXECUTE FUNCTION watch.note()', one.tablename);
+    END LOOP;
+END $$
+"""
+
+
+class _Server:
+    """A database of PostgreSQL, whose tables note each row that anybody changes and commits."""
+
+    def __init__(self, url: str) -> None:
+        address = make_url(url).set(drivername="postgresql")
+        self._db = psycopg.connect(address.render_as_string(hide_password=False), autocommit=True)
+        self._db.execute(_NOTES)
+
+    def version(self) -> int:
+        """Another one after each commit that changed a row."""
+        found = self._db.execute("SELECT count(*) FROM watch.notes").fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def row(self, query: LiteralString, values: Sequence[str]) -> tuple[Any, ...] | None:
+        return self._db.execute(query.replace("?", "%s"), values).fetchone()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class Writes:
+    """Whether anybody committed to the product's database or to practice's files.
+
+    `database`: the file's path, or PostgreSQL's address.
+    """
+
+    def __init__(self, database: Path | str, *practice: Path) -> None:
+        self._product = (
+            _Server(database) if isinstance(database, str) else _File(choose_sqlite(), database)
+        )
+        self._watched = [self._product, *(_File(sqlite3, path) for path in practice)]
         self._seen = self._versions()
 
     def _versions(self) -> list[int]:
-        return [db.execute("PRAGMA data_version").fetchone()[0] for db in self._watched]
+        return [one.version() for one in self._watched]
 
     def take(self) -> bool:
         """Whether there were writes since the last time."""
@@ -95,14 +161,13 @@ class Writes:
         changed, self._seen = now != self._seen, now
         return changed
 
-    def row(self, query: str, *values: str) -> tuple[Any, ...] | None:
-        """One row of the product's database, read past the product."""
-        found: tuple[Any, ...] | None = self._watched[0].execute(query, values).fetchone()
-        return found
+    def row(self, query: LiteralString, *values: str) -> tuple[Any, ...] | None:
+        """One row of the product's database, read past the product. `?` stands for a value."""
+        return self._product.row(query, values)
 
     def close(self) -> None:
-        for db in self._watched:
-            db.close()
+        for one in self._watched:
+            one.close()
 
 
 class _Formatted(logging.Handler):

@@ -1,4 +1,4 @@
-"""Where hostile requests arrive: the whole application over fresh files, the same for every batch.
+"""Where hostile requests arrive: the whole application on fresh data, the same for every batch.
 
 Two businesses: a real one with an account at every platform that is installed, and practice, which
 has something behind its panel. Ids, secrets and time are made up and the same in every run, so that
@@ -21,6 +21,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
+from sqlalchemy import make_url
 
 from plugin.app import Parts, create_app, put_together
 from plugin.domain.ids import AgentId, InstallationId, TenantId, TicketId
@@ -44,6 +45,7 @@ from tests.fuzz.signers import secret_for
 from tests.fuzz.watch import Writes
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.zendesk.tokens import new_key
+from tests.storage_fixtures import PostgresServer
 
 NOW: Final = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
 TICKETS: Final = tuple(TicketId(str(number)) for number in range(1001, 1013))
@@ -152,16 +154,75 @@ class World:
         self.parts.house.engine.dispose()
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where one process has its world, one at a time; it keeps what takes long to make.
+
+    `server`: PostgreSQL's address, empty for SQLite. What is made there begins with `name`.
+    """
+
+    folder: Path
+    server: str = ""
+    name: str = ""
+
+    @property
+    def house(self) -> Path:
+        return self.folder / "house"
+
+    @property
+    def first_day(self) -> Path:
+        return self.folder / "new"
+
+    @property
+    def database(self) -> str:
+        """The address of the house's database; empty for SQLite's, which is in its folder."""
+        if not self.server:
+            return ""
+        url = make_url(self.server).set(database=self.name)
+        return url.render_as_string(hide_password=False)
+
+    def under(self, name: str) -> Ground:
+        """A part of it."""
+        (self.folder / name).mkdir(exist_ok=True)
+        return Ground(self.folder / name, self.server, f"{self.name}_{name}")
+
+    def build(self) -> None:
+        """Make the first day, once."""
+        if self.first_day.exists():
+            return
+        if self.server:
+            PostgresServer(self.server).create(self.name)
+        _build(self)
+        # Practice's file is named in its own settings, so the house must come back to its place.
+        self.house.rename(self.first_day)
+        if self.server:
+            PostgresServer(self.server).run(
+                f'ALTER DATABASE "{self.name}" RENAME TO "{self._kept}"'
+            )
+
+    @property
+    def _kept(self) -> str:
+        return f"{self.name}_new"
+
+    def move_in(self) -> None:
+        """Have a house as on its first day."""
+        shutil.copytree(self.first_day, self.house)
+        if self.server:
+            PostgresServer(self.server).create(self.name, self._kept)
+
+    def clear(self) -> None:
+        shutil.rmtree(self.house)
+        if self.server:
+            PostgresServer(self.server).drop(self.name)
+
+
 @contextmanager
-def open_world(folder: Path, change: Callable[[World], None] | None = None) -> Iterator[World]:
-    """A world as on its first day. `folder` keeps what takes long to make; one at a time in it."""
-    house, first_day = folder / "house", folder / "new"
-    if not first_day.exists():
-        _build(house)
-        house.rename(first_day)  # practice's file is named in its own settings: it must come back
-    shutil.copytree(first_day, house)
+def open_world(ground: Ground, change: Callable[[World], None] | None = None) -> Iterator[World]:
+    """A world as on its first day."""
+    ground.build()
+    ground.move_in()
     try:
-        world = _opened(house)
+        world = _opened(ground)
         if change is not None:
             change(world)
         try:
@@ -169,20 +230,21 @@ def open_world(folder: Path, change: Callable[[World], None] | None = None) -> I
         finally:
             world.close()
     finally:
-        shutil.rmtree(house)
+        ground.clear()
 
 
-def _settings(house: Path) -> dict[str, str]:
+def _settings(ground: Ground) -> dict[str, str]:
     return {
-        "MAKEGOOD_DATA_DIR": str(house),
+        "MAKEGOOD_DATA_DIR": str(ground.house),
+        "MAKEGOOD_DATABASE_URL": ground.database,
         "MAKEGOOD_SECRET_KEYS": _KEY,
         "MAKEGOOD_PUBLIC_URL": "https://refunds.shop.test",
         "MAKEGOOD_OWNER": "owner@shop.test",
     }
 
 
-def _put_together(house: Path, word: str) -> Parts:
-    parts = put_together(read_settings(_settings(house)), TurnedClock(NOW))
+def _put_together(ground: Ground, word: str) -> Parts:
+    parts = put_together(read_settings(_settings(ground)), TurnedClock(NOW))
     # A clock of its own that never lets an account's calls run out: a spent budget hides calls.
     seconds = count(1)
     budgets = SqlBudgets(parts.house.engine, lambda _: next(seconds) * 3_600_000_000)
@@ -190,10 +252,10 @@ def _put_together(house: Path, word: str) -> Parts:
     return replace(parts, platforms=platforms, mint=Numbers(word))
 
 
-def _build(house: Path) -> None:
-    settings = read_settings(_settings(house))
+def _build(ground: Ground) -> None:
+    settings = read_settings(_settings(ground))
     prepare_house(settings, TurnedClock(NOW), Numbers("home")).engine.dispose()
-    parts = _put_together(house, "first")
+    parts = _put_together(ground, "first")
     open_practice(parts)
     tenant = home_tenant(parts.house.storage).id
     with parts.house.storage.begin(tenant) as uow:
@@ -236,8 +298,9 @@ def account(
     return Installation(connection, InstallationStatus.CONNECTED, NOW)
 
 
-def _opened(house: Path) -> World:
-    parts = _put_together(house, "batch")
+def _opened(ground: Ground) -> World:
+    house = ground.house
+    parts = _put_together(ground, "batch")
     storage = parts.house.storage
     assert isinstance(parts.mint, Numbers)
     tenants = {tenant.simulated: tenant.id for tenant in storage.tenants()}
@@ -251,7 +314,7 @@ def _opened(house: Path) -> World:
         parts,
         create_app(parts=parts),
         parts.mint,
-        Writes(house / "makegood.sqlite", house / "practice.sqlite"),
+        Writes(ground.database or house / "makegood.sqlite", house / "practice.sqlite"),
         installations,
         tenants[False],
         tenants[True],

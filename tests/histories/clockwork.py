@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from unittest.mock import patch
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import DeliveryId, InstallationId, RefundId, RunId
@@ -24,6 +24,7 @@ from plugin.services.send_refund import SendRefund
 from plugin.services.sweep_account import SweepAccount
 from plugin.storage import tables as t
 from plugin.storage.database import connect_to_read
+from plugin.storage.prepared import Prepared
 from tests.factories import BANK, STORE, TENANT, a_delivery
 from tests.fakes.platforms import FakeMailer, FakePlatforms
 from tests.histories.ending import LOOKS_WITHOUT_END
@@ -31,6 +32,15 @@ from tests.histories.model import Step
 from tests.histories.outside import Telling
 from tests.histories.template import BEGIN, Database
 from tests.storage_fixtures import FakeClock
+
+_NEXT_WAKES = Prepared(
+    select(
+        *(
+            select(func.min(table.c.wake_at)).scalar_subquery().label(table.name)
+            for table in (t.refunds, t.runs, t.deliveries)
+        )
+    )
+)
 
 
 @dataclass(order=True, slots=True)
@@ -153,16 +163,8 @@ class Clockwork:
                 self._work()
 
     def _next_wake(self) -> datetime | None:
-        with connect_to_read(self.engine) as db:  # what `due` reads, for any time
-            wakes = [
-                db.execute(
-                    select(table.c.wake_at)
-                    .where(table.c.wake_at.is_not(None))
-                    .order_by(table.c.wake_at)
-                    .limit(1)
-                ).scalar()
-                for table in (t.refunds, t.runs, t.deliveries)
-            ]
+        with connect_to_read(self.engine, alone=True) as db:  # what `due` reads, for any time
+            (wakes,) = _NEXT_WAKES.rows(db, {})
         return min((at for at in wakes if at is not None), default=None)
 
     def _work(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from html import unescape
@@ -34,6 +33,7 @@ from plugin.practice import open_practice
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.settings import read_settings
 from plugin.storage import tables
+from plugin.storage.database import connect_to_read
 from plugin.web.auth import AdminSession, PanelSession, form_token, issue_panel_token
 from tests.fuzz.deliveries import signed_headers
 from tests.fuzz.watch import Writes
@@ -60,13 +60,17 @@ _SHORTEST_ID: Final = 4
 _KEY: Final = "bm90IGEgc2VjcmV0LCBvbmx5IGEgdGVzdCBvZiBvdXI="
 
 
+@dataclass
 class SeededHouse(PracticeHouse):
-    """Practice whose ids and secrets are the same in every run."""
+    """Practice whose ids and secrets are the same in every run. `database` is empty for SQLite."""
+
+    database: str = ""
 
     def __post_init__(self) -> None:
         self.settings = read_settings(
             {
                 "MAKEGOOD_DATA_DIR": str(self.folder),
+                "MAKEGOOD_DATABASE_URL": self.database,
                 "MAKEGOOD_SECRET_KEYS": _KEY,
                 "MAKEGOOD_PUBLIC_URL": "https://refunds.shop.test",
             }
@@ -115,13 +119,12 @@ class Scene:
     def fingerprint(self) -> str:
         """All that is kept of theirs, and what their practice file says."""
         found: list[str] = []
-        with closing(self.house.parts.house.engine.raw_connection()) as raw:
-            cursor = raw.cursor()
+        with connect_to_read(self.house.parts.house.engine) as db:
             for table in tables.metadata.sorted_tables:
                 column = _tenant_column(table)
                 if column is not None:
-                    query = f"SELECT * FROM {table.name} WHERE {column} = ? ORDER BY 1, 2"  # noqa: S608 - our own names
-                    found.append(repr(cursor.execute(query, (self.theirs,)).fetchall()))
+                    rows = db.execute(select(table).where(table.c[column] == self.theirs))
+                    found += sorted(repr(tuple(row)) for row in rows)
         found.append(repr(PracticeWorld(self.their_file).refunds(InstallationId("x"))))
         found.append(repr(PracticeTickets(self.their_file).conversation(THEIR_TICKET)))
         return "\n".join(found)
@@ -141,11 +144,14 @@ def _tenant_column(table: Table) -> str | None:
     return "tenant_id" if "tenant_id" in table.c else None
 
 
-def build_scene(folder: Path) -> Scene:
-    """Both businesses with orders, tickets, and refunds that are decided and paid."""
+def build_scene(folder: Path, database: str = "") -> Scene:
+    """Both businesses with orders, tickets, and refunds that are decided and paid.
+
+    `database`: the address of an empty one on PostgreSQL; without it SQLite in `folder`.
+    """
     setattr(practice_desk, "AGENTS", _EVERYBODY)  # noqa: B010 - the desk knows one agent more here
     clock = TurnedClock()
-    house = SeededHouse(folder, clock)
+    house = SeededHouse(folder, clock, database=database)
     clock.turn(timedelta(seconds=1))
     ours = house.tenant
     theirs = _add_theirs(house)
@@ -156,8 +162,8 @@ def build_scene(folder: Path) -> Scene:
             if not manifest.simulated:
                 uow.installations.add(account(home, manifest, f"{place + 1:032x}"))
         uow.commit()
-    files = (folder / "makegood.sqlite", folder / "theirs.sqlite")
-    scene = Scene(house, ours, theirs, home, Writes(*files))
+    writes = Writes(database or folder / "makegood.sqlite", folder / "theirs.sqlite")
+    scene = Scene(house, ours, theirs, home, writes)
     _live(scene, clock)
     return scene
 

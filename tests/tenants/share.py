@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.harness import Databases
 from tests.tenants.planted import PLANTED
 from tests.tenants.scene import build_scene
 from tests.tenants.sweep import Findings, Sweep
@@ -14,7 +15,10 @@ from tests.tenants.sweep import Findings, Sweep
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One worker's part of the sweep: every `of`-th pair, from `place` on."""
+    """One worker's part of the sweep: every `of`-th pair, from `place` on.
+
+    `server`: PostgreSQL's address, empty for SQLite.
+    """
 
     folder: str
     seed: int
@@ -22,17 +26,19 @@ class Share:
     place: int
     of: int
     planted: str
+    server: str = ""
 
 
 def sweep_share(share: Share) -> tuple[Findings, frozenset[str]]:
     """Build a scene and sweep a part of it; what was found, and the endpoints that were reached."""
     logging.disable(logging.CRITICAL)  # thousands of refusals, each one as it should be
-    scene = build_scene(Path(share.folder) / str(share.place))
-    try:
-        if share.planted:
-            PLANTED[share.planted](scene)
-        sweep = Sweep(scene)
-        pairs = sweep.pairs(share.n, random.Random(share.seed))
-        return sweep.go(pairs[share.place :: share.of]), sweep.reached
-    finally:
-        scene.close()
+    with Databases.at(share.server).fresh() as database:
+        scene = build_scene(Path(share.folder) / str(share.place), database)
+        try:
+            if share.planted:
+                PLANTED[share.planted](scene)
+            sweep = Sweep(scene)
+            pairs = sweep.pairs(share.n, random.Random(share.seed))
+            return sweep.go(pairs[share.place :: share.of]), sweep.reached
+        finally:
+            scene.close()
