@@ -37,10 +37,10 @@ from plugin.domain.orders import (
     Resource,
     ResourceKind,
 )
-from plugin.first_start import home_tenant, prepare_house
+from plugin.first_start import add_tenant, home_tenant, prepare_house
 from plugin.platforms.data_files import DataFiles
 from plugin.ports import Connection, Kind
-from plugin.ports.records import Installation, InstallationStatus
+from plugin.ports.records import Installation, InstallationStatus, Tenant
 from plugin.ports.storage import UnitOfWork
 from plugin.services.record_sale import sale_facts
 from plugin.services.run_rules import run_rules, tell_nobody
@@ -60,13 +60,17 @@ class DidNotWork(Exception):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """An opened Makegood, and the environment in which its processes open the same."""
+    """An opened Makegood, and the environment in which its processes open the same.
+
+    `stores` are those of `tenant`; `businesses` are all there are, it first, each with one store.
+    """
 
     folder: Path
     environment: dict[str, str]
     parts: Parts
     tenant: TenantId
     stores: tuple[InstallationId, ...]
+    businesses: tuple[tuple[TenantId, InstallationId], ...]
 
     def worker(self, name: str = "worker") -> Running:
         """A worker on it."""
@@ -90,17 +94,27 @@ class House:
                 uow.commit()
 
     def add_runs(self, start: int, number: int, due_at: datetime) -> None:
-        """Three effects for each of these customers: their sale was refunded, so say the rules."""
+        """Three effects for each of these customers: their sale was refunded, so say the rules.
+
+        The businesses have the customers by turns.
+        """
+        for place, (tenant, store) in enumerate(self.businesses):
+            mine = range(start + place, start + number, len(self.businesses))
+            self._add_runs_of(tenant, store, mine, due_at)
+        if SystemClock().now() >= due_at:
+            raise DidNotWork("the rule runs fell due before all of them were there: no fair start")
+
+    def _add_runs_of(
+        self, tenant: TenantId, store: InstallationId, customers: range, due_at: datetime
+    ) -> None:
         bought_at = due_at - timedelta(days=2)
-        for first in range(start, start + number, 50):
-            with self.parts.house.storage.begin(self.tenant) as uow:
-                for customer in range(first, min(first + 50, start + number)):
-                    order = a_sale(self.stores[0], customer, bought_at)
+        for first in range(0, len(customers), 50):
+            with self.parts.house.storage.begin(tenant) as uow:
+                for customer in customers[first : first + 50]:
+                    order = a_sale(store, customer, bought_at)
                     keep(uow, order, bought_at)
                     _refund(uow, order, due_at)
                 uow.commit()
-        if SystemClock().now() >= due_at:
-            raise DidNotWork("the rule runs fell due before all of them were there: no fair start")
 
     def open_runs(self) -> int:
         """How many rule runs are not over."""
@@ -121,8 +135,13 @@ class House:
                 raise DidNotWork(f"effects ended as {states}")
 
 
-def build_house(stack: ExitStack, folder: Path, stores: list[int], database: str = "") -> House:
-    """A house with one Systeme.io account for each port in `stores`. `stack` closes it."""
+def build_house(
+    stack: ExitStack, folder: Path, stores: list[int], database: str = "", businesses: int = 1
+) -> House:
+    """A house with one Systeme.io account for each port in `stores`. `stack` closes it.
+
+    Of several businesses each but the first has one account, at the first port.
+    """
     folder.mkdir()
     environment = {
         "MAKEGOOD_DATA_DIR": str(folder / "data"),
@@ -141,7 +160,15 @@ def build_house(stack: ExitStack, folder: Path, stores: list[int], database: str
         for name, port in zip(names, stores, strict=True):
             uow.installations.add(_store(tenant, name, port))
         uow.commit()
-    return House(folder, environment, parts, tenant, names)
+    owners = [(tenant, names[0])]
+    for place in range(1, businesses):
+        other, name = TenantId(f"business-{place}"), InstallationId(f"store-of-{place}")
+        add_tenant(parts.house.storage, Tenant(other, f"Business {place}"), parts.clock)
+        with parts.house.storage.begin(other) as uow:
+            uow.installations.add(_store(other, name, stores[0]))
+            uow.commit()
+        owners.append((other, name))
+    return House(folder, environment, parts, tenant, names, tuple(owners))
 
 
 def outside(stack: ExitStack, folder: Path, milliseconds: float) -> Server:

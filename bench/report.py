@@ -52,6 +52,8 @@ AIMS: Final = (
     Aim("bare_rule_cpu_ms", "the same of bare DBOS, CPU, ms", "rules"),
     Aim("pg_second_worker_x", "a second worker, beside a 200 ms store", "workers", at_least=1.7),
     Aim("pg_second_worker_cpu_x", "a second worker, CPU the limit", "workers", at_least=1.2),
+    Aim("pg_second_worker_several_x", "the same of eight businesses, 200 ms store", "workers"),
+    Aim("pg_second_worker_several_cpu_x", "the same, CPU the limit", "workers"),
     Aim("event_to_effect_p95_s", "store event to last effect, p95, s", "events", at_most=2),
     Aim("plan_p95_ms", "plan over three stores at 200 ms, p95, ms", "plan", at_most=350),
     Aim("plan_cpu_ms", "web CPU for each plan, ms", "plan", at_most=40),

@@ -3,6 +3,8 @@
 A store that answers after 200 ms leaves a worker waiting: two wait for twice as many calls. One
 that answers at once leaves the CPU as the limit, of which this machine's cores are all there is:
 the store, PostgreSQL and both workers share them.
+
+Both with all runs of one business, whose transactions wait for each other, and with those of eight.
 """
 
 from __future__ import annotations
@@ -20,18 +22,21 @@ from bench.rules import Batch, run_batch
 
 SLOW_MS: Final = 200
 QUICK_MS: Final = 0
+SEVERAL: Final = 8
+"""Businesses, beside one."""
 _WARM_UP: Final = 8
 
 
 def compare(
-    folder: Path, server: str, name: str, milliseconds: float, rounds: int, number: int
+    folder: Path, server: str, milliseconds: float, businesses: int, rounds: int, number: int
 ) -> list[tuple[Batch, Batch]]:
     """Batches of one worker and of two, in turns, on a database of their own."""
+    name = f"of-{businesses}-at-{milliseconds:g}"
     speeds = []
     with ExitStack() as stack:
         store = outside(stack, folder, milliseconds)
         database = new_database(server, name)
-        house = build_house(stack, folder / name, [store.port], database)
+        house = build_house(stack, folder / name, [store.port], database, businesses)
         first = stack.enter_context(house.worker("first"))
         run_batch(house, [first], 1, _WARM_UP)
         start = 1 + _WARM_UP
@@ -54,15 +59,27 @@ def run(seed: int, *, small: bool) -> dict[str, Figure]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="makegood-bench-")))
         server = stack.enter_context(postgres_server())
-        slow = compare(folder, server, "slow", SLOW_MS, rounds, 8 if small else 100)
-        quick = compare(folder, server, "quick", QUICK_MS, rounds, 8 if small else 150)
-    rows = [_row(f"store at {SLOW_MS} ms", slow), _row(f"store at {QUICK_MS} ms", quick)]
+
+        def compared(milliseconds: int, businesses: int) -> list[tuple[Batch, Batch]]:
+            number = 16 if small else 100 if milliseconds else 150
+            return compare(folder, server, milliseconds, businesses, rounds, number)
+
+        slow, slow_several = compared(SLOW_MS, 1), compared(SLOW_MS, SEVERAL)
+        quick, quick_several = compared(QUICK_MS, 1), compared(QUICK_MS, SEVERAL)
+    rows = [
+        _row(f"store at {SLOW_MS} ms, one business", slow),
+        _row(f"store at {SLOW_MS} ms, {SEVERAL} businesses", slow_several),
+        _row(f"store at {QUICK_MS} ms, one business", quick),
+        _row(f"store at {QUICK_MS} ms, {SEVERAL} businesses", quick_several),
+    ]
     heads = ("runs/s", "CPU ms/run", "cores")
     names = [f"{who}: {head}" for head in heads for who in ("one", "two")]
     print(table(("workers on PostgreSQL", *names, "times"), rows))
     return {
         "pg_second_worker_x": round(_gain(slow), 2),
         "pg_second_worker_cpu_x": round(_gain(quick), 2),
+        "pg_second_worker_several_x": round(_gain(slow_several), 2),
+        "pg_second_worker_several_cpu_x": round(_gain(quick_several), 2),
         "pg_one_worker_cores": round(median(one.cores for one, _ in quick), 2),
         "pg_two_workers_cores": round(median(two.cores for _, two in quick), 2),
         "pg_one_worker_cpu_ms": round(median(one.cpu_ms for one, _ in quick), 1),

@@ -92,6 +92,17 @@ def test_rule_runs_that_fall_due_too_soon_are_no_fair_start(tmp_path: Path) -> N
             house.add_runs(1, 1, SystemClock().now() - timedelta(seconds=1))
 
 
+def test_rule_runs_are_of_each_business_by_turns(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        store = outside(stack, tmp_path, 0)
+        house = build_house(stack, tmp_path / "house", [store.port], businesses=3)
+        house.add_runs(1, 7, SystemClock().now() + timedelta(hours=1))
+        counted = select(t.runs.c.tenant_id, func.count()).group_by(t.runs.c.tenant_id)
+        with house.parts.house.engine.connect() as db:
+            runs = {row[0]: row[1] for row in db.execute(counted)}
+    assert runs == {house.tenant: 3, "business-1": 2, "business-2": 2}
+
+
 def test_deliveries_are_of_one_size_and_of_names_of_their_own() -> None:
     made = list(requests("/x", 5, 3))
     assert len(set(made)) == 3
