@@ -1,14 +1,16 @@
 """Take a verified delivery in: committed with a full sync before anybody says thanks.
 
 Does not open the body, but for the delivery's name where a platform puts that there: the worker
-does, in its own time. What cannot be read is stored like all else,
-since the sender did nothing wrong that a repeat would mend. A delivery of a name that this
-installation already sent is known: it is answered like the first and stored once.
+does, in its own time. What cannot be read is stored like all else, since the sender did nothing
+wrong that a repeat would mend. A delivery of a name that this installation already sent is known:
+it is answered like the first and stored once. So is another delivery of an event that it already
+told in the same words, where the vendor names events.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
@@ -20,6 +22,7 @@ from plugin.ports.storage import Storage
 from webhooks.delivery import Delivery
 
 KEPT_HEADERS = 60
+_ID_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,12 @@ class Inbox:
         """Commit the delivery, and give its id. None when it was here before: nothing is stored.
 
         `declared` tells where the vendor puts the delivery's name, unique per installation, and
-        perhaps its topic. Raises as `Storage.take_in`.
+        perhaps its topic and its event. Raises as `Storage.take_in`.
         """
         header = declared.topic_header
         topic = None if header is None else delivery.header(header)
         stored = StoredDelivery(
-            id=DeliveryId(self.mint.id()),
+            id=self._id(installation, delivery, declared, topic),
             tenant=tenant,
             installation=installation,
             name=delivery.delivery_id(declared.delivery_id_header, declared.delivery_id_field),
@@ -56,3 +59,21 @@ class Inbox:
             wake_at=delivery.received_at,
         )
         return stored.id if self.storage.take_in(stored) else None
+
+    def _id(
+        self,
+        installation: InstallationId,
+        delivery: Delivery,
+        declared: Webhooks,
+        topic: str | None,
+    ) -> DeliveryId:
+        """Made of the event where the vendor names it: told twice, it cannot be kept twice.
+
+        With topic and body: one act may tell several topics, and one topic of several things.
+        """
+        header = declared.event_id_header
+        event = None if header is None else delivery.header(header)
+        if not event:
+            return DeliveryId(self.mint.id())
+        parts = (installation, event, topic or "", delivery.digest())
+        return DeliveryId(sha256("\n".join(parts).encode()).hexdigest()[:_ID_LENGTH])

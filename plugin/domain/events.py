@@ -111,9 +111,19 @@ class SubscriptionNews:
 
 @dataclass(frozen=True, slots=True)
 class AccountClosed:
-    """The platform told us that we were uninstalled or lost our rights."""
+    """The platform told us that we were uninstalled or lost all our rights."""
 
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RightsChanged:
+    """What we may do at the platform was changed there.
+
+    `missing` names, for a person, what we need and may not do now; empty where nothing is missing.
+    """
+
+    missing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,7 @@ StoreEvent = (
     | TagNews
     | SubscriptionNews
     | AccountClosed
+    | RightsChanged
     | TestDelivery
     | Irrelevant
     | Unrecognised

@@ -399,6 +399,7 @@ _ENGLISH_REASONS: Mapping[str, str] = {
         "A copy was restored, and the gateway has no trace of this refund. It may have been undone "
         "or replaced since the copy, so it is not sent."
     ),
+    "return_open": "A return is open for this order: refund it in the store, with the return.",
     "right_missing": "Our key may not refund at the gateway.",
     "several_refunds_match": "More than one refund at the gateway could be ours.",
     "store_said_no": (

@@ -269,6 +269,7 @@ class WebhooksSchema(Part):
     delivery_id_field = fields.String(
         validate=_whole(_WORD, "give a key of the body, best its first"), allow_none=True
     )
+    event_id_header = _header(allow_none=True)
     topic_header = _header(allow_none=True)
     topic_field = fields.String(
         validate=_whole(rf"{_WORD}(?:\.{_WORD})*", "give the keys, joined by dots"), allow_none=True

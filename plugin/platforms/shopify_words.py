@@ -41,6 +41,9 @@ DISPUTE_STATES: Mapping[str, DisputeStage] = MappingProxyType(
 )
 """`WON` where the bank holds nothing more: won, prevented, or over because the money went back."""
 
+RETURNS_OVER = frozenset({"NO_RETURN", "RETURNED", "RETURN_FAILED"})
+"""What an order's returns are where none is open. Any other word may be a new kind of open."""
+
 _AMOUNT = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,12}))?", re.ASCII)
 _GID = re.compile(r"gid://shopify/[A-Za-z]{1,64}/([0-9]{1,20})(?:\?[^\s]{0,200})?", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,20}", re.ASCII)

@@ -66,12 +66,14 @@ class Webhooks:
 
     Exactly one of `topic_header` and `topic_field` (dotted path in the body) is set, and at most
     one of `delivery_id_header` and `delivery_id_field` (a field of the body, best its first: then
-    nobody opens it to take it in). Without a `signature` every delivery is refused: the entry only
-    says that the vendor does not sign. `secret_field`: the form field whose secret signs, an app's
-    own. `ping_field`: the vendor tries an address out with an unsigned form of this one field, a
-    number. `app_address`: some topics come to one address of the whole app. `named_account`: the
-    body says whose it is. `ticked_by_hand`: the topics that an admin chooses in the vendor's
-    screens, where no call of ours does.
+    nobody opens it to take it in). `event_id_header` names what happened, where the vendor may tell
+    one thing in several deliveries: told again in the very same words it is no news. Without a
+    `signature` every delivery is refused: the entry only says that the vendor does not sign.
+    `secret_field`: the form field whose secret signs, an app's own. `ping_field`: the vendor tries
+    an address out with an unsigned form of this one field, a number. `app_address`: some topics
+    come to one address of the whole app. `named_account`: the body says whose it is.
+    `ticked_by_hand`: the topics that an admin chooses in the vendor's screens, where no call of
+    ours does.
     """
 
     signature: SignatureDeclaration | None
@@ -79,6 +81,7 @@ class Webhooks:
     topics: Mapping[str, tuple[str, ...]]
     delivery_id_header: str | None = None
     delivery_id_field: str | None = None
+    event_id_header: str | None = None
     topic_header: str | None = None
     topic_field: str | None = None
     secret_field: str | None = None

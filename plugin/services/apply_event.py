@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from plugin.domain.errors import Refused
 from plugin.domain.events import (
     AccountClosed,
     DisputeNews,
     Irrelevant,
     PaymentRefunded,
+    RightsChanged,
     SaleMade,
     SaleRefunded,
     StoreEvent,
@@ -31,7 +33,7 @@ from plugin.domain.facts import (
 )
 from plugin.domain.ids import CustomerKey, customer_key
 from plugin.domain.orders import Resource
-from plugin.ports.records import InstallationStatus
+from plugin.ports.records import InstallationStatus, SelfTestLine
 from plugin.ports.storage import UnitOfWork
 from plugin.services.apply_payment_news import dispute_changed, payment_refunded
 from plugin.services.apply_sale_news import (
@@ -50,6 +52,7 @@ from plugin.services.applying import (
     let_rules_run,
     tick_delivery_received,
 )
+from plugin.services.self_test_lines import FAILED, OK, RIGHTS, advice_for, status_of, with_line
 
 ECHO = timedelta(hours=1)
 """A store tells of a tag that we changed within this time."""
@@ -57,7 +60,7 @@ SKEW = timedelta(minutes=5)
 """By how much a store's clock may be behind ours: news from before our change is not its echo."""
 
 
-def apply_event(  # noqa: C901, PLR0911 - one case per event
+def apply_event(  # noqa: C901, PLR0911, PLR0912 - one case per event
     uow: UnitOfWork, event: StoreEvent, source: Source, now: datetime
 ) -> Application:
     """Apply one event inside `uow`; the caller commits it together with the delivery's state."""
@@ -79,6 +82,8 @@ def apply_event(  # noqa: C901, PLR0911 - one case per event
             return subscription_changed(uow, event, source, now)
         case AccountClosed():
             return _closed(uow, source, now)
+        case RightsChanged(missing):
+            return _rights_changed(uow, missing, source, now)
         case TestDelivery():
             tick_delivery_received(uow, source, now)
             return Applied()
@@ -122,4 +127,22 @@ def _closed(uow: UnitOfWork, source: Source, now: datetime) -> Application:
     if installation is not None:
         uow.installations.save(replace(installation, status=InstallationStatus.REMOVED))
         uow.audit.write(now, STORE, "installation.removed", source.installation, {})
+    return Applied()
+
+
+def _rights_changed(uow: UnitOfWork, missing: str, source: Source, now: datetime) -> Application:
+    """The line of the self-test that tells of rights tells of them as they are now."""
+    installation = uow.installations.get(source.installation)
+    lines = () if installation is None else installation.self_test
+    known = next((one for one in lines if one.name == RIGHTS), None)
+    if not missing and (known is None or known.state != FAILED):
+        return Ignored("no right that is needed is missing")
+    if installation is None or known is None:
+        return NotRecognised(f"rights are missing: {missing}")
+    said = advice_for(Refused("right_missing", missing), source.store) if missing else ""
+    lines = with_line(installation, SelfTestLine(RIGHTS, FAILED if missing else OK, said, now))
+    status = status_of(lines)
+    uow.installations.save(replace(installation, self_test=lines, status=status))
+    if status is not installation.status:
+        uow.audit.write(now, STORE, f"installation.{status}", source.installation, {})
     return Applied()

@@ -16,6 +16,7 @@ from plugin.services.key_replacement import KEY_WORKS, offers
 WAITING, OK, FAILED, SKIPPED = "waiting", "ok", "failed", "skipped"
 DELIVERY = "delivery_received"
 WEBHOOK = "webhook_registered"
+RIGHTS = "rights_are_enough"
 TURN = "Waits for its turn"
 """How the details of a line begin that is to be tried again at its time."""
 

@@ -13,6 +13,7 @@ from plugin.domain.events import (
     AccountClosed,
     DisputeNews,
     Irrelevant,
+    RightsChanged,
     SaleMade,
     SubscriptionCancelled,
     SubscriptionNews,
@@ -280,6 +281,49 @@ def test_an_uninstalled_platform_is_removed_and_never_asked_again(scene: Scene) 
     assert "installation.removed" in scene.audited()
     nobody = InstallationId("nobody")
     assert scene.apply(AccountClosed(NOW), at=nobody) == Applied()
+
+
+def with_rights(scene: Scene, state: str | None) -> None:
+    lines = [SelfTestLine("key_works", "ok")]
+    lines += [] if state is None else [SelfTestLine("rights_are_enough", state, "all of them")]
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.installations.save(replace(an_installation(STORE), self_test=tuple(lines)))
+        uow.commit()
+
+
+def rights_line(scene: Scene) -> tuple[InstallationStatus, str, str]:
+    found = scene.storage.find_installation(STORE)
+    assert found is not None
+    return found.status, found.self_test[-1].state, found.self_test[-1].details
+
+
+def test_rights_that_were_taken_away_fail_the_line_that_tells_of_them(scene: Scene) -> None:
+    with_rights(scene, "ok")
+    for _ in range(2):
+        assert scene.apply(RightsChanged("orders: write")) == Applied()
+        status, state, details = rights_line(scene)
+        assert (status, state) == (InstallationStatus.NEEDS_ATTENTION, "failed")
+        assert "refused: orders: write. Mend it there, then test again" in details
+    assert scene.apply(RightsChanged("")) == Applied()
+    assert rights_line(scene) == (InstallationStatus.CONNECTED, "ok", "")
+    changes = [one for one in scene.audited() if one.startswith("installation.")]
+    assert changes == ["installation.needs_attention", "installation.connected"]
+
+
+@pytest.mark.parametrize("state", ["ok", "waiting", None])
+def test_rights_that_are_not_needed_may_come_and_go(scene: Scene, state: str | None) -> None:
+    with_rights(scene, state)
+    before = rights_line(scene)
+    assert scene.apply(RightsChanged("")) == Ignored("no right that is needed is missing")
+    assert rights_line(scene) == before
+
+
+def test_rights_that_no_line_tells_of_are_shown_as_what_they_are(scene: Scene) -> None:
+    with_rights(scene, None)
+    missing = NotRecognised("rights are missing: orders: write")
+    assert scene.apply(RightsChanged("orders: write")) == missing
+    nobody = InstallationId("nobody")
+    assert scene.apply(RightsChanged("orders: write"), at=nobody) == missing
 
 
 def test_what_is_nothing_to_us_is_ignored_by_its_name(scene: Scene) -> None:

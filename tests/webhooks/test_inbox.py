@@ -10,7 +10,7 @@ import pytest
 from plugin.platforms.webhook_declaration import Trust, Webhooks
 from plugin.ports.records import DeliveryState, StoredDelivery, Tenant
 from plugin.storage.unit_of_work import SqlStorage
-from tests.factories import NOW, STORE, an_installation
+from tests.factories import DESK, NOW, STORE, an_installation
 from tests.webhooks.door import Numbers
 from webhooks.delivery import Delivery
 from webhooks.inbox import KEPT_HEADERS, Inbox
@@ -68,6 +68,41 @@ def test_a_delivery_of_a_known_name_is_not_kept_again(inbox: Inbox, tenant: Tena
     assert not take_in(inbox, tenant, b'{"second": 2}')
     (kept,) = stored(inbox, tenant)
     assert kept.body == b'{"first": 1}'
+
+
+EVENTS = replace(DECLARED, event_id_header="X-Event-Id")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "is_new"),
+    [
+        ({}, b"{}", False),
+        ({"x-delivery": "d-1"}, b"{}", False),
+        ({"x-delivery": "d-1", "x-event-id": "e-2"}, b'{"other": 1}', False),
+        ({"x-event": "refund"}, b"{}", True),
+        ({"x-event-id": "e-2"}, b"{}", True),
+        ({"x-event-id": ""}, b"{}", True),
+        ({}, b'{"other": 1}', True),
+    ],
+)
+def test_an_event_that_was_told_in_the_same_words_is_not_kept_again(
+    inbox: Inbox, tenant: Tenant, headers: Mapping[str, str], body: bytes, *, is_new: bool
+) -> None:
+    first = {**SENT, "x-event-id": "e-1"}
+    assert take_in(inbox, tenant, headers=first, declared=EVENTS)
+    second = {**first, "x-delivery": "d-2", **headers}
+    assert take_in(inbox, tenant, body, headers=second, declared=EVENTS) is is_new
+    assert len(stored(inbox, tenant)) == 1 + is_new
+
+
+def test_two_accounts_may_hear_of_the_same_event(inbox: Inbox, tenant: Tenant) -> None:
+    with inbox.storage.begin(tenant.id) as uow:
+        uow.installations.add(an_installation(DESK))
+        uow.commit()
+    delivery = Delivery(b"{}", {**SENT, "x-event-id": "e-1"}, NOW)
+    for account in (STORE, DESK):
+        assert inbox.take_in(tenant.id, account, delivery, EVENTS) is not None
+    assert len(stored(inbox, tenant)) == 2
 
 
 @pytest.mark.parametrize(

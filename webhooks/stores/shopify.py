@@ -22,7 +22,9 @@ from plugin.domain.errors import InvalidInput
 from plugin.domain.events import (
     AccountClosed,
     DisputeNews,
+    Irrelevant,
     PaymentRefunded,
+    RightsChanged,
     SaleMade,
     StoreEvent,
     TagNews,
@@ -73,6 +75,9 @@ def parse(delivery: Delivery, installation: InstallationId, body: JsonValue) -> 
         topic, body = _listed(body)
     if not _TOPIC.fullmatch(topic):
         return [Unrecognised("a delivery without a readable X-Shopify-Topic")]
+    why = _NOTHING_TO_US.get(topic, _NOTHING_TO_US.get(topic.partition("/")[0]))
+    if why is not None:
+        return [Irrelevant(topic, why)]
     read = _READERS.get(topic)
     if read is None:
         return [Unrecognised(topic)]
@@ -217,6 +222,12 @@ def _read_uninstalled(source: _Source, body: Reader) -> list[StoreEvent]:
     return [AccountClosed(source.received_at)]
 
 
+def _read_scopes(_source: _Source, body: Reader) -> list[StoreEvent]:
+    """Names the scopes before and now: those that were taken away are missing."""
+    before, now = ({scope.text() for scope in body.items(name)} for name in ("previous", "current"))
+    return [RightsChanged(", ".join(sorted(before - now)))]
+
+
 _WISHES: Mapping[str, str] = MappingProxyType(
     {
         "customers/data_request": "tell this customer what is kept of them, by hand",
@@ -233,17 +244,20 @@ def _read_compliance(source: _Source, body: Reader) -> list[StoreEvent]:
     return [Unrecognised(f"{source.topic}: {_WISHES[source.topic]}, within 30 days")]
 
 
-def _nothing(_source: _Source, _body: Reader) -> list[StoreEvent]:
-    """Says nothing of money: a cancelled order's refunds come by topics of their own."""
-    return []
-
+_NOTHING_TO_US: Mapping[str, str] = MappingProxyType(
+    {
+        "orders/cancelled": "a refund of it is told by itself",
+        "returns": "a refund of it is told by itself",
+        "subscription_contracts": "an app's own contracts, and Makegood makes none",
+    }
+)
+"""Topics that are known and not subscribed: they move no money, and end nothing that is here."""
 
 _Read = Callable[[_Source, Reader], list[StoreEvent]]
 _READERS: Mapping[str, _Read] = MappingProxyType(
     {
         "orders/paid": _read_paid_order,
         "orders/updated": _read_updated_order,
-        "orders/cancelled": _nothing,
         "refunds/create": _read_refund,
         "order_transactions/create": _read_transaction,
         "disputes/create": _read_dispute,
@@ -251,6 +265,7 @@ _READERS: Mapping[str, _Read] = MappingProxyType(
         "customer.tags_added": _read_tags,
         "customer.tags_removed": _read_tags,
         "app/uninstalled": _read_uninstalled,
+        "app/scopes_update": _read_scopes,
         "customers/data_request": _read_compliance,
         "customers/redact": _read_compliance,
         "shop/redact": _read_compliance,

@@ -29,7 +29,7 @@ _LINES = f"""
   pageInfo {{ hasNextPage }}
 """
 _ORDER = f"""
-  id name email processedAt presentmentCurrencyCode
+  id name email processedAt presentmentCurrencyCode returnStatus
   customer {{ id displayName numberOfOrders }}
   disputes {{ status initiatedAs }}
   lineItems(first: %(lines)d) {{ {_LINES} }}
@@ -91,7 +91,7 @@ LIST_REFUNDED = f"""query ListRefunded($query: String!, $after: String) {{
 
 REFUND_STATE = f"""query RefundState($id: ID!) {{
   order(id: $id) {{
-    id presentmentCurrencyCode taxesIncluded
+    id presentmentCurrencyCode taxesIncluded returnStatus
     disputes {{ status initiatedAs }}
     transactions(first: 60) {{
       id kind status gateway manualPaymentGateway

@@ -22,6 +22,9 @@ from plugin.stores.shopify.session_token import is_app
 FILE: Final = "shopify.app.toml"
 COMPLIANCE: Final = ("customers/data_request", "customers/redact", "shop/redact")
 """Topics that only the app's configuration can subscribe, for all shops at one address."""
+LASTING: Final = ("app/scopes_update",)
+"""Topics that it subscribes too: a subscription by API is one that failures end, and this is heard
+where something is wrong. What comes both ways is one event, and kept once."""
 _ADDRESS: Final = re.compile(
     r"https://(?P<place>(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
     r"(?P<path>(?:/[\w.~-]*)*)",
@@ -96,6 +99,10 @@ redirect_urls = {json.dumps([ours])}
 
 [webhooks]
 api_version = {json.dumps(declared.api_version)}
+
+[[webhooks.subscriptions]]
+topics = {json.dumps(list(LASTING))}
+uri = {json.dumps(hooks)}
 
 [[webhooks.subscriptions]]
 compliance_topics = {json.dumps(list(COMPLIANCE))}

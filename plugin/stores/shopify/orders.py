@@ -26,6 +26,7 @@ from plugin.domain.orders import (
 )
 from plugin.platforms.shopify_words import (
     DISPUTE_STATES,
+    RETURNS_OVER,
     TRANSACTION_STATES,
     id_of,
     moment,
@@ -59,8 +60,9 @@ class Objects:
         """The order; None where no money was captured.
 
         `most_transactions` is how many were asked for: where as many came there may be more, so
-        nothing of that order may be refunded by program. `lines` is where its lines were read as a
-        whole. An order of which not all lines were read has none: nobody can judge it.
+        nothing of that order may be refunded by program; nor may it while a return is open.
+        `lines` is where its lines were read as a whole. An order of which not all lines were read
+        has none: nobody can judge it.
         """
         number = id_of(read.text("id"))
         currency = read.text("presentmentCurrencyCode")
@@ -69,7 +71,7 @@ class Objects:
         payments = self._payments(read, number, told, notes)
         if not payments:
             return None
-        if len(told) >= most_transactions:
+        if len(told) >= most_transactions or has_open_return(read):
             payments = [replace(payment, route=RefundRoute.BY_HAND) for payment in payments]
         captured = total((payment.captured for payment in payments), currency)
         refunded = total((payment.refunded for payment in payments), currency)
@@ -173,6 +175,14 @@ def blocking_dispute(disputes: Sequence[Reader]) -> bool:
 def is_undecided(disputes: Sequence[Reader]) -> bool:
     """Whether a bank has not decided: until then Shopify refunds no payment of the order."""
     return _disputed(disputes)[1]
+
+
+def has_open_return(order: Reader) -> bool:
+    """Whether goods are on their way back: the shop's staff refund those with the return itself.
+
+    A refund beside it leaves the return to be refunded once more.
+    """
+    return order.text("returnStatus") not in RETURNS_OVER
 
 
 def all_lines_read(read: Reader) -> bool:

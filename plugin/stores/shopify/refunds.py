@@ -34,12 +34,15 @@ from plugin.stores.shopify.orders import (
     CAPTURES,
     amount_of,
     blocking_dispute,
+    has_open_return,
     is_undecided,
     may_be_disputed,
     state_of,
     takes_back,
 )
 from plugin.stores.shopify.refund_lines import lines_of
+
+_RETURN_OPEN = "return_open"
 
 
 def send(account: Account, refund: Refund) -> RefundAnswer:
@@ -65,7 +68,7 @@ def send(account: Account, refund: Refund) -> RefundAnswer:
             return Declined("payment_not_found")
         no = _why_not(order, payment, refund)
         if no is not None:
-            return Declined(no)
+            return Declined(no, by_hand=no == _RETURN_OPEN)
         variables = _variables(order, payment, refund)
     return _answer(account.change("refund.create", variables), refund)
 
@@ -105,6 +108,8 @@ def _why_not(order: Reader, payment: Reader, refund: Refund) -> str | None:
     disputes = order.items("disputes")
     if is_undecided(disputes) or (blocking_dispute(disputes) and may_be_disputed(payment)):
         return "payment_disputed"
+    if has_open_return(order):
+        return _RETURN_OPEN
     if payment.boolean("manualPaymentGateway"):
         return "taken_by_hand"
     captured = amount_of(payment)

@@ -16,6 +16,7 @@ from plugin.domain.events import (
     DisputeNews,
     Irrelevant,
     PaymentRefunded,
+    RightsChanged,
     SaleMade,
     StoreEvent,
     TagNews,
@@ -43,6 +44,7 @@ from plugin.stores.shopify import news, refunds
 from plugin.stores.shopify.access import Access
 from plugin.stores.shopify.account import Account, TokenSource, manifest, understood
 from plugin.stores.shopify.documents import WHOLE
+from plugin.stores.shopify.installing import COMPLIANCE
 from plugin.stores.shopify.offline_tokens import OfflineTokens, exchanged, has_tokens
 from plugin.stores.shopify.orders import Objects
 from plugin.stores.shopify.search import OrderSearch
@@ -54,7 +56,7 @@ _NO_CUSTOMERS = (
 )
 """https://shopify.dev/docs/apps/launch/protected-customer-data: granted apart from the scopes."""
 
-NOT_BY_US = frozenset({"customers/data_request", "customers/redact", "shop/redact"})
+NOT_BY_US = frozenset(COMPLIANCE)
 """Topics that the app's own settings name: no subscription can be made for them by API."""
 
 
@@ -176,6 +178,8 @@ class ShopifyStore:
                 return SaleMade(found or order)
             case AccountClosed():
                 return self._confirm_closed(event)
+            case RightsChanged():
+                return self._confirm_rights()
             case PaymentRefunded():
                 return self._confirm_refund(event)
             case DisputeNews():
@@ -203,6 +207,16 @@ class ShopifyStore:
         except Refused:
             return event
         return Unrecognised("app/uninstalled, of a shop that still lets the app in")
+
+    def _confirm_rights(self) -> StoreEvent:
+        """As they are in this shop now, whatever it told and when."""
+        try:
+            self.check_rights()
+        except Refused as error:
+            if error.code != "right_missing":
+                raise
+            return RightsChanged(error.detail)
+        return RightsChanged("")
 
     def _confirm_refund(self, event: PaymentRefunded) -> StoreEvent:
         named = order_and_transaction(event.payment)
@@ -251,9 +265,9 @@ class ShopifyStore:
             scopes = data.items("currentAppInstallation", "accessScopes")
             given = {scope.text("handle") for scope in scopes}
         given |= {f"read_{name.removeprefix('write_')}" for name in given if name[:6] == "write_"}
-        for scope in manifest().scopes:
-            if scope not in given:
-                raise Refused("right_missing", scope)
+        missing = [scope for scope in manifest().scopes if scope not in given]
+        if missing:
+            raise Refused("right_missing", ", ".join(missing))
         try:
             self._account.ask("order.find", {"query": "", "after": None})
         except Refused as error:

@@ -1,9 +1,11 @@
-"""A site of ours, a Shopify beside it, and the calls that our page in Shopify's admin makes."""
+"""A site of ours, a Shopify beside it: what its admin's page calls, and what it delivers."""
 
 from __future__ import annotations
 
+import hmac
 import re
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import unescape
@@ -12,10 +14,11 @@ from pathlib import Path
 from werkzeug.test import TestResponse
 
 from plugin.ports.connecting import PendingInstall
-from plugin.ports.records import Installation, Tenant
+from plugin.ports.records import Installation, StoredDelivery, Tenant
 from tests.platforms.shopify.fake import FakeShopify
 from tests.platforms.shopify.grants import APP, HOST, SECRET, session_token
 from tests.web.site import TENANT, Site, open_site
+from webhooks.dispatch import Dispatch
 
 PAGE = f"/embedded/shopify/{APP}"
 INSTALL = "/install/store/shopify"
@@ -69,6 +72,40 @@ class ShopifyAdmin:
             self.call("step")
         [found] = self.site.installations()
         return found
+
+    def deliver(
+        self, topic: str, body: bytes, *, to: str = APP, secret: str = SECRET, **named: str | None
+    ) -> int:
+        """What Shopify sends to `/webhooks/shopify/<to>`, signed; gives the status.
+
+        `named` are headers without `X-Shopify-`; None leaves one out.
+        """
+        signature = b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+        told = {
+            "topic": topic,
+            "shop_domain": "acme.myshopify.com",
+            "webhook_id": f"{topic}-{len(body)}",
+            **named,
+            "hmac_sha256": signature,
+        }
+        headers = {
+            f"X-Shopify-{name.replace('_', '-').title()}": value
+            for name, value in told.items()
+            if value is not None
+        }
+        client = self.site.app.test_client()
+        return client.post(f"/webhooks/shopify/{to}", data=body, headers=headers).status_code
+
+    def stored(self, tenant: Tenant = TENANT) -> Sequence[StoredDelivery]:
+        with self.site.storage.read(tenant.id) as uow:
+            return uow.deliveries.newest((), 100)
+
+    def work(self) -> None:
+        """As the worker does, with every delivery that waits."""
+        parts = self.site.parts
+        dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
+        for one in self.stored():
+            dispatch(TENANT.id, one.id)
 
 
 def words(answer: TestResponse) -> str:

@@ -89,6 +89,7 @@ class Books:
             "totalPriceSet": bag(whole),
             "presentmentCurrencyCode": currency,
             "refundable": True,
+            "returnStatus": "NO_RETURN",
             "customer": known[0] if known else None,
             "disputes": [],
             "taxesIncluded": True,

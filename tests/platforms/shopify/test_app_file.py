@@ -6,12 +6,8 @@ Judged by the schema that Shopify's own tool reads it with: `@shopify/app`, inst
 
 from __future__ import annotations
 
-import fcntl
-import json
-import shutil
-import subprocess
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +21,10 @@ from plugin.stores.shopify import ShopifyInstall
 from plugin.stores.shopify.account import manifest
 from plugin.stores.shopify.documents import MUTATIONS, QUERIES
 from plugin.stores.shopify.store import NOT_BY_US
+from tests.node_peer import ask
 from tests.platforms.shopify.grants import APP
+
+_SCHEMA = Path(__file__).with_name("app_schema.mjs")
 
 HTTPS = "https://refunds.example"
 TAKEN = (
@@ -39,37 +38,13 @@ TAKEN = (
     "https://[2001:db8::1]:8443",
     f"https://{'a' * 60}.{'b' * 60}.{'c' * 60}.example",
 )
-_PEERS = Path(__file__).resolve().parents[2] / "peers"
-_PROGRAM = Path(__file__).with_name("app_schema.mjs")
 Faults = list[list[str]]
-Judge = Callable[[Sequence[str]], list[Faults]]
 
 
-@pytest.fixture(scope="module")
-def judge() -> Judge:
+def judge(texts: Sequence[str]) -> list[Faults]:
     """Shopify's faults of each file's text."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        pytest.skip("npm is unavailable; `make test` brings it")
-    packages = _PEERS / "node_modules"
-    with (_PEERS / "package-lock.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (packages / "@shopify" / "app").is_dir():
-            subprocess.run([npm, "ci", "--ignore-scripts"], cwd=_PEERS, check=True, timeout=150)
-
-    def ask(texts: Sequence[str]) -> list[Faults]:
-        ran = subprocess.run(
-            [node, _PROGRAM, packages],
-            input=json.dumps(texts),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        faults: list[Faults] = json.loads(ran.stdout)
-        return faults
-
-    return ask
+    faults: list[Faults] = ask(_SCHEMA, "@shopify/app", texts)
+    return faults
 
 
 def text_of(public_url: str = HTTPS) -> str:
@@ -82,12 +57,12 @@ def written(public_url: str = HTTPS) -> dict[str, Any]:
     return tomllib.loads(text_of(public_url))
 
 
-def test_shopifys_own_schema_takes_the_file(judge: Judge) -> None:
+def test_shopifys_own_schema_takes_the_file() -> None:
     texts = [text_of(host) for host in TAKEN]
     assert judge(texts) == [[] for _ in texts]
 
 
-def test_shopifys_own_schema_finds_faults(judge: Judge) -> None:
+def test_shopifys_own_schema_finds_faults() -> None:
     """It is a judge: what is wrong is found, at its place."""
     good = text_of()
     broken = [
@@ -106,7 +81,7 @@ def test_shopifys_own_schema_finds_faults(judge: Judge) -> None:
         ["embedded"],
         ["name"],
         [""],
-        ["webhooks.subscriptions.0.compliance_topics.1"],
+        ["webhooks.subscriptions.1.compliance_topics.1"],
         ["webhooks.subscriptions.0.uri"],
         addresses,
         addresses,
@@ -130,9 +105,13 @@ def test_it_says_what_our_declaration_says_and_nothing_else() -> None:
                 "api_version": "2026-10",
                 "subscriptions": [
                     {
+                        "topics": ["app/scopes_update"],
+                        "uri": f"{HTTPS}/webhooks/shopify/{APP}",
+                    },
+                    {
                         "compliance_topics": sorted(NOT_BY_US),
                         "uri": f"{HTTPS}/webhooks/shopify/{APP}",
-                    }
+                    },
                 ],
             },
         }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from plugin.domain.ids import DeliveryId, InstallationId
+from plugin.domain.ids import InstallationId
 from plugin.platforms.signature_declaration import SignatureDeclaration
 from plugin.ports.records import (
     DeliveryState,
     Installation,
     InstallationStatus,
-    StoredDelivery,
     Tenant,
 )
 from plugin.services.webhook_secrets import only_webhook_secret
@@ -28,7 +25,6 @@ from tests.platforms.shopify.admin import INSTALL, ShopifyAdmin, open_admin
 from tests.platforms.shopify.grants import APP, SECRET
 from tests.web.site import OTHER, TENANT
 from webhooks.delivery import Delivery
-from webhooks.dispatch import Dispatch
 from webhooks.signatures import Verdict, verify
 
 SHOP = "acme.myshopify.com"
@@ -57,29 +53,8 @@ def post(
     """What Shopify sends to `/webhooks/shopify/<to>`; gives the status."""
     told = {"shop_id": 954889, "shop_domain": shop, **BODIES.get(topic, {})}
     raw = json.dumps(told).encode() if body is None else body
-    signature = b64encode(hmac.digest(secret.encode(), raw, "sha256")).decode()
-    named = {} if shop is None else {"X-Shopify-Shop-Domain": shop}
-    headers = {
-        "X-Shopify-Topic": topic,
-        "X-Shopify-Hmac-Sha256": signature,
-        "X-Shopify-Webhook-Id": f"{topic}-{shop}",
-        **named,
-    }
-    client = admin.site.app.test_client()
-    return client.post(f"/webhooks/shopify/{to}", data=raw, headers=headers).status_code
-
-
-def stored(admin: ShopifyAdmin, tenant: Tenant = TENANT) -> list[StoredDelivery]:
-    with admin.site.storage.read(tenant.id) as uow:
-        return list(uow.deliveries.newest((), 20))
-
-
-def worked(admin: ShopifyAdmin) -> None:
-    """As the worker does, with every delivery that waits."""
-    parts = admin.site.parts
-    dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
-    for one in stored(admin):
-        dispatch(TENANT.id, DeliveryId(one.id))
+    named = {"shop_domain": shop, "webhook_id": f"{topic}-{shop}"}
+    return admin.deliver(topic, raw, to=to, secret=secret, **named)
 
 
 @pytest.mark.parametrize("topic", COMPLIANCE)
@@ -89,8 +64,8 @@ def test_a_wish_is_taken_at_the_apps_address_and_shown_with_what_to_do(
     found = admin.connected()
     assert post(admin, topic) == 200
     assert post(admin, topic) == 200  # repeated, and kept once
-    worked(admin)
-    [one] = stored(admin)
+    admin.work()
+    [one] = admin.stored()
     assert one.installation == found.connection.installation
     assert (one.topic, one.state) == (topic, DeliveryState.UNRECOGNISED)
     assert "by hand, within 30 days" in one.reason
@@ -107,14 +82,14 @@ def test_after_the_app_was_removed_a_wish_is_told_and_nobody_is_called(
     hook = str(found.connection.installation)
     admin.fake.key_state, admin.fake.grants.revoked = "gone", True
     assert post(admin, "app/uninstalled", to=hook, body=b'{"id": 954889}') == 200
-    worked(admin)
+    admin.work()
     left = admin.site.installation(hook)
     assert left.status is InstallationStatus.REMOVED
     before = len(admin.fake.calls)
     assert post(admin, topic) == 200
     assert admin.call("open").status_code == 401
-    worked(admin)
-    states = {one.topic: (one.state, one.reason) for one in stored(admin)}
+    admin.work()
+    states = {one.topic: (one.state, one.reason) for one in admin.stored()}
     assert states[topic][0] is DeliveryState.UNRECOGNISED
     assert "by hand, within 30 days" in states[topic][1]
     assert len(admin.fake.calls) == before
@@ -129,10 +104,10 @@ def test_what_else_comes_from_a_shop_that_left_is_kept_and_not_applied(
     found = admin.connected()
     admin.fake.key_state, admin.fake.grants.revoked = "gone", True
     post(admin, "app/uninstalled", to=str(found.connection.installation), body=b'{"id": 954889}')
-    worked(admin)
+    admin.work()
     assert post(admin, topic, body=body) == 200
-    worked(admin)
-    [one] = [one for one in stored(admin) if one.topic == topic]
+    admin.work()
+    [one] = [one for one in admin.stored() if one.topic == topic]
     assert (one.state, one.reason) == (DeliveryState.FAILED, "not connected any more")
 
 
@@ -140,7 +115,7 @@ def test_what_else_comes_from_a_shop_that_left_is_kept_and_not_applied(
 def test_a_wrong_signature_is_401_and_leaves_nothing(admin: ShopifyAdmin, secret: str) -> None:
     admin.connected()
     assert post(admin, "customers/redact", secret=secret) == 401
-    assert stored(admin) == []
+    assert not admin.stored()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +135,7 @@ def test_an_app_or_shop_that_is_not_here_is_answered_as_a_wrong_signature_is(
 ) -> None:
     admin.connected()
     assert post(admin, "shop/redact", to=to, shop=shop) == 401
-    assert stored(admin) == []
+    assert not admin.stored()
 
 
 def test_a_platform_without_such_an_address_has_none(admin: ShopifyAdmin) -> None:
@@ -205,8 +180,8 @@ def test_whoever_typed_the_same_shop_the_secret_says_whose_a_wish_is(
     if not is_first:
         typed_by_another(admin)
     assert post(admin, "shop/redact") == 200
-    assert [one.installation for one in stored(admin)] == [ours.connection.installation]
-    assert stored(admin, OTHER) == []
+    assert [one.installation for one in admin.stored()] == [ours.connection.installation]
+    assert not admin.stored(OTHER)
 
 
 def test_who_only_typed_the_shop_is_given_what_their_own_secret_signed_and_no_more(
@@ -216,8 +191,8 @@ def test_who_only_typed_the_shop_is_given_what_their_own_secret_signed_and_no_mo
     theirs = typed_by_another(admin)
     assert post(admin, "customers/redact", secret=FORGED) == 200
     assert post(admin, "shop/redact", secret="neither's") == 401
-    assert stored(admin) == []
-    assert [one.installation for one in stored(admin, OTHER)] == [theirs.connection.installation]
+    assert not admin.stored()
+    assert [one.installation for one in admin.stored(OTHER)] == [theirs.connection.installation]
 
 
 def test_after_it_left_a_shops_wish_comes_to_who_had_it(admin: ShopifyAdmin) -> None:
@@ -225,8 +200,8 @@ def test_after_it_left_a_shops_wish_comes_to_who_had_it(admin: ShopifyAdmin) -> 
     put_as(admin, replace(ours, status=InstallationStatus.REMOVED), TENANT)
     typed_by_another(admin)
     assert post(admin, "shop/redact") == 200
-    assert [one.installation for one in stored(admin)] == [ours.connection.installation]
-    assert stored(admin, OTHER) == []
+    assert [one.installation for one in admin.stored()] == [ours.connection.installation]
+    assert not admin.stored(OTHER)
 
 
 def test_who_lives_takes_a_wish_before_who_left_with_the_same_secret(admin: ShopifyAdmin) -> None:
@@ -234,8 +209,8 @@ def test_who_lives_takes_a_wish_before_who_left_with_the_same_secret(admin: Shop
     put_as(admin, replace(left, status=InstallationStatus.REMOVED), TENANT)
     theirs = typed_by_another(admin, SECRET)
     assert post(admin, "shop/redact") == 200
-    assert stored(admin) == []
-    assert [one.installation for one in stored(admin, OTHER)] == [theirs.connection.installation]
+    assert not admin.stored()
+    assert [one.installation for one in admin.stored(OTHER)] == [theirs.connection.installation]
 
 
 def test_many_who_came_later_crowd_nobody_out_and_few_are_tried(
@@ -261,11 +236,11 @@ def test_many_who_came_later_crowd_nobody_out_and_few_are_tried(
             uow.installations.add(replace(theirs, connection=connection))
         uow.commit()
     assert post(admin, "shop/redact") == 200
-    assert [one.installation for one in stored(admin)] == [ours.connection.installation]
+    assert [one.installation for one in admin.stored()] == [ours.connection.installation]
     tried.clear()
     assert post(admin, "shop/redact", secret="neither's") == 401
     assert len(tried) == 16
-    assert stored(admin, OTHER) == []
+    assert not admin.stored(OTHER)
 
 
 def test_a_refusal_is_the_same_for_a_shop_that_is_known_and_one_that_is_not(

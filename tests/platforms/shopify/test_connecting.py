@@ -248,6 +248,16 @@ def test_an_app_that_may_not_see_customers_is_told_so_by_the_self_test(
         store.check_rights()
 
 
+def test_all_scopes_that_are_missing_are_told_at_once(
+    fake: FakeShopify, store: ShopifyStore
+) -> None:
+    fake.scopes = ["read_orders", "write_customers", "read_products"]
+    with pytest.raises(Refused) as caught:
+        store.check_rights()
+    assert caught.value.code == "right_missing"
+    assert caught.value.detail == "write_orders, read_shopify_payments_disputes"
+
+
 def test_each_topic_is_subscribed_once_and_the_secret_is_the_apps(
     fake: FakeShopify, store: ShopifyStore
 ) -> None:
@@ -255,6 +265,7 @@ def test_each_topic_is_subscribed_once_and_the_secret_is_the_apps(
     assert (made.ref, made.secret) == (HOOK, "shpss_made_up")
     topics = sorted(one["topic"] for one in fake.books.webhooks.values())
     assert topics == [
+        "APP_SCOPES_UPDATE",
         "APP_UNINSTALLED",
         "CUSTOMER_TAGS_ADDED",
         "CUSTOMER_TAGS_REMOVED",

@@ -87,6 +87,13 @@ def test_every_status_of_the_schema_has_a_word_of_ours() -> None:
         ("DisputeStatus", words.DISPUTE_STATES),
     ):
         assert {value["name"] for value in types[name]["enumValues"]} == set(table)
+    returns = {value["name"] for value in types["OrderReturnStatus"]["enumValues"]}
+    assert returns - words.RETURNS_OVER == {
+        "INSPECTION_COMPLETE",
+        "IN_PROGRESS",
+        "RETURN_REQUESTED",
+    }
+    assert returns > words.RETURNS_OVER
 
 
 def _points(fields: Selection, times: int = 1) -> int:

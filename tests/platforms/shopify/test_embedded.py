@@ -114,7 +114,7 @@ def test_the_self_test_goes_on_inside_the_admin_and_the_settings_are_linked(
     assert "3 of 3 done" in words(answer)
     assert f"/install/at/{found.connection.installation}#connect" in answer.text
     assert "Set-Cookie" not in answer.headers
-    assert len(admin.fake.books.webhooks) == 9
+    assert len(admin.fake.books.webhooks) == 10
     assert admin.fake.grants.made == 1
 
 
