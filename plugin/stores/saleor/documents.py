@@ -41,14 +41,18 @@ fragment O on Order {{
 FIND_BY_EMAIL: Final = f"""
 query MakegoodOrdersByEmail($emails: [String!]!) {{
   orders(first: 50, where: {{userEmail: {{oneOf: $emails}}}},
-         sortBy: {{field: CREATED_AT, direction: DESC}}) {{ edges {{ node {{ ...O }} }} }}
+         sortBy: {{field: CREATED_AT, direction: DESC}}) {{
+    edges {{ node {{ ...O }} }} pageInfo {{ hasNextPage }}
+  }}
 }}
 {_ORDER}
 """
 
 FIND_BY_NUMBER: Final = f"""
 query MakegoodOrdersByNumber($number: Int!) {{
-  orders(first: 5, where: {{number: {{eq: $number}}}}) {{ edges {{ node {{ ...O }} }} }}
+  orders(first: 5, where: {{number: {{eq: $number}}}}) {{
+    edges {{ node {{ ...O }} }} pageInfo {{ hasNextPage }}
+  }}
 }}
 {_ORDER}
 """

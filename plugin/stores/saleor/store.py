@@ -6,6 +6,7 @@ It never repeats a write and never reads silence as a no.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
@@ -66,17 +67,20 @@ class SaleorStore:
         """One call: the newest fifty orders of exactly these addresses, or those of a number.
 
         Saleor compares addresses letter by letter, so each is asked for as typed and in small
-        letters. A number is the order's own, perhaps with `#`, or its id.
+        letters. A number is the order's own, perhaps with `#`, or its id: then nothing is told of
+        the customer's other orders. What fits and did not come is told as unseen.
         """
         if query.number is not None:
             return self._find_by_number(query.number.strip().removeprefix("#"))
         wanted = {customer_key(email) for email in query.emails}
-        spelled = sorted(wanted | {email.strip() for email in query.emails})[:MOST_ADDRESSES]
+        spelled = sorted(wanted | {email.strip() for email in query.emails})
         if not spelled:
             return ()
-        emails: list[JsonValue] = [*spelled]
-        found = self._orders("order.find", FIND_BY_EMAIL, {"emails": emails})
-        return tuple(order for order in found if order.customer in wanted)
+        emails: list[JsonValue] = [*spelled[:MOST_ADDRESSES]]
+        found, has_more = self._orders("order.find", FIND_BY_EMAIL, {"emails": emails})
+        is_cut = has_more or len(spelled) > len(emails)
+        hers = (order for order in found if order.customer in wanted)
+        return tuple(replace(order, others_unseen=is_cut) for order in hers)
 
     def _find_by_number(self, number: str) -> Sequence[Order]:
         if not (number.isascii() and number.isdecimal()):
@@ -84,16 +88,19 @@ class SaleorStore:
             return () if order is None else (order,)
         if len(number) > 10 or int(number) > _LARGEST_INT:
             return ()
-        return self._orders("order.find", FIND_BY_NUMBER, {"number": int(number)})
+        found, is_cut = self._orders("order.find", FIND_BY_NUMBER, {"number": int(number)})
+        return tuple(replace(order, others_unseen=True) for order in found) if is_cut else found
 
     def _orders(
         self, label: str, document: str, variables: dict[str, JsonValue]
-    ) -> Sequence[Order]:
+    ) -> tuple[Sequence[Order], bool]:
+        """The orders of one page, and whether there are more."""
         data = self._account.read(label, document, variables)
         with understood(RetryLater):
             nodes = [edge.section("node") for edge in data.items("orders", "edges")]
             orders = [self._order(node) for node in nodes]
-        return tuple(order for order in orders if order is not None)
+            has_more = data.boolean("orders", "pageInfo", "hasNextPage")
+        return tuple(order for order in orders if order is not None), has_more
 
     def read_order(self, ref: str) -> Order | None:
         data = self._account.read("order.read", READ_ORDER, {"id": ref})

@@ -97,9 +97,15 @@ class Account:
 
     def read_list(self, label: str, path: str, query: Pairs = ()) -> Sequence[Reader]:
         """The first page of a list; empty where Stripe knows nothing of what it is asked for."""
+        return self.read_page(label, path, query)[0]
+
+    def read_page(self, label: str, path: str, query: Pairs = ()) -> tuple[Sequence[Reader], bool]:
+        """As `read_list`, and whether there is more behind it."""
         body = self.read(label, path, query)
         with understood(RetryLater):
-            return () if body is None else body.items("data")
+            if body is None:
+                return (), False
+            return body.items("data"), bool(body.optional_boolean("has_more"))
 
 
 def at(folder: str, ref: str) -> str:

@@ -63,7 +63,8 @@ class Objects:
 
         `disputes` are the charge's own, None where nobody told them: then a disputed charge counts
         as disputed in full, since how the dispute stands is unknown. `disputed` alone tells
-        nothing: it stays true when the dispute is won.
+        nothing: it stays true when the dispute is won. Where the invoice does not list all its
+        lines, what they pay for is unseen.
         """
         captured = self.money(charge, "amount_captured")
         if charge.text("status") == "failed" or not captured:
@@ -91,6 +92,7 @@ class Objects:
             ),
             contact=contact,
             deep_link=payment.deep_link,
+            others_unseen=_is_cut(charge) or None,
         )
 
     def _payment(
@@ -300,10 +302,16 @@ def _label(charge: Reader) -> str:
 def _invoice_lines(charge: Reader) -> Sequence[Reader]:
     """The lines that were charged for; none where the invoice does not list them all."""
     invoice = expanded(charge, "invoice")
-    if invoice is None or invoice.optional_boolean("lines", "has_more"):
+    if invoice is None or _is_cut(charge):
         return ()
     items = invoice.optional_items("lines", "data") or ()
     return [item for item in items if item.integer("amount") > 0]
+
+
+def _is_cut(charge: Reader) -> bool:
+    """Whether its invoice has lines that it does not list: it lists ten."""
+    invoice = expanded(charge, "invoice")
+    return invoice is not None and bool(invoice.optional_boolean("lines", "has_more"))
 
 
 def _term(item: Reader) -> Term | None:

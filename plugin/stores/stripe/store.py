@@ -5,7 +5,6 @@ It never repeats a write and never reads silence as a no.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +12,6 @@ from typing import assert_never
 
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.domain.events import DisputeNews, PaymentRefunded, StoreEvent, SubscriptionNews
-from plugin.domain.ids import customer_key
 from plugin.domain.orders import Order, PaymentRef, RefundStage, Subscription, SubscriptionStatus
 from plugin.domain.refunds import (
     Ambiguous,
@@ -47,11 +45,9 @@ from plugin.stores.stripe.account import (
     refusal,
     understood,
 )
-from plugin.stores.stripe.disputes import disputes_by_charge, read_disputes
 from plugin.stores.stripe.news import KEPT, read_news
 from plugin.stores.stripe.objects import (
     EXPANDED,
-    ORDER_NUMBER_KEYS,
     Objects,
     expanded,
     id_of,
@@ -60,9 +56,7 @@ from plugin.stores.stripe.objects import (
     refund_answer,
     refund_state,
 )
-
-MOST_CLAUSES = 10
-"""A search takes ten clauses (https://docs.stripe.com/search): of more addresses the first ten."""
+from plugin.stores.stripe.search import OrderSearch
 
 _NOBODY = "makegood_rights_check"  # no id of Stripe's: a write to it shows the right, nothing else
 
@@ -73,6 +67,7 @@ class StripeStore:
     def __init__(self, connection: Connection, http: HttpClient, clock: Clock) -> None:
         self._account = Account(connection, http)
         self._objects = Objects(connection.installation, manifest().money.wire)
+        self._search = OrderSearch(self._account, self._objects, clock)
         self._installation = connection.installation
         self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
@@ -82,61 +77,15 @@ class StripeStore:
     def find_orders(self, query: OrderQuery) -> Sequence[Order]:
         """Search by the addresses of Stripe customers, or by a number. Newest first.
 
-        A number is a charge, a payment intent, or what a shop wrote into a charge's metadata. The
-        search may lag by a minute. A charge that was ever disputed takes one call more; where that
-        fails, and beyond `MOST_DISPUTED`, it counts as disputed still.
+        The search may lag by a minute. A charge that was ever disputed takes one call more; where
+        that fails, and beyond `MOST_DISPUTED`, it counts as disputed still.
         """
         if query.number is not None:
-            return self._find_by_number(query.number.strip())
-        wanted = sorted({customer_key(email) for email in query.emails})[:MOST_CLAUSES]
-        if not wanted:
-            return ()
-        found = self._account.read_list(
-            "customer.search",
-            "/v1/customers/search",
-            [("query", any_of("email", wanted)), ("limit", "100")],
-        )
-        with understood(RetryLater):
-            # The search may match more than the same address: who is not asked for stays out.
-            customers = [
-                customer.text("id")
-                for customer in found
-                if customer_key(customer.optional_text("email") or "") in wanted
-            ][:MOST_CLAUSES]
-        if not customers:
-            return ()
-        if len(customers) == 1:  # a list is always up to date, a search is not
-            return self._find_charges("/v1/charges", ("customer", customers[0]))
-        return self._find_charges("/v1/charges/search", ("query", any_of("customer", customers)))
-
-    def _find_by_number(self, number: str) -> Sequence[Order]:
-        if re.fullmatch(r"(?:ch|py)_\w+", number, re.ASCII):
-            order = self.read_order(number)
-            return () if order is None else (order,)
-        if re.fullmatch(r"pi_\w+", number, re.ASCII):
-            return self._find_charges("/v1/charges", ("payment_intent", number))
-        clauses = [any_of(f'metadata["{key}"]', [number]) for key in ORDER_NUMBER_KEYS]
-        return self._find_charges("/v1/charges/search", ("query", " OR ".join(clauses)))
-
-    def _find_charges(self, path: str, by: tuple[str, str]) -> Sequence[Order]:
-        query = [by, ("limit", "100"), *_expand(*(f"data.{field}" for field in EXPANDED))]
-        charges = self._account.read_list("charge.list", path, query)
-        now = self._clock.now()
-        with understood(RetryLater):
-            told = disputes_by_charge(self._account, charges)
-            orders = [
-                self._objects.order(charge, told.get(charge.text("id")), now) for charge in charges
-            ]
-        return tuple(order for order in orders if order is not None)
+            return self._search.by_number(query.number.strip())
+        return self._search.by_emails(query.emails)
 
     def read_order(self, ref: str) -> Order | None:
-        charge = self._account.read("charge.read", at("charges", ref), _expand(*EXPANDED))
-        if charge is None:
-            return None
-        with understood(RetryLater):
-            was_disputed = charge.boolean("disputed")
-            disputes = read_disputes(self._account, ref) if was_disputed else ()
-            return self._objects.order(charge, disputes, self._clock.now())
+        return self._search.read(ref)
 
     # --- money ------------------------------------------------------------------------------------
 

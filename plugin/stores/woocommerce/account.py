@@ -91,14 +91,27 @@ class Account:
 
     def read_list(self, label: str, path: str, query: Pairs = ()) -> Sequence[Reader]:
         """The first page of a list, at most `PAGE` long."""
-        body = read_ok(self.get(label, path, [*query, ("per_page", str(PAGE))]))
+        return self.read_page(label, path, query)[0]
+
+    def read_page(self, label: str, path: str, query: Pairs = ()) -> tuple[Sequence[Reader], bool]:
+        """As `read_list`, and whether there may be more behind it."""
+        answer = self.get(label, path, [*query, ("per_page", str(PAGE))])
+        body = read_ok(answer)
         with understood(RetryLater):
-            return body.items()
+            entries = body.items()
+        counted = count_of(answer)
+        return entries, len(entries) >= PAGE if counted is None else counted > len(entries)
 
 
 def at(folder: str, ref: str) -> str:
     """The path of one object. An id from outside stays one segment of it."""
     return f"/{folder}/{quote(ref, safe='')}"
+
+
+def count_of(answer: Answer) -> int | None:
+    """How many entries the whole list has; None where the host takes the header away."""
+    told = answer.headers.get("X-WP-Total") or ""
+    return int(told) if told.isascii() and told.isdigit() else None
 
 
 def read_ok(answer: Answer) -> Reader:

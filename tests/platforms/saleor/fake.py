@@ -150,9 +150,10 @@ def _is_of(value: Thing, node: InlineFragmentNode) -> bool:
 # --- operations -----------------------------------------------------------------------------------
 
 
-def _orders(books: Books, wanted: Callable[[Thing], bool]) -> Thing:
+def _orders(books: Books, wanted: Callable[[Thing], bool], most: int) -> Thing:
     found = [order for order in books.orders.values() if wanted(order)][::-1]
-    return {"orders": {"edges": [{"node": books.order(order["id"])} for order in found]}}
+    edges = [{"node": books.order(order["id"])} for order in found[:most]]
+    return {"orders": {"edges": edges, "pageInfo": {"hasNextPage": len(found) > most}}}
 
 
 def _changed(books: Books, given: Thing) -> Thing:
@@ -242,10 +243,10 @@ def _delete_webhook(books: Books, given: Thing) -> Thing:
 
 _OPERATIONS: dict[str, Callable[[Books, Thing], Thing]] = {
     "MakegoodOrdersByEmail": lambda books, given: _orders(
-        books, lambda order: order["userEmail"] in given["emails"]
+        books, lambda order: order["userEmail"] in given["emails"], 50
     ),
     "MakegoodOrdersByNumber": lambda books, given: _orders(
-        books, lambda order: order["number"] == str(given["number"])
+        books, lambda order: order["number"] == str(given["number"]), 5
     ),
     "MakegoodChangedOrders": _changed,
     "MakegoodOrder": lambda books, given: {"order": books.order(given["id"])},
