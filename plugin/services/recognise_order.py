@@ -13,7 +13,7 @@ from typing import TypeGuard, assert_never
 from plugin.domain.endings import refunded_lines
 from plugin.domain.events import NamedBy
 from plugin.domain.facts import Fact, Refunded, RefundFailed
-from plugin.domain.orders import Line, Order, OrderRef, PaymentRef
+from plugin.domain.orders import Line, Order, OrderRef, PaymentRef, Resource
 from plugin.ports.storage import UnitOfWork
 from plugin.services.join_charges import join_charges
 
@@ -101,7 +101,15 @@ def known_sale(uow: UnitOfWork, told: Order) -> Order:
         replace(payment, refunded=max(payment.refunded, back.get(payment.ref, payment.refunded)))
         for payment in known.payments
     )
-    return replace(known, lines=(*lines, *more.values()), payments=payments)
+    is_news = told.subscription is not None and told.read_at >= known.read_at
+    return replace(
+        known,
+        lines=(*lines, *more.values()),
+        payments=payments,
+        subscription=told.subscription if is_news else known.subscription,
+        # What was told before, told once more, must not undo it.
+        read_at=max(known.read_at, told.read_at),
+    )
 
 
 def _better_told(known: Line, told: Line | None) -> Line:
@@ -137,7 +145,30 @@ def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order 
         return order
     if told is None:
         return uow.orders.get(OrderRef(payment.installation, payment.ref))
-    return _joined_sale(uow, told) or known_sale(uow, told)
+    return _joined_sale(uow, told) or _as_told_last(uow, told)
+
+
+def _as_told_last(uow: UnitOfWork, told: Order) -> Order:
+    """The gateway's own order as it was read last: news of an earlier state may come later.
+
+    What each line gives stays known, whoever told it.
+    """
+    known = uow.orders.get(told.ref)
+    if known is None:
+        return told
+    newer, older = (told, known) if told.read_at >= known.read_at else (known, told)
+    before = {line.ref: line for line in older.lines}
+    lines = [
+        line if line.gives is not None else replace(line, gives=_gives(before.get(line.ref)))
+        for line in newer.lines
+    ]
+    named = {line.ref for line in newer.lines}
+    more = (line for line in older.lines if line.ref not in named)
+    return replace(newer, lines=(*lines, *more))
+
+
+def _gives(line: Line | None) -> tuple[Resource, ...] | None:
+    return None if line is None else line.gives
 
 
 def charge_of(uow: UnitOfWork, sale: Order) -> Order | None:

@@ -27,6 +27,18 @@ from tests.contracts.helpdesk import MARKER, OTHER_MARKER, DeskWorld, Failure
 DONE = "Refunded 49.00 EUR"
 
 
+def note(world: DeskWorld, ticket: TicketId) -> Changed:
+    """Note a refund that is done, with a tag and the field."""
+    return world.desk.add_note(ticket, "Done.", ["refunded"], MARKER, DONE)
+
+
+def refused(world: DeskWorld, ticket: TicketId) -> str:
+    """Why that note was not written whole."""
+    with pytest.raises(Refused) as raised:
+        note(world, ticket)
+    return raised.value.code
+
+
 class FieldWorld(DeskWorld, Protocol):
     """A desk account with ticket fields. Begins with one that the admin named in our settings."""
 

@@ -139,12 +139,12 @@ class WebhookContract:
         for recording in source.recordings:
             events = self.events(source, recording.delivery())
             assert events, recording.name
-            assert {_snake(type(event).__name__) for event in events} <= kinds, recording.name
+            assert {snake(type(event).__name__) for event in events} <= kinds, recording.name
 
     def test_every_declared_kind_has_a_recording(self, source: WebhookSource) -> None:
         declared = {name for names in source.webhooks.topics.values() for name in names}
         recorded = {
-            _snake(type(event).__name__)
+            snake(type(event).__name__)
             for recording in source.recordings
             for event in self.events(source, recording.delivery())
         }
@@ -211,5 +211,5 @@ def _mutated(value: JsonValue, data: st.DataObject) -> JsonValue:
     return data.draw(_JSON)
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]

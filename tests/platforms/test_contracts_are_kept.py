@@ -13,6 +13,7 @@ from plugin.platforms.manifest import PlatformManifest, StoreManifest
 from plugin.platforms.registry import Registry
 from plugin.ports import Kind
 from tests.contracts.access import AddsAndRemovesTags, CancelsWhatIsPaid, OpensAndCloses
+from tests.contracts.any_order import OF_A_PURCHASE, AnyOrderContract
 from tests.contracts.fields import FieldsContract
 from tests.contracts.helpdesk import HelpdeskContract
 from tests.contracts.money import MoneyContract
@@ -39,7 +40,11 @@ def _stores() -> list[str]:
 def _promised(manifest: PlatformManifest) -> set[type]:
     assert isinstance(manifest, StoreManifest)
     found = {contract for word, contract in _CONTRACTS.items() if manifest.level(word).is_coded}
-    return found | ({WebhookContract} if manifest.webhooks is not None else set())
+    if manifest.webhooks is None:
+        return found
+    told = {kind for kinds in manifest.webhooks.topics.values() for kind in kinds}
+    found |= {AnyOrderContract} if told & OF_A_PURCHASE else set()
+    return found | {WebhookContract}
 
 
 def _run(stem: str) -> Iterator[type]:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
-from plugin.domain.events import PaymentRefunded, StoreEvent, Unrecognised
+from plugin.domain.events import PaymentRefunded, StoreEvent, SubscriptionNews, Unrecognised
 from plugin.domain.ids import customer_key
 from plugin.domain.orders import Order, RefundStage, Resource, Subscription
 from plugin.domain.refunds import LookUp, Refund, RefundAnswer
-from plugin.platforms.http_client import Answer, HttpClient
+from plugin.platforms.http_client import HttpClient
 from plugin.platforms.strict_json import JsonObject, Reader
 from plugin.platforms.woocommerce_orders import back_of, moment, plain, read_order, reference_of
 from plugin.ports import (
@@ -34,6 +34,7 @@ from plugin.stores.woocommerce.account import (
     PAGE,
     Account,
     at,
+    count_of,
     read_ok,
     understood,
 )
@@ -42,6 +43,8 @@ from plugin.stores.woocommerce.refunding import Refunding
 from plugin.stores.woocommerce.subscriptions import Subscriptions, changed
 
 TOPIC = "order.updated"
+OF_SUBSCRIPTIONS = ("subscription.updated", "subscription.deleted")
+"""Topics that a shop knows where the Subscriptions extension is installed."""
 MOST_ADDRESSES = 2
 """A search takes one address, and two calls are the most: of more addresses the first two."""
 KEPT = timedelta(days=3650)
@@ -66,25 +69,29 @@ class WoocommerceStore:
     def find_orders(self, query: OrderQuery) -> Sequence[Order]:
         """Search by billing address, or by a number. Newest first, paid ones only.
 
-        The shop's search is a search of words: who is not asked for stays out.
+        The shop's search is a search of words: who is not asked for stays out. What may fit and
+        did not come is told as unseen; by a number nothing is told of the customer's other orders.
         """
         if query.number is not None:
             return self._find_by_number(query.number.strip().removeprefix("#"))
-        wanted = sorted({customer_key(email) for email in query.emails})[:MOST_ADDRESSES]
-        lists = [
-            self._account.read_list("order.search", "/orders", [("search", email)])
-            for email in wanted
-        ]
+        asked = sorted({customer_key(email) for email in query.emails})
+        wanted = asked[:MOST_ADDRESSES]
+        pages = [self._search(email) for email in wanted]
+        is_cut = len(asked) > len(wanted) or any(has_more for _, has_more in pages)
         with understood(RetryLater):
             found = {
                 body.identifier("id"): body
-                for bodies in lists
+                for bodies, _ in pages
                 for body in bodies
                 if customer_key(body.optional_text("billing", "email") or "") in wanted
             }
-            calls_left = 2 - len(lists)
+            calls_left = 2 - len(pages)
             orders = self._orders(list(found.values()), calls_left=calls_left, names_first=True)
-        return tuple(sorted(orders, key=lambda order: order.bought_at, reverse=True))
+        told = (replace(order, others_unseen=is_cut) for order in orders)
+        return tuple(sorted(told, key=lambda order: order.bought_at, reverse=True))
+
+    def _search(self, words: str) -> tuple[Sequence[Reader], bool]:
+        return self._account.read_page("order.search", "/orders", [("search", words)])
 
     def _find_by_number(self, number: str) -> Sequence[Order]:
         """The id is the number, unless an extension numbers orders: then the search knows it."""
@@ -97,10 +104,11 @@ class WoocommerceStore:
             with understood(RetryLater):
                 if body is not None and _number(body) == number:
                     return self._orders([body], calls_left=calls_left, names_first=True)
-        found = self._account.read_list("order.search", "/orders", [("search", number)])
+        found, is_cut = self._search(number)
         with understood(RetryLater):
             named = [body for body in found if _number(body) == number]
-            return self._orders(named, calls_left=calls_left - 1, names_first=True)
+            orders = self._orders(named, calls_left=calls_left - 1, names_first=True)
+        return [replace(order, others_unseen=True) for order in orders] if is_cut else orders
 
     def read_order(self, ref: str) -> Order | None:
         body = self._account.read("order.read", at("orders", ref))
@@ -161,9 +169,13 @@ class WoocommerceStore:
     def confirm(self, event: StoreEvent) -> StoreEvent:
         """Read a refund again: when it was, and whether the gateway paid it. One call.
 
+        Of a subscription in the bin the shop sends the number alone: that is read again too.
+
         A row that is gone is work for a person. One that no gateway paid and that is not ours is
         the shop's own word that it paid by hand.
         """
+        if isinstance(event, SubscriptionNews) and not event.email:
+            return self._subscriptions.news_of(event)
         if not isinstance(event, PaymentRefunded):
             return event
         path = f"{at('orders', event.payment.ref)}{at('refunds', event.refund)}"
@@ -223,7 +235,7 @@ class WoocommerceStore:
             body = read_ok(answer)
             with understood(RetryLater):
                 entries = body.items()
-                total = _count(answer)
+                total = count_of(answer) or 0
                 if total < known:
                     seen, known = max(0, seen - (known - total)), total
                     continue
@@ -255,7 +267,7 @@ class WoocommerceStore:
         return Probe(account, f"refunds by API: {words}", "", self._has_our_webhook())
 
     def _has_our_webhook(self) -> bool | None:
-        return self.webhook_alive(self._webhook) if self._webhook else None
+        return self._stand(self._webhook) if self._webhook else None
 
     def check_rights(self) -> str:
         """Read what we read, and try a write on what cannot be: the key's rights answer first."""
@@ -275,19 +287,36 @@ class WoocommerceStore:
         The shop makes a guessable secret where none is given, so it is always ours.
         """
         older = self._our_webhooks(url)
+        made = [self._make_webhook(TOPIC, url, secret)]
+        if self._subscriptions.is_installed():
+            made += [self._try_webhook(topic, url, secret) for topic in OF_SUBSCRIPTIONS]
+        for ref in older:
+            self.remove_webhook(ref)
+        has_all = len(made) > 1 and all(made)
+        words = "Orders, refunds and subscriptions" if has_all else "Orders and refunds"
+        return WebhookRegistered(",".join(made), secret, words)
+
+    def _try_webhook(self, topic: str, url: str, secret: str) -> str:
+        """As `_make_webhook`; empty where the shop does not make it, which ends nothing else.
+
+        Its place in the reference stays, so that not every sweep begins anew.
+        """
+        try:
+            return self._make_webhook(topic, url, secret)
+        except (Refused, OutcomeUnknown):
+            return ""
+
+    def _make_webhook(self, topic: str, url: str, secret: str) -> str:
         wanted: JsonObject = {
             "name": "Makegood",
-            "topic": TOPIC,
+            "topic": topic,
             "delivery_url": url,
             "secret": secret,
             "status": "active",
         }
         made = read_ok(self._account.write("POST", "webhook.create", "/webhooks", wanted))
         with understood(OutcomeUnknown):
-            registered = WebhookRegistered(str(made.integer("id")), secret, "Orders and refunds")
-        for ref in older:
-            self.remove_webhook(ref)
-        return registered
+            return str(made.integer("id"))
 
     def _our_webhooks(self, url: str) -> Sequence[str]:
         listed = self._account.read_list("webhook.list", "/webhooks")
@@ -297,17 +326,33 @@ class WoocommerceStore:
             ]
 
     def webhook_alive(self, ref: str) -> bool:
-        """False when it is gone, or switched off: the shop does so after more than 5 failures."""
-        body = self._account.read("webhook.read", at("webhooks", ref))
+        """Whether all of ours are there and on: the shop switches one off after 5 failures.
+
+        False also where the Subscriptions extension came since: its webhooks are made then.
+        """
+        return self._stand(ref) and ("," in ref or not self._subscriptions.is_installed())
+
+    def _stand(self, ref: str) -> bool:
+        asked = [("include", ",".join(_each(ref)))]
+        listed = self._account.read_list("webhook.read", "/webhooks", asked)
         with understood(RetryLater):
-            return body is not None and body.text("status") == "active"
+            alive = {str(one.integer("id")) for one in listed if one.text("status") == "active"}
+        return alive.issuperset(_each(ref))
 
     def provoke_delivery(self) -> str | None:
         return None
 
     def remove_webhook(self, ref: str) -> Changed:
-        path = f"{at('webhooks', ref)}?force=true"
-        return changed(self._account.write("DELETE", "webhook.remove", path, {}))
+        paths = [f"{at('webhooks', one)}?force=true" for one in _each(ref)]
+        done = [
+            changed(self._account.write("DELETE", "webhook.remove", path, {})) for path in paths
+        ]
+        return Changed.DONE if Changed.DONE in done else Changed.ALREADY
+
+
+def _each(ref: str) -> Sequence[str]:
+    """The webhooks that a connection keeps, by their numbers in the shop."""
+    return [one for one in ref.split(",") if one]
 
 
 def _number(order: Reader) -> str:
@@ -324,12 +369,6 @@ def _news(order: Reader) -> News:
     body = text.replace("/", "\\/").encode("ascii")
     name = f"sha256:{hashlib.sha256(body).hexdigest()}"
     return News(name, TOPIC, moment(order, "date_modified_gmt"), body)
-
-
-def _count(answer: Answer) -> int:
-    """How many entries the whole list has; 0 where the host takes the header away."""
-    told = answer.headers.get("X-WP-Total") or ""
-    return int(told) if told.isascii() and told.isdigit() else 0
 
 
 def _written(at_: datetime) -> str:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
+from plugin.domain.events import StoreEvent, SubscriptionNews
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Order, Subscription, SubscriptionStatus
 from plugin.platforms.http_client import Answer
 from plugin.platforms.strict_json import JsonObject, Reader
-from plugin.platforms.woocommerce_orders import moment
+from plugin.platforms.woocommerce_subscriptions import end_of, status_of, subscription_news
 from plugin.ports import Changed, Contact
 from plugin.stores.woocommerce.account import (
     PAGE,
@@ -30,8 +31,6 @@ from plugin.stores.woocommerce.account import (
 )
 
 FOLDER: Final = "subscriptions"
-_RUNNING: Final = frozenset({"active", "on-hold", "pending"})
-_OVER: Final = frozenset({"cancelled", "expired", "switched", "trash"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +96,29 @@ class Subscriptions:
             return order  # what was bought for good beside it is still paid
         return replace(order, lines=lines, subscription=subscription)
 
+    def news_of(self, event: SubscriptionNews) -> StoreEvent:
+        """What the shop says now of a subscription that was moved to the bin. One call.
+
+        Where it is gone for good the event stays as it is, and names nobody.
+        """
+        body = self.account.read("subscription.read", at(FOLDER, event.subscription))
+        if body is None:
+            return event
+        with understood(RetryLater):
+            return subscription_news(body, self.installation)
+
+    def is_installed(self) -> bool:
+        """Whether the shop has the extension, and this key may read of it. One call."""
+        answer = self.account.get("subscription.try", f"/{FOLDER}", [("per_page", "1")])
+        if 400 <= answer.status < 500:
+            return False
+        read_ok(answer)
+        return True
+
     def _told(self, body: Reader) -> Subscription:
-        status = body.text("status")
-        if status in _OVER:
-            state = SubscriptionStatus.ENDED
-        elif status == "pending-cancel":
-            state = SubscriptionStatus.ENDING
-        else:
-            is_known = status in _RUNNING
-            state = SubscriptionStatus.ACTIVE if is_known else SubscriptionStatus.UNKNOWN
-        ending = state is SubscriptionStatus.ENDING and body.optional_text("end_date_gmt")
-        until = moment(body, "end_date_gmt") if ending else None
-        return Subscription(self.installation, body.identifier("id"), state, until)
+        status = status_of(body)
+        until = end_of(body) if status is SubscriptionStatus.ENDING else None
+        return Subscription(self.installation, body.identifier("id"), status, until)
 
 
 def changed(answer: Answer) -> Changed:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from plugin.domain.errors import FIELD_REFUSED, InvalidInput, Refused
+from plugin.domain.errors import FIELD_REFUSED, InvalidInput
 from plugin.domain.ids import TicketId
 from plugin.ports import Changed
-from tests.contracts.fields import DONE
+from tests.contracts.fields import DONE, note, refused
 from tests.contracts.helpdesk import MARKER
 from tests.platforms.freshdesk.account import REFUND_FIELD
 from tests.platforms.freshdesk.fake import Mishap, Seen
@@ -22,16 +22,6 @@ def ticket(world: World) -> TicketId:
 
 def writes(world: World) -> list[Seen]:
     return [one for one in world.fake.seen if one.method != "GET"]
-
-
-def note(world: World, ticket: TicketId) -> Changed:
-    return world.desk.add_note(ticket, "Done.", ["refunded"], MARKER, DONE)
-
-
-def refused(world: World, ticket: TicketId) -> str:
-    with pytest.raises(Refused) as raised:
-        note(world, ticket)
-    return raised.value.code
 
 
 def test_tags_and_field_are_one_write_beside_the_note(world: World, ticket: TicketId) -> None:

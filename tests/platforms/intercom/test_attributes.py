@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from plugin.domain.errors import FIELD_REFUSED, InvalidInput, Refused, RetryLater
+from plugin.domain.errors import FIELD_REFUSED, InvalidInput, RetryLater
 from plugin.domain.ids import TicketId
 from plugin.ports import Changed
-from tests.contracts.fields import DONE
+from tests.contracts.fields import DONE, note, refused
 from tests.contracts.helpdesk import MARKER
 from tests.platforms.intercom.data import ATTRIBUTE
 from tests.platforms.intercom.fake import Mishap
@@ -21,16 +21,6 @@ def ticket(world: World) -> TicketId:
     world.name_field()
     world.fake.workspace.tag_id("refunded")
     return world.add_ticket(["mia@example.com"])
-
-
-def note(world: World, ticket: TicketId) -> Changed:
-    return world.desk.add_note(ticket, "Done.", ["refunded"], MARKER, DONE)
-
-
-def refused(world: World, ticket: TicketId) -> str:
-    with pytest.raises(Refused) as raised:
-        note(world, ticket)
-    return raised.value.code
 
 
 def test_a_refund_with_an_attribute_is_four_writes(world: World, ticket: TicketId) -> None:

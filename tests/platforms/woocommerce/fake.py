@@ -77,7 +77,7 @@ class FakeShop(Loopback):
                 told = [{k: v for k, v in one.items() if k in kept} for one in _GATEWAYS]
                 return Answer(200, told)
             case (_, "webhooks", *rest):
-                return self._webhooks(method, rest, body)
+                return self._webhooks(method, rest, query, body)
             case ("GET", "customers"):
                 role = query.get("role", "customer")
                 named = [one for one in _CUSTOMERS if one["email"] == query["email"]]
@@ -93,8 +93,8 @@ class FakeShop(Loopback):
                 return self._memberships(method, rest, query, body)
             case ("subscriptions",) if self.books.subscriptions is not None:
                 kept = self.books.subscriptions.values()
-                found = [one for one in kept if str(one["customer_id"]) == query["customer"]]
-                return Answer(200, found)
+                found = [one for one in kept if str(one["customer_id"]) == query.get("customer")]
+                return Answer(200, found if "customer" in query else list(kept)[:1])
             case ("subscriptions", ref) if self.books.subscriptions is not None:
                 return self._subscription(method, int(ref), body)
         raise WooError(404, "rest_no_route")
@@ -115,14 +115,16 @@ class FakeShop(Loopback):
         headers = {} if self.no_total else {"X-WP-Total": str(len(found))}
         return Answer(200, found[start : start + int(query["per_page"])], headers=headers)
 
-    def _webhooks(self, method: str, rest: list[str], body: Thing) -> Answer:
+    def _webhooks(self, method: str, rest: list[str], query: dict[str, str], body: Thing) -> Answer:
         kept = self.books.webhooks
         if method == "POST":
             made = {**body, "id": self.books.new_id()}
             kept[made["id"]] = made
             return Answer(201, {key: one for key, one in made.items() if key != "secret"})
         if not rest:
-            return Answer(200, list(kept.values()))
+            asked = query.get("include", "").split(",")
+            found = [one for one in kept.values() if str(one["id"]) in asked]
+            return Answer(200, found if "include" in query else list(kept.values()))
         if int(rest[0]) not in kept:
             raise WooError(404, "woocommerce_rest_shop_webhook_invalid_id")
         return Answer(200, kept.pop(int(rest[0])) if method == "DELETE" else kept[int(rest[0])])

@@ -16,7 +16,7 @@ from plugin.domain.money import Money
 from plugin.domain.orders import PaymentRef, RefundRoute
 from plugin.platforms.strict_json import JsonValue, Malformed, read_json
 from plugin.stores.woocommerce.account import manifest
-from plugin.stores.woocommerce.store import TOPIC as ASKED_FOR
+from plugin.stores.woocommerce.store import OF_SUBSCRIPTIONS, TOPIC
 from tests.contracts.webhook import (
     INSTALLATION,
     RECEIVED,
@@ -28,7 +28,7 @@ from tests.platforms.woocommerce.books import Books
 from tests.platforms.woocommerce.fake import NOW
 from webhooks.delivery import Delivery
 from webhooks.signatures import Verified, verify
-from webhooks.stores.woocommerce import TOPIC, parse
+from webhooks.stores.woocommerce import TOPICS, parse
 
 _FOLDER = Path(__file__).parent / "recordings"
 _TOPIC = "X-WC-Webhook-Topic"
@@ -90,10 +90,10 @@ def test_anything_else_is_refused(body: bytes, headers: dict[str, str], secret: 
     assert not _accepted(body, headers, secret)
 
 
-def test_the_topic_asked_for_is_the_one_that_is_declared_and_read() -> None:
+def test_the_topics_asked_for_are_those_that_are_declared_and_read() -> None:
     declared = manifest().webhooks
     assert declared is not None
-    assert {ASKED_FOR} == {TOPIC} == set(declared.topics)
+    assert {TOPIC, *OF_SUBSCRIPTIONS} == TOPICS == set(declared.topics)
 
 
 def _parsed(body: JsonValue, headers: dict[str, str] | None = None) -> list[StoreEvent]:
@@ -215,7 +215,7 @@ def test_thousands_of_changed_bodies_give_events_or_are_malformed() -> None:
             for path, odd in change:
                 _put(changed, path, odd)
             try:
-                events = _parsed(changed, {_TOPIC: TOPIC})
+                events = _parsed(changed, {_TOPIC: recording.headers[_TOPIC]})
             except Malformed:
                 continue
             assert all(isinstance(event, get_args(StoreEvent)) for event in events)

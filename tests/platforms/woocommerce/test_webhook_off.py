@@ -60,7 +60,7 @@ def test_a_webhook_that_stands_is_looked_at_by_one_call_and_left(
     fake.calls.clear()
     shop.sweep()
     looks = [path for _, path in fake.calls if "/webhooks" in path]
-    assert looks == [f"/webhooks/{ref}"]
+    assert looks == [f"/webhooks?include={ref}&per_page=100"]
     assert writes(fake) == []
     assert shop.webhook_ref() == ref
 

@@ -1,0 +1,55 @@
+"""Reads subscriptions of the Subscriptions extension, for the adapter and for the parser. Pure.
+
+The extension's webhooks bring a subscription as its REST API tells it, as it stands when it is
+sent. What is on hold waits for a payment or was paused: it may go on, so nothing has ended.
+https://woocommerce.github.io/subscriptions-rest-api-docs/
+https://github.com/Automattic/woocommerce-subscriptions-core, includes/class-wcs-webhooks.php
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from plugin.domain.events import SubscriptionNews, Unrecognised
+from plugin.domain.ids import InstallationId
+from plugin.domain.orders import SubscriptionStatus
+from plugin.platforms.strict_json import Reader
+from plugin.platforms.woocommerce_orders import moment
+
+_RUNNING: Final = frozenset({"active", "on-hold", "pending"})
+_OVER: Final = frozenset({"cancelled", "expired", "switched", "trash"})
+_ENDING: Final = "pending-cancel"
+
+
+def status_of(body: Reader) -> SubscriptionStatus:
+    """How it stands; UNKNOWN for a word that another extension may have added."""
+    word = body.text("status")
+    if word in _OVER:
+        return SubscriptionStatus.ENDED
+    if word == _ENDING:
+        return SubscriptionStatus.ENDING
+    return SubscriptionStatus.ACTIVE if word in _RUNNING else SubscriptionStatus.UNKNOWN
+
+
+def end_of(body: Reader) -> datetime | None:
+    """When it ends or ended, as far as the shop tells. One that runs may have a last day too."""
+    return moment(body, "end_date_gmt") if body.optional_text("end_date_gmt") else None
+
+
+def subscription_news(
+    body: Reader, installation: InstallationId
+) -> SubscriptionNews | Unrecognised:
+    """What a subscription says about itself. Raises Malformed."""
+    status = status_of(body)
+    if status is SubscriptionStatus.UNKNOWN:
+        return Unrecognised("subscription: status")
+    runs = status is SubscriptionStatus.ACTIVE
+    return SubscriptionNews(
+        installation=installation,
+        subscription=body.identifier("id"),
+        email=body.optional_text("billing", "email") or "",
+        ended=status is SubscriptionStatus.ENDED,
+        ends_at=None if runs else end_of(body),
+        at=moment(body, "date_modified_gmt"),
+    )
