@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     one = browser.new_context(viewport={"width": 1280, "height": 900})
-    one.set_default_timeout(15_000)
+    one.set_default_timeout(30_000)
     yield one
     assert one.cookies() == []
     one.close()
@@ -86,6 +86,16 @@ def go(page: Page, house: PracticeHouse, ticket: str, agent: str = "practice-age
 def pass_time(house: PracticeHouse, clock: TurnedClock, seconds: float) -> None:
     clock.turn(timedelta(seconds=seconds))
     house.work()
+
+
+def add_sale(house: PracticeHouse, clock: TurnedClock, ticket: str) -> None:
+    """A ticket that no other test has, of a course for 80.00 EUR by a card with a long name."""
+    name, email, now = f"Buyer {ticket}", f"buyer-{ticket}@mail.example", clock.now()
+    shop = Shop(house.shop, now)
+    card = "Visa of the Savings Bank of Zagreb …4242"
+    house.world.add_order(shop.one_course(f"3{ticket}", name, email, 3, shop.gouache, 8000, card))
+    asked = Ticket(TicketId(ticket), "Refund", name, (email,), (), open=True)
+    PracticeTickets(house.folder / "practice.sqlite").add_ticket(asked, now)
 
 
 def look_again(page: Page) -> None:
@@ -168,6 +178,55 @@ def test_the_whole_flow_goes_by_keyboard_alone(
     look_again(page)
     expect(page.locator("#order")).to_contain_text("111.75 EUR refunded")
     expect(page.locator("#step-listen")).to_be_checked()
+
+
+def test_while_it_waits_for_a_plan_no_amount_of_the_one_before_is_named(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2011")
+    page.set_viewport_size({"width": 320, "height": 900})
+    go(page, house, "2011")
+    pay, plan = page.locator("#pay"), page.locator("#plan")
+    expect(pay).to_contain_text("Refund 80.00 EUR")
+    page.focus("#free")
+    size = pay.bounding_box()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/plan", hold)
+    with page.expect_request("**/plan"):
+        page.fill("#free", "20.5")
+    # What a person reads, and what a screen reader says.
+    expect(pay).to_have_text("Refundwaits for the plan of what you chose")
+    expect(pay).to_have_attribute("aria-disabled", "true")
+    expect(plan).to_have_attribute("aria-busy", "true")
+    assert "80.00" not in f"{plan.inner_text()} {page.locator('#decide').inner_text()}"
+    assert pay.bounding_box() == size
+    held.pop().continue_()
+    page.unroute("**/plan")
+    expect(pay).to_contain_text("Refund 20.50 EUR")
+    expect(pay).not_to_have_attribute("aria-disabled", "true")
+    expect(plan).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#decide .tally")).to_be_visible()
+    assert pay.get_attribute("style") is None
+    assert faults(page) == {}
+
+
+def test_an_answer_that_does_not_come_leaves_no_amount_on_the_button(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2012")
+    go(page, house, "2012")
+    page.route("**/plan", lambda route: route.fulfill(status=204))
+    with page.expect_response("**/plan"):
+        page.uncheck("#line-1")
+    expect(page.locator("#pay")).to_have_text("Refundwaits for the plan of what you chose")
+    page.focus("#pay")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Press again when it is there")
+    expect(page.locator("#undo-button")).to_have_count(0)
 
 
 def test_without_script_the_same_forms_do_it(browser: Browser, house: PracticeHouse) -> None:

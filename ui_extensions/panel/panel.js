@@ -150,14 +150,27 @@ document.addEventListener("htmx:afterSettle", () => {
 // after choosing, and would lose the focus of who is there already.
 const waits = (button) => button?.ariaDisabled === "true";
 
+// What the plan before said is not what would be sent now: until the answer comes, no amount of it stands
+// on the button or in the plan. The answer puts back all that is changed here, sizes too.
+function waitForPlan() {
+  const pay = byId("pay");
+  if (!pay || waits(pay)) return;
+  pay.style.minBlockSize = `${pay.offsetHeight}px`; // two lines that become one must move nothing
+  pay.ariaDisabled = "true";
+  const [what, until] = [document.createElement("b"), document.createElement("span")];
+  [what.textContent, until.textContent] = [words.refund, words.refundWaits];
+  pay.replaceChildren(what, until);
+  const plan = byId("plan");
+  if (plan) plan.ariaBusy = "true";
+}
+
 for (const kind of ["input", "change"]) {
   document.addEventListener(
     kind,
     ({ target }) => {
       if (!target.closest("[data-plan]")) return;
       if (target.id === "free") byId("amount-free").checked = true;
-      const pay = byId("pay");
-      if (pay && !(target.name === "reason")) pay.ariaDisabled = "true";
+      if (target.name !== "reason") waitForPlan();
     },
     { capture: true },
   );

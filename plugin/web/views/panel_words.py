@@ -139,6 +139,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "decide.waits_proof": "waits for a proof of who this is",
     "decide.waits_store": "waits for {store}",
     "decide.waits_clause": "{clause} says no",
+    "decide.waits_new_plan": "waits for the plan of what you chose",
     "decide.waits_plan": "The plan is being made for what you chose. Press again when it is there.",
     "tally.label": "The plan: {goes} go, {stays} stay, {unknown} unknown",
     "tally.goes": "go",
