@@ -261,7 +261,7 @@ class RunSelfTest:
         fault = why_another_account(connection, probe, is_new_key=new is not None)
         if fault is not None:
             return LineResult(FAILED, fault)
-        words = ". ".join(part for part in (probe.account, probe.details) if part)
+        words = ", ".join(part for part in (probe.account, probe.details) if part)
         found = {ACCOUNT: probe.account}
         if probe.account_id:
             found[ACCOUNT_ID] = probe.account_id

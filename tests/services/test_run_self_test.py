@@ -44,7 +44,7 @@ def test_each_line_is_kept_as_it_ticks(bench: Bench) -> None:
     assert bench.now().status is InstallationStatus.CONNECTED
     assert bench.now().connection.label == "toy account"
     assert bench.now().connection.settings["webhook_ref"] == "hook-1"
-    assert bench.line("key_works").details == "toy account. tried"
+    assert bench.line("key_works").details == "toy account, tried"
     assert bench.line("delivery_received").details == "We asked the toy to write"
     assert not is_under_way(bench.now())
 

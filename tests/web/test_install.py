@@ -107,7 +107,7 @@ def test_connecting_walks_the_whole_self_test(site: Site, admin: Browser) -> Non
     assert hook["url"] == f"http://localhost/webhooks/systeme_io/{ref}"
     words = _words(admin.get(f"/install/at/{ref}"))
     assert "4 of 5 done" in words
-    assert "The key works 0.0 s key ending in -key. Tried without touching any customer" in words
+    assert "The key works 0.0 s Key ending in -key, tried without touching any customer" in words
     assert "Waiting for a first delivery 0 s We added a tag to a test contact" in words
     assert f"Deliveries arrive at http://localhost/webhooks/systeme_io/{ref}" in words
 
@@ -133,7 +133,7 @@ def test_a_wrong_key_says_so_and_can_be_mended(site: Site, admin: Browser) -> No
     assert "wrong-key" not in admin.get(place).text
     assert _connect(site, admin).headers["Location"].partition("#")[0] == place
     words = _words(admin.press(place, f"{place}/step", {}))
-    assert "The key works 0.0 s key ending in -key" in words
+    assert "The key works 0.0 s Key ending in -key" in words
 
 
 def test_a_platform_that_is_down_leaves_nothing_half_done(site: Site, admin: Browser) -> None:

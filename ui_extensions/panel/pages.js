@@ -18,6 +18,23 @@ Object.assign(htmx.config, {
   ],
 });
 
+// An address to be pasted elsewhere: one press copies it, and where a browser forbids that, it stands
+// selected, ready to be copied by hand.
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copies]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copies);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+  } catch {
+    if (!document.execCommand("copy")) return;
+  }
+  button.focus();
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), 2_000);
+});
+
 // A look that got no answer is tried again: the list must not stand still because a line was lost.
 for (const lost of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   document.addEventListener(lost, ({ detail }) => {

@@ -189,7 +189,7 @@ class SystemeIoStore:
             "/api/contact_fields", "probe", lambda field: field.text("slug"), paged=False
         )
         tail = self._account.key_tail
-        words = "Tried without touching any customer"
+        words = "tried without touching any customer"
         return Probe(f"key ending in {tail}", words, has_our_webhook=self._has_our_webhook())
 
     def _has_our_webhook(self) -> bool | None:

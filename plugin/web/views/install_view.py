@@ -276,7 +276,7 @@ def self_test(
     made, done, current = [], 0, False
     for line in installation.self_test:
         title = _TITLES.get(line.name, line.name.replace("_", " "))
-        sentence = line.details or sentences.get(line.name, "")
+        sentence = _as_sentence(line.details or sentences.get(line.name, ""))
         if line.state == FAILED:
             made.append(TestLine(title, sentence, "stop", "warn", _took(line)))
             current = True
@@ -303,6 +303,11 @@ def self_test(
         pace="300ms" if under_way else "2s",
         failed=failed,
     )
+
+
+def _as_sentence(text: str) -> str:
+    """`text` with a capital, but where it begins with a name such as `acme.example`."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
 
 
 def _took(line: SelfTestLine) -> str:

@@ -37,7 +37,7 @@ def test_the_conversation_shows_what_was_said_and_moves_with_the_panel(seeded: P
     html = desk_page(page_of(seeded))
     assert 'hx-select-oob="#conversation:morph"' in html
     assert "Internal note" in html
-    assert "<span>Refund: Refunded 297.00 EUR</span>" in html
+    assert "<span>outcome field: Refunded 297.00 EUR</span>" in html
     assert "Refunded 297.00 EUR." in html
     assert '<li class="tagname">refunded</li>' in html
 
