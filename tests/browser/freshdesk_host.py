@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
-from playwright.sync_api import BrowserContext, Frame, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Frame, Locator, Page, Request, Route, expect
 
 from plugin.app import create_app, put_together, worker_tasks
 from plugin.chance import SystemMint
@@ -25,6 +25,7 @@ from plugin.ports.records import Installation, InstallationStatus
 from plugin.practice import open_practice
 from plugin.services.mail_pairing import MailPairing
 from plugin.settings import read_settings
+from tests.browser.judging import tab_to
 from tests.fakes.platforms import FakeMailer
 from tests.platforms.freshdesk.account import APP_SECRET
 from tests.platforms.freshdesk.fake import FakeFreshdesk
@@ -135,6 +136,20 @@ def frame_house(context: BrowserContext, house: FreshdeskHouse, ticket: int) -> 
     context.route(f"{OURS}/**", ours)
 
 
+Press = Callable[[Page, Locator], None]
+"""How somebody presses a button of a page, or of a frame in it."""
+
+
+def by_keyboard(page: Page, button: Locator) -> None:
+    tab_to(page, button)
+    page.keyboard.press("Enter")
+
+
+def by_mouse(page: Page, button: Locator) -> None:
+    del page
+    button.click()
+
+
 def panel_of(page: Page) -> Frame:
     """Our frame, as soon as it has said something of the ticket."""
     app = page.frame_locator("iframe").frame_locator("#panel")
@@ -142,14 +157,12 @@ def panel_of(page: Page) -> Frame:
     return next(one for one in page.frames if one.url.startswith(OURS))
 
 
-def pair(page: Page, panel: Frame, house: FreshdeskHouse) -> None:
-    """The whole way through the window, with the keyboard."""
-    offer = panel.get_by_role("button", name=re.compile("Say who I am"))
-    offer.focus()
+def pair(page: Page, panel: Frame, house: FreshdeskHouse, press: Press = by_keyboard) -> None:
+    """The whole way through the window."""
     with page.expect_popup() as opened:
-        page.keyboard.press("Enter")
+        press(page, panel.get_by_role("button", name=re.compile("Say who I am")))
     window = opened.value
-    window.get_by_role("button", name="Mail me the link").press("Enter")
+    press(window, window.get_by_role("button", name="Mail me the link"))
     expect(window.locator("h1")).to_have_text("Look into your mail")
     house.work()
     (mail,) = house.mailer.sent
@@ -157,7 +170,7 @@ def pair(page: Page, panel: Frame, house: FreshdeskHouse) -> None:
     found = re.search(r"https://\S+", mail.body)
     assert found is not None
     window.goto(found[0])
-    window.get_by_role("button", name="Yes, this is me").press("Enter")
+    press(window, window.get_by_role("button", name="Yes, this is me"))
     expect(window.locator("h1")).to_have_text("You can close this window")
     window.close()
 

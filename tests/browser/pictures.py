@@ -6,8 +6,8 @@ Every picture is of the product's own pages, as practice serves them; only the s
 states side by side is made here. Two things are told otherwise than in practice, so that more can
 be seen: the Watercolour Year also holds a bundle of which nobody said what is in it, and payments
 have pages of their own. The refund by hand is shown as at Systeme.io. The install screen
-connects its fake; the health page shows a business with something in every part of it; the panel at
-Freshdesk stands in its sidebar, before an agent was paired and after. Needs
+connects its fake; the health page shows a business with something in every part of it. The pages
+inside of other people's are taken by `host_pictures.py`. Needs
 `make build`; where pngquant is installed, the files are made small.
 """
 
@@ -16,14 +16,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal
+from typing import Any
 from unittest.mock import patch
 
 from playwright.sync_api import Browser, Page, expect
@@ -38,21 +38,18 @@ from plugin.platforms.practice_shop import Shop
 from plugin.platforms.practice_tickets import CASE_MAKERS, Case
 from plugin.ports import Contact, OrderQuery, SignIn
 from plugin.ports.platforms import WorksheetStep
-from plugin.storage.database import open_database
-from plugin.storage.schema import migrate
 from plugin.stores.practice import PracticeStore
-from tests.browser.freshdesk_host import DESK, FreshdeskHouse, frame_house, pair, panel_of
+from tests.browser.host_pictures import THEMES, Theme, migrated_template, take_host_pictures
 from tests.browser.served import chromium, served_house, serving
-from tests.platforms.freshdesk.fake import FakeFreshdesk
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.systeme_io.fake import KEY
 from tests.web.health_scene import make_rich
 from tests.web.practice_house import PracticeHouse
 from tests.web.site import TENANT, Site, open_site
 
-Theme = Literal["light", "dark"]
-THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
 LINK = "https://shop.example/payments/"
+LARGEST = 150_000
+"""Bytes of a picture, before it has to do with fewer colours."""
 PANEL_ALONE = """
   .practice { display: block; }
   .practice__banner, .practice__tickets, .practice__talk { display: none; }
@@ -211,6 +208,8 @@ def _before_the_button(studio: Studio) -> Iterator[Card]:
     yield _offline(studio)
     studio.go("1009")
     yield studio.card("Not eligible", "The clause, and the kind way to say it", ROW, STATE)
+    studio.go("1007")
+    yield studio.card("A dispute is open", "A refund now could pay twice", STATE)
     studio.go("1001")
     elsewhere = Money(5000, "EUR")
     studio.house.world.pay_back("pay-20418-1", elsewhere, "elsewhere", studio.clock.now())
@@ -269,8 +268,6 @@ def _after_the_button(studio: Studio) -> Iterator[Card]:
     studio.go("1004")
     expect(studio.page.locator(STATE)).to_contain_text("Still open")
     yield studio.card("Done", "What happened, and what did not", STATE)
-    studio.go("1007")
-    yield studio.card("A dispute is open", "A refund now could pay twice", STATE)
 
 
 def _by_hand(studio: Studio) -> Card:
@@ -294,7 +291,7 @@ def _by_hand(studio: Studio) -> Card:
         )
 
 
-def _sheet(studio: Studio, cards: Sequence[Card], folder: Path) -> None:
+def _sheet(studio: Studio, cards: Sequence[Card], folder: Path, when: str) -> None:
     figures = "".join(
         f"<figure><figcaption><b>{escape(card.name)}</b>"
         f'<span class="m">{escape(card.about)}</span></figcaption>'
@@ -309,15 +306,15 @@ def _sheet(studio: Studio, cards: Sequence[Card], folder: Path) -> None:
           document.body.innerHTML = html;
           document.body.prepend(sprite);
         }""",
-        "<h1>The panel in its other states</h1><p class='lead'>Each state says what happened to "
+        f"<h1>The panel {when} the button</h1><p class='lead'>Each state says what happened to "
         "the money, what it waits for, and what to do next.</p>"
         f"<div class='states'>{figures}</div>",
     )
     studio.page.add_style_tag(content=SHEET)
-    studio.shoot(folder / "states-1120-light.png", 1120, "light")
+    studio.shoot(folder / f"states-{when}-1120-light.png", 1120, "light")
 
 
-def _install(browser: Browser, place: Path, picture: Path) -> None:
+def _install(browser: Browser, place: Path, pictures: Sequence[Path]) -> None:
     """A store's account connected, with its self-test, the access map and the policies."""
     with _signed_in(browser, place) as (site, page, address):
         page.goto(f"{address}/install/store/systeme_io")
@@ -328,8 +325,10 @@ def _install(browser: Browser, place: Path, picture: Path) -> None:
         expect(page.locator("#self-test .ok")).to_have_count(4, timeout=20_000)
         # Only those see this field who may name private addresses.
         development.evaluate("field => field.closest('.field').remove()")
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.screenshot(path=picture, full_page=True)
+        for picture, width in zip(pictures, (1280, 400), strict=True):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
+            page.screenshot(path=picture, full_page=True)
 
 
 def _health(browser: Browser, place: Path, picture: Path) -> None:
@@ -341,40 +340,10 @@ def _health(browser: Browser, place: Path, picture: Path) -> None:
         page.screenshot(path=picture, full_page=True)
 
 
-def _freshdesk(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
-    """The panel in Freshdesk's sidebar: of an agent whom nobody has proven, and once paired."""
-    for theme in THEMES:
-        with ExitStack() as stack:
-            fake = stack.enter_context(FakeFreshdesk())
-            house = FreshdeskHouse(place / theme, fake)
-            stack.callback(house.close)
-            context = browser.new_context(color_scheme=theme, reduced_motion="reduce")
-            stack.callback(context.close)
-            ticket = house.add_ticket()
-            frame_house(context, house, ticket)
-            page = context.new_page()
-            page.goto(f"{DESK}/a/tickets/{ticket}")
-            panel = panel_of(page)
-            for name in ("pairing", "panel"):
-                if name == "panel":
-                    pair(page, panel, house)
-                    expect(panel.locator("#pay")).to_be_visible()
-                path = folder / f"freshdesk-{name}-320-{theme}.png"
-                page.wait_for_load_state("networkidle")
-                panel.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
-                page.locator("iframe").screenshot(path=path)
-                yield path
-
-
 @contextmanager
 def _signed_in(browser: Browser, place: Path) -> Iterator[tuple[Site, Page, str]]:
     """A fresh site in `place`, an admin's page at it, and its address."""
-    place.mkdir()
-    template = place / "template.db"
-    engine = open_database(f"sqlite:///{template}")
-    migrate(engine)
-    engine.dispose()
-    with open_site(place, template) as site, serving(site.app) as address:
+    with open_site(place, migrated_template(place)) as site, serving(site.app) as address:
         page = browser.new_page(reduced_motion="reduce")
         page.goto(site.sign_in.make_link(TENANT.id, address, site.clock.now()))
         page.get_by_role("button", name="Sign in").click()
@@ -382,9 +351,12 @@ def _signed_in(browser: Browser, place: Path) -> Iterator[tuple[Site, Page, str]
         page.close()
 
 
-def _shrink(pictures: Iterable[Path]) -> None:
+def _shrink(pictures: Sequence[Path]) -> None:
     if program := shutil.which("pngquant"):
-        subprocess.run([program, "--force", "--ext", ".png", *pictures], check=True)
+        how = [program, "--nofs", "--force", "--ext", ".png"]  # flat screens need no dithering
+        subprocess.run([*how, "256", *pictures], check=True)
+        if large := [one for one in pictures if one.stat().st_size > LARGEST]:
+            subprocess.run([*how, "64", *large], check=True)
 
 
 def take_pictures(folder: Path) -> None:
@@ -399,15 +371,15 @@ def take_pictures(folder: Path) -> None:
         studio = Studio(browser, house, clock)
         _practice(studio, folder)
         _panel(studio, folder)
-        cards = [*_before_the_button(studio), *_after_the_button(studio)]
-        _sheet(studio, cards, folder)
+        _sheet(studio, [*_before_the_button(studio)], folder, "before")
+        _sheet(studio, [*_after_the_button(studio)], folder, "after")
         studio.close()
-        installed = folder / "install-1280-light.png"
+        installed = [folder / f"install-{width}-light.png" for width in (1280, 400)]
         health = folder / "health-1280-light.png"
         _install(browser, Path(place) / "install", installed)
         _health(browser, Path(place) / "health", health)
-        sidebar = list(_freshdesk(browser, Path(place) / "freshdesk", folder))
-    _shrink([*sorted(studio.taken), installed, health, *sidebar])
+        hosts = list(take_host_pictures(browser, Path(place), folder))
+    _shrink([*sorted(studio.taken), *installed, health, *hosts])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ The browser is told by its own settings that every name below `.test` is here; T
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.browser.served import CHROMIUM_FLAGS
+from tests.browser.served import NO_THIRD_PARTY_COOKIES, chromium
 from tests.platforms_core.certificates import make_certificate
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
@@ -66,13 +65,6 @@ def serving_https(origins: Mapping[str, Wsgi], folder: Path) -> Iterator[int]:
 @contextmanager
 def strict_chromium(port: int) -> Iterator[Browser]:
     """Chromium without third-party cookies, for which all of `.test` is at `port`."""
-    flags = (
-        *CHROMIUM_FLAGS.split(),
-        f"--host-resolver-rules=MAP *.test 127.0.0.1:{port}",
-        "--test-third-party-cookie-phaseout",
-    )
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium")
-        one = playwright.chromium.launch(executable_path=system, args=flags)
+    here = f"--host-resolver-rules=MAP *.test 127.0.0.1:{port}"
+    with chromium(here, NO_THIRD_PARTY_COOKIES) as one:
         yield one
-        one.close()

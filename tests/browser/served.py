@@ -19,6 +19,8 @@ CHROMIUM_FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
+NO_THIRD_PARTY_COOKIES = "--test-third-party-cookie-phaseout"
+"""Then a frame of another site has no cookies and no storage."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -61,10 +63,11 @@ def serving(app: Flask) -> Iterator[str]:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, else Playwright's."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """The machine's own Chromium, else Playwright's. `flags` are added to its usual ones."""
     with sync_playwright() as playwright:
         system = shutil.which("chromium")
-        one = playwright.chromium.launch(executable_path=system, args=CHROMIUM_FLAGS.split())
+        every = [*CHROMIUM_FLAGS.split(), *flags]
+        one = playwright.chromium.launch(executable_path=system, args=every)
         yield one
         one.close()

@@ -20,7 +20,7 @@ from plugin.web.views.panel_parts import Icon, Notice, Tone
 from plugin.web.views.panel_view import Panel, Told
 from plugin.web.views.render_panel import render_panel
 from tests.browser.freshdesk_host import DESK, HOST, OURS, UI, app_files
-from tests.browser.served import chromium
+from tests.browser.served import NO_THIRD_PARTY_COOKIES, chromium
 from tests.web.panel_states import example_panels
 
 TEMPLATES = Path(__file__).parents[2] / "plugin" / "web" / "templates"
@@ -52,7 +52,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as one:
+    with chromium(NO_THIRD_PARTY_COOKIES) as one:
         yield one
 
 

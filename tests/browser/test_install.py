@@ -53,7 +53,7 @@ def test_the_self_test_ticks_by_itself(site: Site, browser: Browser, address: st
     page.on("pageerror", lambda one: said.append(str(one)))
     _sign_in(site, page, address)
     _connect(site, page, address)
-    expect(page.locator("#self-test .ok")).to_have_count(4, timeout=20_000)
+    expect(page.locator("#self-test .ok")).to_have_count(4)
     expect(page.locator("#self-test [role=status]")).to_have_text("4 of 5 done")
     page.get_by_role("radio", name="EU right of withdrawal").check()
     expect(page.locator("#preview")).to_contain_text("withdraw within 14 days")
@@ -89,7 +89,7 @@ def test_axe_finds_nothing(
     page = context.new_page()
     _sign_in(site, page, address)
     _connect(site, page, address)
-    expect(page.locator("#self-test .ok")).to_have_count(4, timeout=20_000)
+    expect(page.locator("#self-test .ok")).to_have_count(4)
     here = page.url.partition("#")[0]
     for path in (here, f"{here}/map", f"{address}/admin", f"{address}/admin/audit"):
         page.goto(path)

@@ -18,14 +18,14 @@ from urllib.parse import unquote_plus, urlencode
 import jwt
 import pytest
 from aiosmtpd.controller import Controller
-from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from plugin.domain.ids import AgentId, PairingId, TenantId, TicketId
 from plugin.mail import SmtpMailer
 from plugin.services.mail_pairing import MailPairing
 from plugin.services.pair_agent import revoke_pairing
 from plugin.services.sign_in_admin import SignInAdmin
+from tests.browser.judging import is_clean, tab_to
 from tests.browser.secure_origins import Wsgi, a_page, serving_https, strict_chromium
 from tests.journey.house import Post
 from tests.kill.places import free_port
@@ -132,7 +132,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     one = browser.new_context(
         viewport={"width": 1280, "height": 1900}, ignore_https_errors=True, reduced_motion="reduce"
     )
-    one.set_default_timeout(15_000)
+    one.set_default_timeout(30_000)
     yield one
     one.close()
 
@@ -249,20 +249,10 @@ def test_the_way_by_keyboard_and_the_frame_wakes_by_itself(
     expect(link.locator("h1")).to_have_text("You can close this window")
     link.close()
     page.bring_to_front()
-    expect(panel.locator("#pairing")).to_have_count(0, timeout=20_000)
+    expect(panel.locator("#pairing")).to_have_count(0)
     tab_to(page, panel.locator("#pay"))
     page.keyboard.press("Enter")
     expect(panel.locator("#undo-button")).to_be_visible()
-
-
-def tab_to(page: Page, target: Locator) -> None:
-    """Go on by Tab alone, until `target` has the focus, and shows it."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if target.evaluate("it => it === document.activeElement"):
-            assert target.evaluate("it => it.matches(':focus-visible')")
-            return
-    pytest.fail("Tab never came there")
 
 
 def press_the_only_button(window: Page) -> None:
@@ -357,10 +347,3 @@ def press(window: Page, button: str, heading: str) -> None:
     window.get_by_role("button", name=button).click()
     expect(window.locator("h1")).to_have_text(heading)
     is_clean(window)
-
-
-def is_clean(where: Page | Frame) -> None:
-    found = Axe().run(where)["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], where.url
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert where.evaluate(wide) == 0, where.url

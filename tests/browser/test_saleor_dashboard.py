@@ -1,116 +1,33 @@
 """Our page in a dashboard like Saleor's, in Chromium over https origins: by its AppBridge alone.
 
-The dashboard is a stand-in that speaks as the vendor's AppBridge expects (@saleor/app-sdk 1.15): a
-token by `handshake` once we said `notifyReady`, and by `tokenRefresh` later. Our own side is the
-whole application. Cookies of other sites are switched off. Every address is answered by `route()`.
+The dashboard is a stand-in (`saleor_host.py`). Cookies of other sites are switched off.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
 
 import pytest
-from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
-from playwright.sync_api import Browser, Frame, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.browser.served import CHROMIUM_FLAGS
-from tests.platforms.saleor.in_dashboard import API, PAGE, InDashboard, open_dashboard
-
-OURS = "https://refunds.plugin.test"
-DASHBOARD = "https://ada.example.com"
-HOSTILE = "https://hostile.plugin.test"
-HOST_PAGE = """<!doctype html><html lang="en"><title>Dashboard</title>
-<style>body { margin: 0 } iframe { border: 0; width: 100vw; height: 90vh }</style>
-%s<iframe id="app" title="Makegood" src="%s"></iframe>
-<script>
-const app = document.querySelector("#app");
-window.ready = 0;
-window.tell = async (type) => {
-  const token = await (await fetch("/token")).text();
-  app.contentWindow.postMessage({ type, payload: { token, version: 1 } }, "%s");
-};
-window.addEventListener("message", ({ source, origin, data }) => {
-  if (source !== app.contentWindow || origin !== "%s") return;
-  if (data.type !== "notifyReady" || !data.payload.actionId) return;
-  window.ready += 1;
-  tell("handshake");
-});
-</script></html>"""
-SIBLING = """<iframe title="Other" srcdoc="<script>setInterval(() => {
-  for (let at = 0; at &lt; parent.length; at += 1) parent[at].postMessage(
-    { type: 'handshake', payload: { token: 'evil' } }, '*');
-}, 5)</script>" sandbox="allow-scripts"></iframe>"""
-
-
-@dataclass
-class Scene:
-    """Staff at the dashboard, as one test sees it."""
-
-    page: Page
-    at: InDashboard
-    beside: str = ""
-    sent: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    def go(self, start: str = DASHBOARD) -> None:
-        self.page.goto(f"{start}/dashboard/apps/makegood")
-
-    @property
-    def ours(self) -> Frame:
-        return next(one for one in self.page.frames if one.url.startswith(OURS))
-
-    def answer(self, route: Route) -> None:
-        """Our application, behind https."""
-        request = route.request
-        address = urlsplit(request.url)
-        headers = {name: value for name, value in request.headers.items() if name != "host"}
-        self.sent.append(headers.get("authorization", ""))
-        client = self.at.ways.site.app.test_client(use_cookies=False)
-        answer = client.open(
-            f"{address.path}?{address.query}",
-            method=request.method,
-            headers=headers,
-            data=request.post_data_buffer or b"",
-        )
-        body = answer.data
-        answer.close()
-        route.fulfill(status=answer.status_code, headers=dict(answer.headers.items()), body=body)
-
-    def host(self, route: Route) -> None:
-        if urlsplit(route.request.url).path == "/token":
-            route.fulfill(body=self.at.token())
-            return
-        framed = f"{OURS}{PAGE}?{urlencode({'saleorApiUrl': API, 'id': 'App:3'})}"
-        body = HOST_PAGE % (self.beside, framed.replace("&", "&amp;"), OURS, OURS)
-        route.fulfill(body=body, content_type="text/html")
+from tests.browser.judging import is_clean, keeps_nothing, tab_to
+from tests.browser.saleor_host import HOSTILE, SIBLING, Scene
+from tests.browser.served import NO_THIRD_PARTY_COOKIES, chromium
+from tests.platforms.saleor.in_dashboard import open_dashboard
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    flags = [*CHROMIUM_FLAGS.split(), "--test-third-party-cookie-phaseout"]
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+    with chromium(NO_THIRD_PARTY_COOKIES) as one:
         yield one
-        one.close()
 
 
 @pytest.fixture
 def scene(browser: Browser, tmp_path: Path, migrated_sqlite: Path) -> Iterator[Scene]:
     with open_dashboard(tmp_path, migrated_sqlite) as at:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
-        one = Scene(context.new_page(), at)
-        one.page.set_default_timeout(15_000)
-        one.page.route("**/*", lambda route: route.abort())
-        one.page.route(f"{OURS}/**", one.answer)
-        one.page.route(f"{DASHBOARD}/**", one.host)
-        one.page.route(f"{HOSTILE}/**", one.host)
-        one.page.on("console", lambda line: one.said.append(line.text))
-        one.page.on("pageerror", lambda error: one.said.append(str(error)))
-        yield one
+        yield Scene(context.new_page(), at)
         context.close()
 
 
@@ -120,9 +37,60 @@ def test_the_page_opens_by_the_dashboards_handshake_and_no_cookie(scene: Scene) 
     expect(scene.ours.locator(".chip").first).to_have_text("Connected")
     assert scene.page.evaluate("window.ready") == 1
     assert scene.page.context.cookies() == []
+    keeps_nothing(scene.ours)
     assert [one for one in scene.said if "favicon" not in one] == []
-    found = Axe().run(scene.ours)["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+
+
+def test_by_keyboard_one_goes_to_makegood_in_a_window_of_its_own(scene: Scene) -> None:
+    scene.page.context.route("http://localhost/**", lambda route: route.fulfill(body="ours"))
+    scene.go()
+    ours = scene.ours
+    expect(ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
+    tab_to(scene.page, ours.get_by_role("link", name="Settings in Makegood"))
+    with scene.page.expect_popup() as opened:
+        scene.page.keyboard.press("Enter")
+    [found] = scene.at.ways.site.installations()
+    here = f"http://localhost/install/at/{found.connection.installation}#connect"
+    expect(opened.value).to_have_url(here)
+    assert opened.value.evaluate("window.opener") is None
+
+
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+def test_whoever_is_not_known_looks_again_with_the_dashboards_next_token(
+    scene: Scene, by: str
+) -> None:
+    scene.spoilt = True
+    scene.go()
+    ours = scene.ours
+    expect(ours.get_by_text("Nothing is connected here")).to_be_visible()
+    before = ours.evaluate("window.makegood.token()")
+    scene.spoilt = False
+    scene.page.evaluate("tell('tokenRefresh')")
+    ours.wait_for_function(
+        "(before) => window.makegood.token().then((now) => now !== before)", arg=before
+    )
+    again = ours.get_by_role("button", name="Look again")
+    if by == "keyboard":
+        tab_to(scene.page, again)
+        scene.page.keyboard.press("Enter")
+    else:
+        again.click()
+    expect(ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("spoilt", [False, True], ids=["connected", "unknown"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_frame(
+    scene: Scene, theme: str, width: int, *, spoilt: bool
+) -> None:
+    scene.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    scene.page.set_viewport_size({"width": width, "height": 800})
+    scene.spoilt = spoilt
+    scene.go()
+    shown = scene.ours.locator(".notice strong" if spoilt else "#self-test").last
+    expect(shown).to_be_visible()
+    is_clean(scene.ours)
 
 
 def test_a_later_token_takes_the_place_of_the_one_before(scene: Scene) -> None:
