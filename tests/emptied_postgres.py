@@ -37,4 +37,8 @@ def engine(database_kind: str, request: pytest.FixtureRequest) -> Iterator[Engin
     with shared.begin() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(delete(table))
-    yield shared
+    # One of its own, by what it keeps compiled: what listens for its end is closed with this test,
+    # where on the shared one hundreds of tests would leave their connections open.
+    mine = shared.execution_options()
+    yield mine
+    mine.dispose()
