@@ -1,7 +1,9 @@
 """Reads subscriptions of the Subscriptions extension, for the adapter and for the parser. Pure.
 
 The extension's webhooks bring a subscription as its REST API tells it, as it stands when it is
-sent. What is on hold waits for a payment or was paused: it may go on, so nothing has ended.
+sent. What is on hold waits for a payment or was paused: it may go on, so nothing has ended. What
+expired was paid to the last: a course paid in three instalments is the customer's from then on, and
+what a limited term opened, the shop's own extensions end. So that ends nothing here.
 https://woocommerce.github.io/subscriptions-rest-api-docs/
 https://github.com/Automattic/woocommerce-subscriptions-core, includes/class-wcs-webhooks.php
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from plugin.domain.events import SubscriptionNews, Unrecognised
+from plugin.domain.events import Irrelevant, SubscriptionNews, Unrecognised
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import SubscriptionStatus
 from plugin.platforms.strict_json import Reader
@@ -20,6 +22,7 @@ from plugin.platforms.woocommerce_orders import moment
 _RUNNING: Final = frozenset({"active", "on-hold", "pending"})
 _OVER: Final = frozenset({"cancelled", "expired", "switched", "trash"})
 _ENDING: Final = "pending-cancel"
+_PAID_UP: Final = "expired"
 
 
 def status_of(body: Reader) -> SubscriptionStatus:
@@ -39,8 +42,10 @@ def end_of(body: Reader) -> datetime | None:
 
 def subscription_news(
     body: Reader, installation: InstallationId
-) -> SubscriptionNews | Unrecognised:
+) -> SubscriptionNews | Irrelevant | Unrecognised:
     """What a subscription says about itself. Raises Malformed."""
+    if body.text("status") == _PAID_UP:
+        return Irrelevant("subscription: expired", "all that was agreed is paid: it takes nothing")
     status = status_of(body)
     if status is SubscriptionStatus.UNKNOWN:
         return Unrecognised("subscription: status")

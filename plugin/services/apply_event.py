@@ -42,6 +42,7 @@ from plugin.services.apply_sale_news import (
     subscription_changed,
 )
 from plugin.services.applying import (
+    SKEW,
     STORE,
     Application,
     Applied,
@@ -56,8 +57,6 @@ from plugin.services.self_test_lines import FAILED, OK, RIGHTS, advice_for, stat
 
 ECHO = timedelta(hours=1)
 """A store tells of a tag that we changed within this time."""
-SKEW = timedelta(minutes=5)
-"""By how much a store's clock may be behind ours: news from before our change is not its echo."""
 
 
 def apply_event(  # noqa: C901, PLR0911, PLR0912 - one case per event

@@ -26,6 +26,7 @@ from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import Announcement
 from plugin.services.applying import (
     PATIENCE,
+    SKEW,
     STORE,
     Application,
     Applied,
@@ -41,7 +42,7 @@ from plugin.services.recognise_order import (
     is_all_back,
     order_of,
 )
-from plugin.services.settle_refund import settle_refund
+from plugin.services.settle_refund import BY_HAND, settle_refund
 
 
 def payment_refunded(
@@ -158,13 +159,28 @@ def _told_state(refund: Refund, event: PaymentRefunded) -> RefundState:
 def _close_manual(
     uow: UnitOfWork, order: Order, event: PaymentRefunded, now: datetime
 ) -> Application | None:
-    """A refund by hand that waits for evidence of this amount takes this as its evidence."""
+    """A refund by hand of this amount takes this as its evidence, also where a person was first."""
     for refund in uow.refunds.of_order(order.ref):
         if refund.state is RefundState.MANUAL and refund.amount == event.amount:
             move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_gateway")
             settle_refund(uow, refund, move, STORE, now, event.refund)
             return Applied()
+        if _is_attested(refund, event):
+            move = Move(refund.state, None, event.refund, BY_HAND)
+            settle_refund(uow, refund, move, STORE, now, event.refund)
+            return Applied()
     return None
+
+
+def _is_attested(refund: Refund, event: PaymentRefunded) -> bool:
+    """Whether a person said that it was made, and this is the first news of that.
+
+    It was made between the decision and her word. What was refunded after that is another refund.
+    """
+    by_hand = refund.state is RefundState.SUCCEEDED and refund.reason == BY_HAND
+    is_first = refund.gateway_ref is None and refund.amount == event.amount
+    said_at = refund.changed_at or event.at
+    return by_hand and is_first and refund.send_at - SKEW <= event.at <= said_at + SKEW
 
 
 def dispute_changed(

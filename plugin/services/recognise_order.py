@@ -13,7 +13,7 @@ from typing import TypeGuard, assert_never
 from plugin.domain.endings import refunded_lines
 from plugin.domain.events import NamedBy
 from plugin.domain.facts import Fact, Refunded, RefundFailed
-from plugin.domain.orders import Line, Order, OrderRef, PaymentRef, Resource
+from plugin.domain.orders import Line, Order, OrderRef, Payment, PaymentRef, Resource
 from plugin.ports.storage import UnitOfWork
 from plugin.services.join_charges import join_charges
 
@@ -96,11 +96,12 @@ def known_sale(uow: UnitOfWork, told: Order) -> Order:
         return told
     more = {line.ref: line for line in told.lines}
     lines = [_better_told(line, more.pop(line.ref, None)) for line in known.lines]
-    back = {payment.ref: payment.refunded for payment in told.payments}
+    back = {payment.ref: payment for payment in told.payments}
     payments = tuple(
-        replace(payment, refunded=max(payment.refunded, back.get(payment.ref, payment.refunded)))
-        for payment in known.payments
+        _better_paid(payment, back.get(payment.ref, payment)) for payment in known.payments
     )
+    # Else what was read of a payment long ago would count as read now, and clear a dispute.
+    tells_payments = {payment.ref for payment in known.payments} <= back.keys()
     is_news = told.subscription is not None and told.read_at >= known.read_at
     return replace(
         known,
@@ -108,8 +109,13 @@ def known_sale(uow: UnitOfWork, told: Order) -> Order:
         payments=payments,
         subscription=told.subscription if is_news else known.subscription,
         # What was told before, told once more, must not undo it.
-        read_at=max(known.read_at, told.read_at),
+        read_at=max(known.read_at, told.read_at) if tells_payments else known.read_at,
     )
+
+
+def _better_paid(known: Payment, told: Payment) -> Payment:
+    refunded = max(known.refunded, told.refunded)
+    return replace(known, refunded=refunded, dispute_open=known.dispute_open or told.dispute_open)
 
 
 def _better_told(known: Line, told: Line | None) -> Line:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from plugin.domain.events import DisputeNews
+from plugin.domain.events import DisputeNews, SaleMade, SubscriptionCancelled
 from plugin.domain.facts import DisputeOpened, Fact
 from plugin.domain.orders import DisputeStage, Order, Payment, PaymentRef, RefundRoute
 from plugin.domain.refunds import RefundState
@@ -16,6 +16,7 @@ from tests.factories import (
     CUSTOMER,
     ORDER,
     STORE,
+    a_course,
     a_dispute_closed,
     a_payment,
     a_payment_ref,
@@ -167,3 +168,31 @@ def test_a_dispute_that_the_gateway_was_not_read_after_withdraws_the_refund(
     scene.wait(seconds=10)
     assert scene.states(plan) == [RefundState.WITHDRAWN]
     assert scene.bank.called("refund") == []
+
+
+def test_news_that_tell_no_payment_do_not_end_a_dispute(scene: Scene) -> None:
+    """One account sells and takes the money: its charge was read before the dispute, not since."""
+    paid = a_payment("pay-10412", account=STORE)
+    sold = sale(a_course("c1"), payments=(paid,))
+    scene.apply(SaleMade(replace(sold, read_at=scene.clock.now())))
+    open_dispute(scene)
+    scene.clock.advance(days=2)
+    now = scene.clock.now()
+    told = replace(sold, payments=(), read_at=now)
+    scene.apply(SubscriptionCancelled(told, None, now, paid_until=now))
+    assert stands(scene, paid.ref)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_news_of_a_dispute_on_a_known_payment_are_kept(scene: Scene, *, is_open: bool) -> None:
+    paid = a_payment("pay-10412", account=STORE)
+    sold = sale(a_course("c1"), payments=(paid,))
+    scene.apply(SaleMade(replace(sold, read_at=scene.clock.now())))
+    scene.clock.advance(days=2)
+    now = scene.clock.now()
+    told = replace(sold, payments=(replace(paid, dispute_open=is_open),), read_at=now)
+    scene.apply(SubscriptionCancelled(told, None, now, paid_until=now))
+    with scene.storage.read(scene.tenant.id) as uow:
+        known = uow.orders.get(sold.ref)
+    assert known is not None
+    assert [payment.dispute_open for payment in known.payments] == [is_open]

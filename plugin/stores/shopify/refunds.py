@@ -67,6 +67,9 @@ def send(account: Account, refund: Refund) -> RefundAnswer:
         if payment is None:
             return Declined("payment_not_found")
         no = _why_not(order, payment, refund)
+        if no == _RETURN_OPEN and refund.looks:
+            # A call of ours that was not answered may still arrive: nobody may pay beside it.
+            raise OutcomeUnknown(no, refund.id)
         if no is not None:
             return Declined(no, by_hand=no == _RETURN_OPEN)
         variables = _variables(order, payment, refund)

@@ -13,7 +13,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from plugin.domain.errors import OutcomeUnknown, Refused, RetryLater
-from plugin.domain.events import PaymentRefunded, StoreEvent, SubscriptionNews, Unrecognised
+from plugin.domain.events import (
+    PaymentRefunded,
+    SaleMade,
+    StoreEvent,
+    SubscriptionNews,
+    Unrecognised,
+)
 from plugin.domain.ids import customer_key
 from plugin.domain.orders import Order, RefundStage, Resource, Subscription
 from plugin.domain.refunds import LookUp, Refund, RefundAnswer
@@ -176,6 +182,10 @@ class WoocommerceStore:
         """
         if isinstance(event, SubscriptionNews) and not event.email:
             return self._subscriptions.news_of(event)
+        if isinstance(event, SaleMade) and "," in self._webhook:
+            # A first order does not name its subscription: without it the end would end nothing.
+            [order] = self._subscriptions.name_first([event.order])
+            return SaleMade(order)
         if not isinstance(event, PaymentRefunded):
             return event
         path = f"{at('orders', event.payment.ref)}{at('refunds', event.refund)}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from plugin.domain.errors import OutcomeUnknown
 from plugin.domain.events import PaymentRefunded
 from plugin.domain.facts import Refunded
 from plugin.domain.message_texts import REASONS
@@ -76,6 +77,16 @@ def test_a_return_that_was_opened_since_stops_the_refund_and_leaves_it_to_a_pers
     assert answer == Declined("return_open", by_hand=True)
     assert fake.named("CreateRefund") == []
     assert "refund it in the store, with the return" in REASONS["en"][0]["return_open"]
+
+
+def test_a_call_that_may_still_arrive_is_not_left_to_a_person_to_pay_beside_it(
+    fake: FakeShopify, store: ShopifyStore, order: Thing
+) -> None:
+    order["returnStatus"] = OPEN[0]
+    again = replace(a_refund(first_payment(order), 1500), looks=1)
+    with pytest.raises(OutcomeUnknown, match="return_open"):
+        store.refund(again)
+    assert order["refunds"] == []
 
 
 def test_a_refund_of_ours_is_found_though_a_return_was_opened_since(

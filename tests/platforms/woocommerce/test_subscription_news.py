@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.errors import RetryLater
-from plugin.domain.events import StoreEvent, SubscriptionNews, Unrecognised
+from plugin.domain.events import Irrelevant, StoreEvent, SubscriptionNews, Unrecognised
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.platforms.strict_json import Malformed, read_json
@@ -71,7 +71,6 @@ def told(body: Thing, topic: str = UPDATED, at: InstallationId = INSTALLATION) -
         ("pending", False, None),
         ("pending-cancel", False, END),
         ("cancelled", True, END),
-        ("expired", True, END),
         ("switched", True, END),
         ("trash", True, END),
     ],
@@ -82,6 +81,11 @@ def test_a_status_says_whether_it_goes_on_or_ends_and_when(
     assert told(a_subscription(status)) == [
         SubscriptionNews(INSTALLATION, "1300", "Ada@Example.com", ended, ends_at, CHANGED)
     ]
+
+
+def test_what_expired_is_paid_up_and_takes_nothing() -> None:
+    [event] = told(a_subscription("expired"))
+    assert isinstance(event, Irrelevant)
 
 
 @pytest.mark.parametrize("unset", ["", None])
@@ -142,7 +146,7 @@ def test_one_that_cannot_be_read_now_is_read_later(fake: FakeShop, store: Woocom
 
 
 def test_what_names_its_customer_is_taken_as_it_is(fake: FakeShop, store: WoocommerceStore) -> None:
-    [event] = told(a_subscription("expired"))
+    [event] = told(a_subscription("cancelled"))
     assert store.confirm(event) == event
     assert fake.calls == []
 
@@ -279,3 +283,50 @@ def test_a_subscription_that_ends_in_the_shop_ends_what_it_renews(
     assert hear(a_subscription("on-hold", **of_hers), UPDATED) == {"c1"}
     later = {**of_hers, "date_modified_gmt": "2026-11-23T11:00:00"}
     assert hear(a_subscription("cancelled", **later), UPDATED) == set()
+
+
+def test_the_end_of_a_subscription_ends_what_its_first_order_gave(
+    scene: Scene, fake: FakeShop
+) -> None:
+    """The first order's own webhook does not name the subscription that it began."""
+    fake.books.advance(-86400)
+    order = fake.books.sell(("19.00", "0"), email=EMAIL)
+    item = order["line_items"][0]
+    course = Resource(STORE, ResourceKind.COURSE, "c1", "Course")
+    with scene.storage.begin(scene.tenant.id) as uow:
+        product = str(item["product_id"])
+        uow.settings.save_access_map(STORE, AccessMap({(STORE, product): (course,)}), NOW)
+        uow.commit()
+    store = store_at(fake, webhook="1,2,3")
+
+    def hear(body: Thing, topic: str) -> set[str]:
+        """What she is owed once this was told and read back."""
+        for event in told(body, topic, STORE):
+            scene.apply(store.confirm(event))
+        return scene.owed()
+
+    def stands(status: str, hour: int) -> Thing:
+        changed = f"2026-11-23T{hour}:00:00"
+        body = a_subscription(
+            status,
+            parent_id=order["id"],
+            line_items=[item],
+            billing={"email": EMAIL},
+            date_modified_gmt=changed,
+            end_date_gmt="",
+        )
+        fake.books.subscriptions = {1300: body}
+        return body
+
+    begun = stands("active", 10)
+    assert hear(fake.books.told(order["id"]), "order.updated") == {"c1"}
+    assert hear(begun, UPDATED) == {"c1"}
+    assert hear(stands("expired", 11), UPDATED) == {"c1"}
+    assert hear(stands("cancelled", 12), UPDATED) == set()
+
+
+def test_where_no_subscription_is_told_of_a_sale_is_not_read_again(fake: FakeShop) -> None:
+    order = fake.books.sell(("19.00", "0"), email=EMAIL)
+    events = told(fake.books.told(order["id"]), "order.updated", STORE)
+    assert [store_at(fake, webhook="1").confirm(event) for event in events] == events
+    assert fake.calls == []
