@@ -144,7 +144,9 @@ class HoldOlder:
         """`known_until`: of each such tenant when the last thing happened that is known."""
         for tenant, copied_at in known_until.items():
             with self.storage.begin(tenant) as uow:
-                if hold_of(uow) is None:
+                hold = hold_of(uow)
+                # One from before the copy says nothing of what was forgotten since.
+                if hold is None or hold.since <= copied_at:
                     hold_restored(uow, copied_at, self.platforms, self.clock.now())
                     uow.commit()
 

@@ -8,6 +8,7 @@ which a power cut may take.
 from __future__ import annotations
 
 import importlib
+import logging
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,8 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from plugin.domain.errors import NeedsHuman
@@ -31,7 +33,10 @@ from plugin.storage.disk import heed
 from plugin.storage.queued_connection import QueuedConnection, queued
 from plugin.storage.write_turns import WriteTurns
 
+_log = logging.getLogger("makegood.storage")
 BUSY_MS = 10_000
+LOG_MS = 2_000
+"""How long a start waits for those who read, before it leaves the log as it is."""
 WANTED = {"journal_mode": "WAL", "synchronous": "FULL"}
 """Without these a power cut takes what was promised."""
 IN_FORCE = {"journal_mode": ("wal",), "synchronous": (2, 3)}
@@ -149,8 +154,14 @@ def _sqlite_engine(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "begin", _begin_sqlite)
-    event.listen(engine, "handle_error", lambda context: heed(context.original_exception))
+    event.listen(engine, "handle_error", _heed_commit)
     return engine
+
+
+def _heed_commit(context: ExceptionContext) -> None:
+    """A page that cannot be read loses nothing: only at a commit, no statement, is a sync asked."""
+    if context.connection is not None and context.execution_context is None:
+        heed(context.original_exception)
 
 
 def _prepare_postgres(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -220,12 +231,24 @@ def connect_to_read(engine: Engine, *, alone: bool = False) -> Connection:
 def write_log_into_file(engine: Engine) -> None:
     """Have all that was committed stand in the database file itself, synced. For SQLite.
 
-    What a disk that failed took from the log is written anew by that: nothing may be committed
-    behind a hole. Raises OperationalError where the disk does not take it.
+    What a disk that failed took from the log is written anew by that, and the log begins anew: what
+    is committed behind a hole is lost. Where somebody reads for long it stays as it is, and that is
+    logged. Raises OperationalError where the disk does not take it.
     """
     if engine.dialect.name == "sqlite":
         with connect_to_read(engine, alone=True) as db:
-            db.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+            # It keeps all others from writing while it waits for whoever reads.
+            db.exec_driver_sql(f"PRAGMA busy_timeout={LOG_MS}")
+            try:
+                # FULL lets the next commit stand behind a hole where anybody reads meanwhile.
+                is_kept, pages, _ = db.exec_driver_sql("PRAGMA wal_checkpoint(RESTART)").one()
+            except OperationalError as error:
+                heed(error.orig)
+                raise
+            finally:
+                db.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
+        if is_kept:
+            _log.warning("storage.log_kept pages=%d", pages)
 
 
 def _begin_sqlite(connection: Connection) -> None:

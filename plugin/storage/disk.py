@@ -18,7 +18,7 @@ from typing import Final
 EXIT_CODE: Final = 4
 """As for a database that does not answer: to try again may help."""
 _FAILED: Final = 10
-"""SQLITE_IOERR; what exactly failed stands above its first byte. https://sqlite.org/rescode.html"""
+"""SQLITE_IOERR. Some drivers tell above its first byte what failed. https://sqlite.org/rescode.html"""
 _log = logging.getLogger("makegood.storage")
 _end: Callable[[], None] | None = None
 
@@ -33,7 +33,10 @@ def end_when_the_disk_fails(end: Callable[[], None] | None = None) -> None:
 
 
 def heed(error: BaseException | None) -> None:
-    """Look whether a driver's error says that the disk failed. Whoever got it must ask here."""
+    """Look whether a driver's error says that the disk failed. Whoever had it sync must ask here.
+
+    Not whoever read: a page that cannot be read loses nothing, and ends nobody but its reader.
+    """
     if _end is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF == _FAILED:
         _log.critical("storage.disk_failed error=%s", getattr(error, "sqlite_errorname", ""))
         _end()

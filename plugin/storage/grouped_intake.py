@@ -184,7 +184,6 @@ class _Writer:
                 cursor.execute(self._insert, ticket.values)
                 news.append((ticket, cursor.fetchone() is not None))
             except Exception as error:
-                heed(error)
                 if not driver.in_transaction:
                     raise
                 # One statement undoes itself and leaves the others alone.

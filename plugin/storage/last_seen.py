@@ -1,9 +1,10 @@
 """What was seen last of the database, kept apart from it: so an older copy in its place is noticed.
 
-A tenant's audit trail grows with all that is decided, sent and undone, and each entry is chained to
-the one before. So a database without the entry that was seen last does not know what was done
-since. Kept in the data folder: whoever puts back that folder as a whole, or the machine, puts this
-back as well, and nobody can tell. Decides nothing.
+A tenant's audit trail grows with all that is decided and undone and with each answer of a gateway,
+and each entry is chained to the one before. So a database without the entry that was seen last does
+not know what was done since. A call that nobody answered yet is in no trail. Kept in the data
+folder: whoever puts back that folder as a whole, or the machine, puts this back as well, and nobody
+can tell. Decides nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from sqlalchemy import ColumnElement, Engine, and_, select
@@ -70,7 +72,7 @@ class LastSeen:
             now = _ends(db)
         if now == self._seen():
             return
-        part = self._file.with_name(f"{FILE}.{os.getpid()}")
+        part = self._file.with_name(f"{FILE}.{token_hex(8)}")  # workers in containers are all 1
         told = {tenant: (end.count, end.head, end.at.isoformat()) for tenant, end in now.items()}
         try:
             with part.open("w", encoding="ascii") as file:
@@ -80,6 +82,7 @@ class LastSeen:
             part.replace(self._file)
         except OSError as error:
             _log.warning("house.not_remembered errno=%s", error.errno)
+            part.unlink(missing_ok=True)
         self._kept = now
 
     def _seen(self) -> Mapping[str, _End]:

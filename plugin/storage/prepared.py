@@ -129,6 +129,7 @@ class Prepared:
             if connection is not None:
                 connection.invalidate(error)
             if isinstance(error, dialect.loaded_dbapi.Error):
+                heed(error)  # one statement alone, which ends with its commit
                 raise _told(error, form.words, dialect) from error
             raise
         connection.close()
@@ -170,6 +171,5 @@ def _formed(statement: Statement, columns: Sequence[str] | None, dialect: Dialec
 
 def _told(error: Exception, words: str, dialect: Dialect) -> BaseException:
     """A driver's error as SQLAlchemy tells it. Never what was given: it may be a customer's."""
-    heed(error)
     known = dialect.loaded_dbapi.Error
     return DBAPIError.instance(words, None, error, known, hide_parameters=True, dialect=dialect)

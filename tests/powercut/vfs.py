@@ -2,7 +2,7 @@
 
 It can also let a disk fail: then nothing is done, and SQLite is told what went wrong.
 
-The real layer does all the work; four of its methods are wrapped, by ctypes, in the very library
+The real layer does all the work; five of its methods are wrapped, by ctypes, in the very library
 that the product's connections use. See https://sqlite.org/vfs.html and
 https://sqlite.org/c3ref/io_methods.html for the shapes.
 """
@@ -23,7 +23,7 @@ SYNCS_ITS_FOLDER = 0x800 | 0x4000 | 0x80000
 """Main journal, super-journal, log: when new, their first sync syncs the folder too (os_unix.c)."""
 
 Fails = Callable[[str, str], int]
-"""("write" or "sync", path) -> SQLite's code for what fails, or 0."""
+"""("read", "write" or "sync", path) -> SQLite's code for what fails, or 0."""
 
 _File = c.c_void_p
 _OnFile = c.CFUNCTYPE(c.c_int, _File)
@@ -40,7 +40,7 @@ class _Methods(c.Structure):
     _fields_ = (
         ("version", c.c_int),
         ("close", _OnFile),
-        ("read", c.c_void_p),
+        ("read", _OnWrite),
         ("write", _OnWrite),
         ("truncate", _OnTruncate),
         ("sync", _OnSync),
@@ -131,11 +131,16 @@ class _Layer:
             original = c.cast(address, c.POINTER(_Methods)).contents
             wrapped = _Methods.from_buffer_copy(original)
             wrapped.close = _OnFile(lambda f: self._close(original, f))
+            if self._fails is not _never:  # else each page would pass through here
+                wrapped.read = _OnWrite(lambda f, d, n, at: self._read(original, f, d, n, at))
             wrapped.write = _OnWrite(lambda f, d, n, at: self._write(original, f, d, n, at))
             wrapped.truncate = _OnTruncate(lambda f, size: self._truncate(original, f, size))
             wrapped.sync = _OnSync(lambda f, flags: self._sync(original, f, flags))
             self._originals[address], self._wrapped[address] = original, wrapped
         place[0] = c.addressof(self._wrapped[address])
+
+    def _read(self, original: _Methods, file: int, data: int, size: int, at: int) -> int:
+        return self._fails("read", self._paths[file]) or int(original.read(file, data, size, at))
 
     def _write(self, original: _Methods, file: int, data: int, size: int, at: int) -> int:
         if code := self._fails("write", self._paths[file]):

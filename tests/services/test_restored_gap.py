@@ -82,5 +82,19 @@ def test_a_database_that_forgot_something_is_held_as_a_restored_one(scene: Scene
     assert held(scene) == Hold(RESTORED, now, known_until, now)
     assert unread(scene).refunds == 1
     scene.clock.advance(hours=1)
-    hold({scene.tenant.id: now})
+    hold({scene.tenant.id: known_until})  # another worker looked at the same time
     assert held(scene) == Hold(RESTORED, now, known_until, now)
+
+
+def test_a_hold_that_an_older_copy_brought_with_it_is_one_anew(scene: Scene) -> None:
+    """The copy was made while a hold stood, which was over long before the copy was put back."""
+    restored(scene)
+    scene.clock.advance(seconds=60)
+    swept_for_real(scene)
+    known_until = scene.clock.now()
+    scene.clock.advance(hours=30)
+    HoldOlder(scene.storage, scene.platforms, scene.clock)({scene.tenant.id: known_until})
+    end_hold(scene)
+    hold = held(scene)
+    assert hold is not None
+    assert (hold.since, hold.read_from) == (scene.clock.now(), known_until)

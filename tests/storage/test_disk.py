@@ -16,13 +16,19 @@ from sqlalchemy.exc import OperationalError
 
 from plugin.app import put_together
 from plugin.domain.errors import RetryLater
+from plugin.domain.ids import DeliveryId
 from plugin.first_start import prepare_house
 from plugin.platforms.token_bucket import Rate
 from plugin.ports.records import Tenant
 from plugin.settings import read_settings
-from plugin.storage import disk
+from plugin.storage import database, disk
 from plugin.storage.budgets import SqlBudgets
-from plugin.storage.database import open_database, open_for_counts, write_log_into_file
+from plugin.storage.database import (
+    connect_to_read,
+    open_database,
+    open_for_counts,
+    write_log_into_file,
+)
 from plugin.storage.disk import EXIT_CODE, end_when_the_disk_fails
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import NOW, STORE, a_delivery, an_installation
@@ -31,6 +37,7 @@ from tests.powercut.disk import Disk, Event
 from tests.powercut.vfs import recorded
 from tests.storage_fixtures import FakeClock
 
+READ_FAILED = 10 | 1 << 8
 SYNC_FAILED = 10 | 4 << 8
 WRITE_FAILED = 10 | 3 << 8
 FULL = 13
@@ -127,6 +134,21 @@ def test_a_disk_that_fails_ends_the_process_that_serves(
     assert drive.ended
 
 
+def test_a_page_that_cannot_be_read_ends_nobody_but_its_reader(
+    drive: Drive, shop: SqlStorage, tenant: Tenant
+) -> None:
+    """It loses nothing. What a due row needs of it would else end each worker that begins it."""
+    take_in(shop)
+    shop._engine.dispose()
+    with shop.read(tenant.id) as uow:
+        drive.breaks = {"read": READ_FAILED}
+        with pytest.raises(OperationalError, match="disk I/O error"):
+            uow.deliveries.get(DeliveryId("d-1"))
+    drive.breaks = {}
+    assert not drive.ended
+    change(shop)
+
+
 def test_a_full_disk_is_told_and_goes_on_when_there_is_room(drive: Drive, shop: SqlStorage) -> None:
     drive.breaks = {"write": FULL}
     with pytest.raises(RetryLater, match="intake_failed"):
@@ -190,15 +212,16 @@ def words_in(engine: Engine) -> set[str]:
         return {row[0] for row in db.exec_driver_sql("SELECT word FROM kept")}
 
 
+@pytest.mark.parametrize("somebody_reads", [True, False])
 @pytest.mark.parametrize("is_started_anew", [True, False])
 def test_what_is_promised_after_a_start_stands_behind_no_hole(
-    drive: Drive, tmp_path: Path, *, is_started_anew: bool
+    drive: Drive, tmp_path: Path, *, is_started_anew: bool, somebody_reads: bool
 ) -> None:
     """Counts are written without a sync: one that fails throws them away, unseen."""
     url = f"sqlite:///{tmp_path / 'one.db'}"
     with ExitStack() as stack:
-        before, after = (open_database(url) for _ in range(2))
-        for engine in (before, after):
+        before, after, other = (open_database(url) for _ in range(3))
+        for engine in (before, after, other):
             stack.callback(engine.dispose)
         with before.begin() as db:
             db.exec_driver_sql("CREATE TABLE kept (word TEXT)")
@@ -209,6 +232,10 @@ def test_what_is_promised_after_a_start_stands_behind_no_hole(
         drive.breaks = {}
         if is_started_anew:
             write_log_into_file(after)
+        if somebody_reads:  # who lists something in another process, at the next write
+            reading = connect_to_read(other)
+            stack.callback(reading.close)
+            reading.exec_driver_sql("SELECT word FROM kept").all()
         write(after, "promised")
         left = drive.after_cut()
     drive.events.clear()
@@ -220,6 +247,25 @@ def test_what_is_promised_after_a_start_stands_behind_no_hole(
     found = open_database(f"sqlite:///{there / 'one.db'}")
     assert ("promised" in words_in(found)) is is_started_anew
     found.dispose()
+
+
+def test_where_somebody_reads_for_long_the_log_stays_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database, "LOG_MS", 1)
+    engine = open_database(f"sqlite:///{tmp_path / 'one.db'}")
+    with engine.begin() as db:
+        db.exec_driver_sql("CREATE TABLE kept (word TEXT)")
+    with connect_to_read(engine) as reading:
+        reading.exec_driver_sql("SELECT word FROM kept").all()
+        write_log_into_file(engine)
+    assert "storage.log_kept pages=" in caplog.text
+    caplog.clear()
+    write_log_into_file(engine)
+    assert "storage.log_kept" not in caplog.text
+    with engine.connect() as db:
+        assert db.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == database.BUSY_MS
+    engine.dispose()
 
 
 def test_a_disk_that_still_fails_lets_nobody_start(drive: Drive, tmp_path: Path) -> None:
