@@ -265,12 +265,13 @@ def _start(
     """Start `makegood <command>`; one that goes on is ended as soon as it says so."""
     found.tried += 1
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MAKEGOOD_")}
-    given = {**kept, **environment, "MAKEGOOD_PORT": str(free_port())}
+    ours = {"MAKEGOOD_PORT": str(free_port()), "PYTHONPATH": str(ROOT)}
     program = f"{before}\nfrom plugin.cli import main\nmain()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, command, "--json"],
-        cwd=ROOT,
-        env=given,
+        # Where the data lies: a database in memory has its locks where the process stands.
+        cwd=environment["MAKEGOOD_DATA_DIR"],
+        env={**kept, **environment, **ours},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
