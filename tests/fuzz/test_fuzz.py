@@ -33,15 +33,15 @@ def run(*words: str) -> tuple[int, dict[str, Any], str]:
     return done.returncode, json.loads(lines[-1]), done.stderr
 
 
-@pytest.mark.parametrize(("database", "n"), [("sqlite", 2000), ("postgresql", 1000)])
-def test_no_hostile_request_breaks_writes_or_calls(database: str, n: int, tmp_path: Path) -> None:
-    words = ("--n", str(n), "--seed", SEED, "--workers", "1", "--keep-in", str(tmp_path))
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_no_hostile_request_breaks_writes_or_calls(database: str, tmp_path: Path) -> None:
+    words = ("--n", "2000", "--seed", SEED, "--workers", "1", "--keep-in", str(tmp_path))
     code, told, said = run(*words, "--database", database)
     if "skipped" in told:
         pytest.skip(told["skipped"])
     assert code == 0, said
     assert {name: told[name] for name in MUST_BE_NOTHING} == dict.fromkeys(MUST_BE_NOTHING, 0)
-    assert told["requests"] == n
+    assert told["requests"] == 2000
     # A run in which nothing happened would prove nothing.
     assert 0.65 < told["signed"] / (told["signed"] + told["unsigned"]) < 0.8
     for happened in ("stored", "dispatched", "applied", "strangers", "pages", "form_writes"):
