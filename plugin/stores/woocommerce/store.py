@@ -175,7 +175,8 @@ class WoocommerceStore:
     def confirm(self, event: StoreEvent) -> StoreEvent:
         """Read a refund again: when it was, and whether the gateway paid it. One call.
 
-        Of a subscription in the bin the shop sends the number alone: that is read again too.
+        Of a subscription in the bin the shop sends the number alone: that is read again too. Where
+        it tells how subscriptions end, a sale that began one learns its number.
 
         A row that is gone is work for a person. One that no gateway paid and that is not ours is
         the shop's own word that it paid by hand.
