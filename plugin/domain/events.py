@@ -99,7 +99,10 @@ class TagNews:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionNews:
-    """A gateway's subscription changed: ends at `ends_at`, ended, or goes on where neither."""
+    """A gateway's subscription changed: ends at `ends_at`, ended, or goes on where neither.
+
+    `begun_by` is the order that began it, by the store's own id, where the platform names it.
+    """
 
     installation: InstallationId
     subscription: str
@@ -107,6 +110,7 @@ class SubscriptionNews:
     ended: bool
     ends_at: datetime | None
     at: datetime
+    begun_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

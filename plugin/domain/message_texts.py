@@ -392,6 +392,9 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     "refund_failed": "The gateway could not make the refund.",
     "refund_not_offered": "The payment app does not offer refunds of this payment.",
     "refund_running": "The gateway is still working on this refund.",
+    "refunded_elsewhere": (
+        "More of this payment went back since this was decided, so nothing was sent."
+    ),
     "reported_by_gateway": "The gateway reported the refund.",
     "reported_by_store": "The store reported the refund.",
     "restored": "A copy was restored: what became of it since then is being looked up.",

@@ -176,6 +176,7 @@ class BlockedBy(StrEnum):
     VERDICT_UNKNOWN = "verdict_unknown"
     NOTHING_LEFT = "nothing_left"
     IN_PROGRESS = "in_progress"
+    OTHER_PAYMENT = "other_payment"
     OVER_POLICY = "over_policy"
     OVER_LEFT = "over_left"
     WHOLE_ONLY = "whole_only"

@@ -110,6 +110,14 @@ def refund_id(plan: PlanId, payment: PaymentRef) -> RefundId:
     return RefundId(digest("refund", plan, payment.installation, payment.ref))
 
 
+def is_undoable(parts: Sequence[Refund]) -> bool:
+    """Whether nothing of a plan's refunds has left us, so that all of it may be taken back."""
+    still = (RefundState.RESERVED, RefundState.MANUAL)
+    return bool(parts) and all(
+        part.state in still and part.attempt <= 1 and not part.looks for part in parts
+    )
+
+
 def may_move(before: RefundState, after: RefundState) -> bool:
     """Whether the table knows this move."""
     return after in MOVES[before]
@@ -227,8 +235,9 @@ class Move:
 
 
 PENDING_POLL = timedelta(minutes=10)
-LONGEST_POLL = timedelta(hours=1)
-"""For a gateway whose news are read: one refund by itself need not be asked for often."""
+LONGEST_POLL = timedelta(minutes=15)
+"""For a gateway whose news are read: one by itself need not be asked for as often. Not later than
+this, since such news may tell of what was refunded only, not of what failed."""
 UNANSWERED_POLL = timedelta(minutes=2)
 PENDING_LIMIT = timedelta(days=30)
 RESEND_LIMIT = timedelta(days=1)
@@ -296,6 +305,9 @@ def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: Gatew
             return replace(_look_again(refund, now, rules), reason=RESTORED_NOT_FOUND)
         case NotFound() if refund.state is _S.PENDING:
             return Move(_S.NEEDS_PERSON, None, refund.gateway_ref, "refund_disappeared")
+        case NotFound() | None if _is_early(refund, now, rules):
+            due = refund.send_at + timedelta(seconds=rules.looks[refund.looks])
+            return Move(_S.UNKNOWN, due, None, refund.reason, unasked=True)
         case NotFound() if _may_send_again(refund, now, rules):
             return Move(_S.RESERVED, now, None, "not_found_there", again=True)
         case NotFound() | None:
@@ -335,6 +347,17 @@ def after_restore(refund: Refund, now: datetime) -> Move | None:
 
 def _is_restored(refund: Refund) -> bool:
     return refund.reason in (RESTORED, RESTORED_NOT_FOUND)
+
+
+def _is_early(refund: Refund, now: datetime, rules: GatewayRules) -> bool:
+    """Whether somebody had it looked at before its time.
+
+    That finds it where it is there. That nothing is there yet counts for nothing where there are no
+    keys: it would be sent again, or freed by a person, while the gateway still works on it.
+    """
+    if refund.state is not _S.UNKNOWN or rules.honours_key or refund.looks >= len(rules.looks):
+        return False
+    return now < refund.send_at + timedelta(seconds=rules.looks[refund.looks])
 
 
 def _may_send_again(refund: Refund, now: datetime, rules: GatewayRules) -> bool:

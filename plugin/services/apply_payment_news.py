@@ -159,9 +159,21 @@ def _told_state(refund: Refund, event: PaymentRefunded) -> RefundState:
 def _close_manual(
     uow: UnitOfWork, order: Order, event: PaymentRefunded, now: datetime
 ) -> Application | None:
-    """A refund by hand of this amount takes this as its evidence, also where a person was first."""
-    for refund in uow.refunds.of_order(order.ref):
-        if refund.state is RefundState.MANUAL and refund.amount == event.amount:
+    """A refund by hand of this amount takes this as its evidence, also where a person was first.
+
+    Only the first news of a refund are evidence, and only of what was decided before it was made: a
+    store tells of all refunds of an order whenever anything of it changes.
+    """
+    refunds = uow.refunds.of_order(order.ref)
+    for refund in refunds:
+        if refund.gateway_ref == event.refund:
+            return _echoed(uow, refund, event, now)
+    if has_refund(uow, order, event.refund):
+        return None
+    for refund in refunds:
+        if refund.amount != event.amount or event.at < refund.send_at - SKEW:
+            continue
+        if refund.state is RefundState.MANUAL:
             move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_gateway")
             settle_refund(uow, refund, move, STORE, now, event.refund)
             return Applied()
@@ -175,12 +187,11 @@ def _close_manual(
 def _is_attested(refund: Refund, event: PaymentRefunded) -> bool:
     """Whether a person said that it was made, and this is the first news of that.
 
-    It was made between the decision and her word. What was refunded after that is another refund.
+    What was refunded after her word is another refund.
     """
     by_hand = refund.state is RefundState.SUCCEEDED and refund.reason == BY_HAND
-    is_first = refund.gateway_ref is None and refund.amount == event.amount
     said_at = refund.changed_at or event.at
-    return by_hand and is_first and refund.send_at - SKEW <= event.at <= said_at + SKEW
+    return by_hand and refund.gateway_ref is None and event.at <= said_at + SKEW
 
 
 def dispute_changed(

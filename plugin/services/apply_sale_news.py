@@ -15,12 +15,13 @@ from plugin.domain.events import (
     SubscriptionNews,
 )
 from plugin.domain.facts import (
+    Bought,
     PaidUntil,
     Refunded,
 )
 from plugin.domain.ids import RunId, customer_key, digest
 from plugin.domain.message_texts import MessageId, SentenceId
-from plugin.domain.orders import SubscriptionRef
+from plugin.domain.orders import OrderRef, SubscriptionRef
 from plugin.domain.refunds import IN_FLIGHT, Move, RefundState
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import Announcement
@@ -126,4 +127,31 @@ def subscription_changed(
     subscription = SubscriptionRef(event.installation, event.subscription)
     fact = PaidUntil(customer, subscription, until, event.at)
     uow.facts.append(fact, f"delivery {source.delivery}", now)
+    _tell_first_buyer(uow, event, until, source, now)
     return let_rules_run(uow, customer, source, now)
+
+
+def _tell_first_buyer(
+    uow: UnitOfWork, event: SubscriptionNews, until: datetime | None, source: Source, now: datetime
+) -> None:
+    """It renews too what was bought before its customer had another address there."""
+    if event.begun_by is None:
+        return
+    begun = uow.orders.get(OrderRef(event.installation, event.begun_by))
+    if begun is None or begun.customer == customer_key(event.email):
+        return
+    for bought in uow.facts.of_customer(begun.customer):
+        if isinstance(bought, Bought) and _is_renewed(bought, event, until):
+            fact = PaidUntil(begun.customer, bought.line, until, event.at)
+            uow.facts.append(fact, f"delivery {source.delivery}", now)
+    named = RunId(digest("first buyer", source.delivery))
+    let_rules_run(uow, begun.customer, source, now, run_id=named)
+
+
+def _is_renewed(bought: Bought, event: SubscriptionNews, until: datetime | None) -> bool:
+    """Whether it is of this subscription; what was paid after an end goes on."""
+    is_of_it = (
+        bought.line.order.installation == event.installation
+        and bought.subscription == event.subscription
+    )
+    return is_of_it and (until is None or until >= bought.at)

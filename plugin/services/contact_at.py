@@ -12,15 +12,17 @@ from plugin.ports import Contact
 def contact_at(
     store: InstallationId, customer: CustomerKey, orders: Sequence[Order]
 ) -> Contact | None:
-    """The customer as `store` knows her, by the newest of her `orders` that told its id for her.
+    """The customer as `store` knows her, by what she bought last of what told its id for her.
 
-    With the id the right person is found even after she changed her address. None where there is
-    neither an id nor an address: whatever the store would say, it would be of somebody else.
+    With the id the right person is found even after she changed her address. Of two the later one
+    counts, in whatever order `orders` are: the account before it may be closed, and what is not
+    found there would be told as gone. None where there is neither an id nor an address: whatever
+    the store would say, it would be of somebody else.
     """
     told = [
-        order.contact
-        for order in orders
-        if order.contact is not None and order.ref.installation == store
+        order for order in orders if order.contact is not None and order.ref.installation == store
     ]
-    ref, address = told[-1] if told else None, address_of(customer)
+    last = max(told, key=lambda order: (order.bought_at, order.ref), default=None)
+    ref = None if last is None else last.contact
+    address = address_of(customer)
     return Contact(address, ref) if ref or address else None

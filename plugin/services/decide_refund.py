@@ -14,7 +14,13 @@ from datetime import datetime, timedelta
 from plugin.domain.ids import PlanId, TenantId
 from plugin.domain.orders import RefundRoute
 from plugin.domain.plan import Blocked, Plan
-from plugin.domain.refunds import UNDO_SECONDS, Refund, RefundState, refund_id
+from plugin.domain.refunds import (
+    UNDO_SECONDS,
+    Refund,
+    RefundState,
+    is_undoable,
+    refund_id,
+)
 from plugin.ports.records import Hold, RefundMove, StoredPlan
 from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.find_orders import FindOrders, Search
@@ -189,10 +195,7 @@ class UndoRefund:
         """True when all of it was withdrawn; False, and nothing changed, when a part was sent."""
         with self.storage.begin(tenant) as uow:
             refunds = uow.refunds.of_plan(plan_id)
-            undoable = (RefundState.RESERVED, RefundState.MANUAL)
-            if not refunds or any(r.state not in undoable for r in refunds):
-                return False
-            if any(r.attempt > 1 or r.looks for r in refunds):
+            if not is_undoable(refunds):
                 return False
             for refund in refunds:
                 withdrawn = replace(

@@ -163,7 +163,9 @@ def draft(
     verdict = judge(uow, order, now)
     if found.silent:
         return Preview(verdict, Blocked(BlockedBy.VERDICT_UNKNOWN))
-    ours = [r for payment in order.payments for r in uow.refunds.of_payment(payment.ref)]
+    ours = _ours(uow, order)
+    if _is_beside(found.order, ours):
+        return Preview(verdict, Blocked(BlockedBy.OTHER_PAYMENT))
     inputs = PlanInputs(
         order=order,
         allowed=allowed_lines(judge(uow, _less_ours(uow, order, ours), now)),
@@ -191,9 +193,35 @@ def _is_under_way(ours: Sequence[Refund], choice: Choice, verdict: OrderVerdict)
     return due and any(refund.state in IN_FLIGHT for refund in ours)
 
 
+def _ours(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
+    """What we refunded of `order`, also by a payment that is not shown now.
+
+    A sale is shown with its gateway's charge while that gateway answers, else with its own payment.
+    """
+    by_payment = (r for payment in order.payments for r in uow.refunds.of_payment(payment.ref))
+    every = (*by_payment, *uow.refunds.of_order(order.ref))
+    return tuple({refund.id: refund for refund in every}.values())
+
+
+def _is_beside(order: Order, ours: Sequence[Refund]) -> bool:
+    """Whether we refund, or refunded, by a payment that `order` is not shown with.
+
+    What is done may be shown all the same, where a store names its payment anew.
+    """
+    shown = {payment.ref for payment in order.payments}
+    others = [refund for refund in ours if refund.payment not in shown]
+    if any(refund.state in IN_FLIGHT for refund in others):
+        return True
+    done = RefundState.SUCCEEDED
+    if all(refund.state is not done for refund in others):
+        return False
+    told = sum(payment.refunded.minor for payment in order.payments)
+    return told < sum(refund.amount.minor for refund in ours if refund.state is done)
+
+
 def as_known(uow: UnitOfWork, order: Order) -> Order:
     """`order` with what we know went back, also where its store shows nothing of it: by hand."""
-    ours = [r for payment in order.payments for r in uow.refunds.of_payment(payment.ref)]
+    ours = _ours(uow, order)
     return _less_ours(uow, order, [r for r in ours if r.state is RefundState.SUCCEEDED])
 
 

@@ -13,6 +13,7 @@ from typing import TypeGuard, assert_never
 from plugin.domain.endings import refunded_lines
 from plugin.domain.events import NamedBy
 from plugin.domain.facts import Fact, Refunded, RefundFailed
+from plugin.domain.ids import address_of
 from plugin.domain.orders import Line, Order, OrderRef, Payment, PaymentRef, Resource
 from plugin.ports.storage import UnitOfWork
 from plugin.services.join_charges import join_charges
@@ -151,7 +152,19 @@ def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order 
         return order
     if told is None:
         return uow.orders.get(OrderRef(payment.installation, payment.ref))
+    told = _as_bought(uow.orders.get(told.ref), told)
     return _joined_sale(uow, told) or _as_told_last(uow, told)
+
+
+def _as_bought(known: Order | None, told: Order) -> Order:
+    """The gateway's order as hers who bought it, also once it has another address of her.
+
+    What she bought stands under the address before: booked under the new one, a refund would end
+    nothing.
+    """
+    if known is None or not address_of(known.customer):
+        return told
+    return replace(told, customer=known.customer, email=known.email)
 
 
 def _as_told_last(uow: UnitOfWork, told: Order) -> Order:

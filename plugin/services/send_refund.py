@@ -39,6 +39,7 @@ from plugin.ports import Clock, RefundsMoney
 from plugin.ports.platforms import Platforms
 from plugin.ports.records import InstallationStatus, RefundMove
 from plugin.ports.storage import Storage, UnitOfWork
+from plugin.services.refunded_meanwhile import refunded_meanwhile
 from plugin.services.settle_refund import plan_of, settle_refund
 from plugin.services.standing_disputes import dispute_stands
 
@@ -166,6 +167,8 @@ def _hindrance(
     plan = plan_of(uow, refund)
     if dispute_stands(uow, refund.order, plan.customer, [part.payment for part in plan.parts]):
         return _withdrawn("dispute_open")
+    if refunded_meanwhile(uow, refund, plan):
+        return _withdrawn("refunded_elsewhere")
     if now - refund.send_at > PATIENCE:
         return _withdrawn("never_reached")
     return None

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from plugin.domain.facts import Refunded, RefundFailed
-from plugin.domain.ids import PlanId, RunId
+from plugin.domain.ids import PlanId, RefundId, RunId
 from plugin.domain.plan import Plan
-from plugin.domain.refunds import Move, Refund, RefundState, may_move
+from plugin.domain.refunds import Move, Refund, RefundState, is_undoable, may_move
 from plugin.ports.records import RefundMove, StoredPlan
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce_refund import failed_later_tells, promised_tells, trouble_tells
@@ -86,7 +86,9 @@ def _follow(uow: UnitOfWork, refund: Refund, now: datetime) -> None:
         case RefundState.FAILED_LATER:
             _reverse(uow, plan, refund, now)
         case RefundState.WITHDRAWN if refund.reason == BY_HAND:
-            _book_parts(uow, plan, now)  # and whoever looked at the gateway needs no telling
+            _book_parts(uow, plan, now)
+            # Whoever looked needs no telling; what else of the plan was paid may end something.
+            run_rules(uow, plan.customer, RunId(refund.id), f"refund {refund.id}", now, tell_nobody)
         case RefundState.REFUSED | RefundState.NEEDS_PERSON | RefundState.WITHDRAWN:
             if refund.state in _BROKEN:
                 _book_parts(uow, plan, now)
@@ -146,25 +148,46 @@ def _reverse(uow: UnitOfWork, plan: Plan, refund: Refund, now: datetime) -> None
     run_rules(uow, plan.customer, run_id, f"refund {refund.id}", now, tells)
 
 
-def attest_by_hand(uow: UnitOfWork, plan_id: PlanId, actor: str, note: str, now: datetime) -> bool:
-    """A person says that the money was refunded by hand. False when nothing waits for that."""
-    waiting = (RefundState.MANUAL, RefundState.NEEDS_PERSON)
-    return _by_hand(uow, plan_id, waiting, RefundState.SUCCEEDED, actor, note or "attested", now)
+def attest_by_hand(
+    uow: UnitOfWork,
+    plan_id: PlanId,
+    actor: str,
+    note: str,
+    now: datetime,
+    part: RefundId | None = None,
+) -> bool:
+    """A person says that money was refunded by hand. False when nothing waits for that.
 
-
-def release_by_hand(uow: UnitOfWork, plan_id: PlanId, actor: str, note: str, now: datetime) -> bool:
-    """A person looked at the gateway and found no refund. False when nothing waits for that.
-
-    The amount is free for a new plan again.
+    Of the refund that she was asked about, `part`; without one of all that the worksheet names.
     """
-    waiting = (RefundState.NEEDS_PERSON,)
-    return _by_hand(uow, plan_id, waiting, RefundState.WITHDRAWN, actor, note or "not there", now)
+    to, waiting = RefundState.SUCCEEDED, RefundState.NEEDS_PERSON if part else RefundState.MANUAL
+    return _by_hand(uow, plan_id, part, waiting, to, actor, note or "attested", now)
+
+
+def release_by_hand(
+    uow: UnitOfWork,
+    plan_id: PlanId,
+    actor: str,
+    note: str,
+    now: datetime,
+    part: RefundId | None = None,
+) -> bool:
+    """A person found no refund, or could make none. False when nothing waits for that.
+
+    The amount is free for a new plan again. Of the refund that she was asked about, `part`; without
+    one of all that the worksheet names, unless the whole plan can be undone.
+    """
+    to, waiting = RefundState.WITHDRAWN, RefundState.NEEDS_PERSON if part else RefundState.MANUAL
+    if part is None and is_undoable(uow.refunds.of_plan(plan_id)):
+        return False
+    return _by_hand(uow, plan_id, part, waiting, to, actor, note or "not there", now)
 
 
 def _by_hand(
     uow: UnitOfWork,
     plan_id: PlanId,
-    waiting: tuple[RefundState, ...],
+    part: RefundId | None,
+    waiting: RefundState,
     to: RefundState,
     actor: str,
     note: str,
@@ -173,6 +196,6 @@ def _by_hand(
     done = [
         settle_refund(uow, r, Move(to, None, r.gateway_ref, BY_HAND), actor, now, note)
         for r in uow.refunds.of_plan(plan_id)
-        if r.state in waiting
+        if r.state is waiting and part in (None, r.id)
     ]
     return bool(done) and all(done)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plugin.domain.ids import PlanId
+from plugin.domain.ids import PlanId, RefundId
 from plugin.domain.orders import OrderRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import RefundState
@@ -204,18 +204,23 @@ class PanelFlow:
                 uow.commit()
         return self._open(scene, sitting, ref)
 
-    def attest(self, sitting: Sitting, order: str, plan_id: str, *, paid: bool) -> Picture:
-        """The agent says what a person did or saw: the money went back, or it did not."""
+    def attest(
+        self, sitting: Sitting, order: str, plan_id: str, part: str, *, paid: bool
+    ) -> Picture:
+        """The agent says what a person did or saw: the money went back, or it did not.
+
+        `part` is the refund that she was asked about; empty where it is the worksheet's.
+        """
         scene = self.reader.read(sitting, Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
         _require(scene.rights().pay, "role_may_not_refund")
         ref = order_of_key(order)
         if stored := self._plan_of(sitting, scene.strong(ref), plan_id):
-            settle = attest_by_hand if paid else release_by_hand
-            now = self._context.clock.now()
+            now, actor = self._context.clock.now(), _actor(sitting)
             with self._context.storage.begin(sitting.tenant) as uow:
-                settle(uow, stored.plan.id, _actor(sitting), "", now)
+                settle = attest_by_hand if paid else release_by_hand
+                settle(uow, stored.plan.id, actor, "", now, RefundId(part) if part else None)
                 uow.commit()
             scene = self.reader.read_again(scene)
         return self._open(scene, sitting, ref)

@@ -53,8 +53,12 @@ class RefundForm(OrderForm):
 
 
 class AttestForm(RefundForm):
-    """What a person did or saw; the worksheet's button says nothing more than that it was paid."""
+    """What a person did or saw; the worksheet's button says nothing more than that it was paid.
 
+    `part` is the refund that the question was about, since others of the plan may wait as well.
+    """
+
+    part = fields.String(load_default="", validate=_SHORT)
     found = fields.String(load_default="paid", validate=validate.OneOf(["paid", "nothing"]))
 
 
@@ -147,7 +151,7 @@ class PanelMoves:
     def attest(self, sitting: Sitting) -> Picture:
         form = self._read(AttestForm)
         paid = form["found"] == "paid"
-        return self._flow.attest(sitting, form["order"], form["refund"], paid=paid)
+        return self._flow.attest(sitting, form["order"], form["refund"], form["part"], paid=paid)
 
     def steps(self, sitting: Sitting) -> Picture:
         form = self._read(StepsForm)

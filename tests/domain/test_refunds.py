@@ -187,7 +187,7 @@ def test_what_was_sent_before_and_did_not_go_out_now_is_looked_up_again(
 # --- what a look-up asks for ----------------------------------------------------------------------
 
 
-def unknown(*, looks: int = 0, age: float = 10) -> Refund:
+def unknown(*, looks: int = 0, age: float = 60) -> Refund:
     return replace(
         a_refund(state=S.UNKNOWN, send_at=ago(seconds=age), looks=looks), reason="timeout"
     )
@@ -243,14 +243,15 @@ def test_a_pending_refund_waits_on_until_its_limit() -> None:
     [
         (0, True, 10),
         (3600, True, 10),
-        (3 * 3600, True, 30),
-        (20 * 86400, True, 60),
+        (80 * 60, True, 800 / 60),
+        (3 * 3600, True, 15),
+        (20 * 86400, True, 15),
         (0, False, 10),
         (20 * 86400, False, 10),
     ],
 )
 def test_a_pending_refund_is_asked_for_rarely_only_where_its_news_are_read_anyway(
-    age: int, tells_news: bool, minutes: int
+    age: int, tells_news: bool, minutes: float
 ) -> None:
     rules = replace(KEYS, tells_news=tells_news)
     move = after_look(pending(age=timedelta(seconds=age)), Found(Pending("re_1")), NOW, rules)
@@ -303,6 +304,24 @@ def test_a_look_without_an_answer_is_repeated_on_schedule(looks: int, wait: int)
     move = after_look(unknown(looks=looks), None, NOW, KEYS)
 
     assert move == Move(S.UNKNOWN, soon(seconds=wait), None, "timeout")
+
+
+@pytest.mark.parametrize("found", [NotFound(), None])
+@pytest.mark.parametrize(("looks", "age", "due"), [(0, 4.9, 5), (1, 6, 15), (2, 59.9, 60)])
+def test_without_keys_a_look_before_its_time_counts_for_nothing(
+    looks: int, age: float, due: int, found: LookUp | None
+) -> None:
+    """However often somebody presses, it is sent again, or given up, no sooner for that."""
+    refund = unknown(looks=looks, age=age)
+
+    move = after_look(refund, found, NOW, NO_KEYS)
+
+    assert move == Move(
+        S.UNKNOWN, refund.send_at + timedelta(seconds=due), None, "timeout", unasked=True
+    )
+    assert after_look(refund, Found(Succeeded("re_1")), NOW, NO_KEYS).to is S.SUCCEEDED
+    assert not after_look(refund, found, NOW, KEYS).unasked
+    assert not after_look(unknown(looks=looks, age=due), found, NOW, NO_KEYS).unasked
 
 
 def test_never_answered_goes_to_a_person_when_looks_and_key_are_over() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from plugin.domain.events import (
 )
 from plugin.domain.facts import DisputeOpened, Refunded
 from plugin.domain.ids import InstallationId
-from plugin.domain.orders import DisputeStage, Order, RefundStage
+from plugin.domain.orders import DisputeStage, Order, RefundStage, buyer_key
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
 from plugin.services.applying import (
@@ -267,6 +268,62 @@ def test_a_charge_refunded_elsewhere_is_of_the_sale_that_it_paid_for(scene: Scen
     assert kept.payments == order.payments  # the joint is made anew each time
 
 
+def keep(scene: Scene, order: Order) -> None:
+    """As a search keeps what it found."""
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.orders.save(order)
+        uow.commit()
+
+
+def renamed(order: Order, email: str = "new@mail.example") -> Order:
+    """As its gateway tells it once its customer has another address there, or none."""
+    customer = buyer_key(email, order.ref, order.contact)
+    return replace(order, email=email, customer=customer)
+
+
+@pytest.mark.parametrize("email", ["new@mail.example", ""])
+def test_a_charge_stays_of_the_sale_when_the_gateway_gets_another_address(
+    scene: Scene, email: str
+) -> None:
+    sold = hand_sale(a_course("c1"))
+    hold(scene, a_course("c1"))
+    scene.apply(SaleMade(sold))
+    keep(scene, charge(sold))
+    later = renamed(charge(sold), email)
+    part = refunded(refund="re-1", payment="ch-1", amount=1000, order=later, whole=False)
+    dispute = DisputeNews(part.payment, "dp-1", eur(3900), DisputeStage.OPEN, NOW, later)
+    scene.apply(part, at=BANK)
+    scene.apply(dispute, at=BANK)
+    assert len(facts(scene, DisputeOpened)) == 1
+    scene.apply(refunded(refund="re-2", payment="ch-1", amount=3900, order=later), at=BANK)
+    scene.work()
+    assert scene.owed() == scene.held() == set()
+    assert all("order 10412" in subject for subject in told(scene))
+
+
+@pytest.mark.parametrize("email", ["new@mail.example", ""])
+def test_a_gateways_own_sale_stays_hers_who_bought_it(scene: Scene, email: str) -> None:
+    sold = scene.sell(a_course("c1"))
+    scene.apply(SaleMade(sold))
+    scene.apply(refunded(order=renamed(sold, email)), at=BANK)
+    scene.work()
+    assert scene.owed() == scene.held() == set()
+    with scene.storage.read(scene.tenant.id) as uow:
+        kept = uow.orders.get(sold.ref)
+    assert kept is not None
+    assert (kept.customer, kept.email) == (sold.customer, sold.email)
+
+
+def test_a_charge_that_named_nobody_becomes_hers_whose_address_it_tells(scene: Scene) -> None:
+    sold = hand_sale(a_course("c1"))
+    hold(scene, a_course("c1"))
+    scene.apply(SaleMade(sold))
+    keep(scene, renamed(charge(sold), ""))
+    scene.apply(refunded(payment="ch-1", order=charge(sold)), at=BANK)
+    scene.work()
+    assert scene.owed() == scene.held() == set()
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(("sale", "charge", "cancelled"))))
 def test_a_charge_may_be_refunded_before_its_sale_is_known(
     scene: Scene, order: Sequence[str]
@@ -308,6 +365,11 @@ def test_a_matched_charge_closes_a_refund_by_hand(scene: Scene) -> None:
     order = scene.shop.orders["10412"]
     scene.apply(refunded(payment="ch-1", amount=100, order=charge(order), whole=False), at=BANK)
     assert scene.states(plan) == [RefundState.MANUAL]
-    scene.apply(refunded(payment="ch-1", refund="re-2", order=charge(order)), at=BANK)
+    made = refunded(payment="ch-1", refund="re-2", order=charge(order))
+    event = replace(made, at=scene.clock.now())
+    scene.apply(event, at=BANK)
     scene.work()
     assert scene.states(plan) == [RefundState.SUCCEEDED]
+    entries = facts(scene, Refunded)
+    scene.apply(event, at=BANK)
+    assert facts(scene, Refunded) == entries  # told again, it is the same one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -34,6 +35,7 @@ from tests.factories import (
     BANK,
     EMAIL,
     NOW,
+    ORDER,
     STORE,
     a_course,
     a_line,
@@ -206,9 +208,10 @@ def subscription_news(
     until: float | None = None,
     at: datetime = NOW,
     email: str = EMAIL,
+    begun_by: str | None = None,
 ) -> SubscriptionNews:
     ends_at = None if until is None else soon(days=until)
-    return SubscriptionNews(STORE, "sub-1", email, ended, ends_at, at)
+    return SubscriptionNews(STORE, "sub-1", email, ended, ends_at, at, begun_by)
 
 
 def test_news_of_a_subscription_end_what_its_lines_gave(scene: Scene) -> None:
@@ -245,6 +248,42 @@ def test_a_subscription_that_was_cancelled_and_resumed_keeps_its_access(scene: S
     scene.apply(subscription_news(at=soon(days=6)))
     scene.work()
     assert scene.held() == {"c1"}
+
+
+def test_what_was_bought_under_an_address_before_ends_with_its_subscription(scene: Scene) -> None:
+    """Its customer has another address at the store now, and the subscription tells that one."""
+    hold(scene, a_course("c1"))
+    first = subscribed()
+    scene.apply(SaleMade(first))
+    new = partial(subscription_news, email="new@mail.example", begun_by=first.ref.ref)
+    scene.apply(new(until=3))
+    scene.apply(new(at=soon(days=1)))
+    scene.wait(days=4)
+    assert scene.held() == {"c1"}
+    scene.apply(new(ended=True, at=soon(days=4)), "the end")
+    scene.work()
+    assert scene.owed() == scene.held() == set()
+
+
+def test_what_was_paid_after_the_end_or_is_of_no_subscription_goes_on(scene: Scene) -> None:
+    """Also where it stands under the address before."""
+    first, later = subscribed(), an_order_ref("2")
+    line = a_line(gives=(a_course("c2"),), order=later, subscription="sub-1")
+    paid_later = an_order(line, payments=(), ref=later, bought_at=ago(days=1))
+    for order in (first, paid_later, sale(a_course("c3"), ref="3")):
+        scene.apply(SaleMade(order))
+    news = subscription_news(until=-2, email="new@mail.example", begun_by=first.ref.ref)
+    scene.apply(news)
+    scene.work()
+    assert scene.owed() == {"c2", "c3"}
+
+
+@pytest.mark.parametrize("begun_by", ["unheard of", ORDER.ref])
+def test_an_order_that_tells_of_nobody_else_ends_nothing_more(scene: Scene, begun_by: str) -> None:
+    scene.apply(SaleMade(subscribed()))
+    scene.apply(subscription_news(ended=True, begun_by=begun_by))
+    assert scene.owed() == set()
+    assert len(facts(scene, PaidUntil)) == 1
 
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(days=3)])

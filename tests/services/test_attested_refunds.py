@@ -85,6 +85,29 @@ def test_the_second_of_two_refunds_in_time_is_another_one(scene: Scene, order: O
     assert len(facts(scene, Refunded)) == 2
 
 
+@pytest.mark.parametrize("is_heard_before", [True, False])
+def test_what_was_refunded_before_the_decision_is_no_evidence(
+    scene: Scene, order: Order, *, is_heard_before: bool
+) -> None:
+    """A store tells of all refunds of an order whenever anything of it changes."""
+    by_staff = news(scene, order, "re-0")
+    if is_heard_before:
+        scene.apply(by_staff)
+    scene.clock.advance(days=1)
+    plan = scene.decided(order, a_choice(order, "l1"))
+
+    for _ in range(2):
+        scene.apply(by_staff)
+    assert scene.states(plan) == [RefundState.MANUAL]
+    assert len(facts(scene, Refunded)) == 1
+
+    scene.clock.advance(hours=1)
+    scene.apply(news(scene, order, "re-1"))
+    scene.apply(by_staff)
+    assert scene.states(plan) == [RefundState.SUCCEEDED]
+    assert len(facts(scene, Refunded)) == 2
+
+
 @pytest.mark.parametrize(
     ("seconds", "amount", "entries"),
     [(SKEW.total_seconds(), 4900, 1), (SKEW.total_seconds() + 1, 4900, 2), (0, 4800, 2)],

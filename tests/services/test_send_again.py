@@ -77,6 +77,22 @@ def it_lands(scene: Scene, plan: Plan) -> None:
     scene.bank.paid.append(Paid("re-late", refund.key, refund.payment.ref, refund.amount))
 
 
+def test_whoever_has_it_looked_at_again_and_again_makes_nothing_of_its_schedule_shorter(
+    scene: Scene,
+) -> None:
+    plan = silent(scene, KEYLESS)
+    for _ in range(9):
+        scene.clock.advance(seconds=1)
+        with scene.storage.begin(scene.tenant.id) as uow:
+            uow.refunds.wake(only(scene, plan), scene.clock.now())
+            uow.commit()
+        scene.send(only(scene, plan).id)
+    assert scene.states(plan) == [S.UNKNOWN]
+    assert scene.bank.paid == []
+    refund = only(scene, plan)
+    assert (refund.looks, refund.wake_at) == (1, refund.send_at + timedelta(seconds=30))
+
+
 def moves(scene: Scene, plan: Plan) -> list[str]:
     with scene.storage.read(scene.tenant.id) as uow:
         return [move.after for move in uow.refunds.moves(plan.id)]

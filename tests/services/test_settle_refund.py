@@ -9,7 +9,7 @@ import pytest
 from plugin.domain.effects import AddTicketNote, Effect
 from plugin.domain.events import PaymentRefunded
 from plugin.domain.facts import Refunded, RefundFailed
-from plugin.domain.ids import EffectKey, TicketId
+from plugin.domain.ids import EffectKey, RefundId, TicketId
 from plugin.domain.orders import Order, RefundRoute, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
@@ -280,18 +280,23 @@ def test_a_refund_without_its_plan_is_a_bug(scene: Scene) -> None:
 # --- by hand --------------------------------------------------------------------------------------
 
 
-def attest(scene: Scene, plan: Plan, note: str = "") -> bool:
+def attest(scene: Scene, plan: Plan, note: str = "", part: RefundId | None = None) -> bool:
     with scene.storage.begin(scene.tenant.id) as uow:
-        done = attest_by_hand(uow, plan.id, "agent Ana", note, scene.clock.now())
+        done = attest_by_hand(uow, plan.id, "agent Ana", note, scene.clock.now(), part)
         uow.commit()
     return done
 
 
-def release(scene: Scene, plan: Plan) -> bool:
+def release(scene: Scene, plan: Plan, part: RefundId | None = None) -> bool:
     with scene.storage.begin(scene.tenant.id) as uow:
-        done = release_by_hand(uow, plan.id, "agent Ana", "", scene.clock.now())
+        done = release_by_hand(uow, plan.id, "agent Ana", "", scene.clock.now(), part)
         uow.commit()
     return done
+
+
+def only(scene: Scene, plan: Plan) -> RefundId:
+    (refund,) = scene.refunds(plan)
+    return refund.id
 
 
 def test_a_person_attests_what_she_refunded_by_hand(scene: Scene) -> None:
@@ -318,14 +323,16 @@ def needs_person(scene: Scene) -> Plan:
 
 def test_a_person_who_found_it_at_the_gateway_attests_it(scene: Scene) -> None:
     plan = needs_person(scene)
-    assert attest(scene, plan, "seen in the dashboard")
+    assert not attest(scene, plan, "a worksheet's press")
+    assert attest(scene, plan, "seen in the dashboard", only(scene, plan))
     scene.work()
     assert scene.held() == set()
 
 
 def test_a_person_who_found_nothing_at_the_gateway_frees_the_amount(scene: Scene) -> None:
     plan = needs_person(scene)
-    assert release(scene, plan)
+    assert not release(scene, plan)
+    assert release(scene, plan, only(scene, plan))
     assert scene.states(plan) == [RefundState.WITHDRAWN]
     scene.shop.shows_refunds = False
     assert scene.plan(scene.shop.orders["10412"]).amount == eur(4900)
@@ -335,9 +342,10 @@ def test_a_person_who_found_nothing_at_the_gateway_frees_the_amount(scene: Scene
     assert [note.field for note in scene.desk.notes] == [""]  # it had not ended
 
 
-def test_nothing_is_released_that_waits_for_nobody(scene: Scene) -> None:
+def test_nothing_is_released_that_can_be_undone(scene: Scene) -> None:
     plan = by_hand(scene)
     assert not release(scene, plan)
+    assert not release(scene, plan, only(scene, plan))
     assert scene.states(plan) == [RefundState.MANUAL]
 
 

@@ -65,6 +65,7 @@ from tests.web.panel_examples import (
 from tests.web.panel_states_after import (
     by_hand,
     by_hand_looking_on,
+    by_hand_the_rest,
     changed_since,
     dispute_open,
     done,
@@ -289,6 +290,7 @@ def example_panels() -> dict[str, Panel]:
         "split-payments": split_payments(),
         "by-hand": by_hand(),
         "by-hand-looking-on": by_hand_looking_on(),
+        "by-hand-the-rest": by_hand_the_rest(),
         "done": done(),
         "dispute-open": dispute_open(),
         "practice": _practice(),

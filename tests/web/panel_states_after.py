@@ -281,6 +281,14 @@ def by_hand() -> Panel:
     )
 
 
+def by_hand_the_rest() -> Panel:
+    """A part of the same refund was paid already, so that it cannot be undone as a whole."""
+    panel = by_hand()
+    assert isinstance(panel.state, ByHand)
+    sheet = replace(panel.state.worksheet, release=t("hand.release"))
+    return replace(panel, state=replace(panel.state, worksheet=sheet))
+
+
 def by_hand_looking_on() -> Panel:
     """Who looks on may neither attest nor take back."""
     panel = by_hand()

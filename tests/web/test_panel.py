@@ -135,11 +135,13 @@ def test_a_person_who_looked_says_what_they_found(
         assert settle_refund(uow, refund, lost, "worker", clock.now())
         uow.commit()
     assert "Look there, then say what you found." in desk.timeline(plan).text
-    desk.send("attest", desk.order("20436"), ("refund", plan), ("found", found))
+    part = ("part", desk.field("part"))
+    desk.send("attest", desk.order("20436"), ("refund", plan), part, ("found", found))
     house.work()
     assert shown in desk.timeline(plan).text
 
 
+@pytest.mark.both_databases
 def test_two_agents_on_one_order_make_one_refund(house: PracticeHouse, clock: TurnedClock) -> None:
     first, second = opened(house, ANA), opened(house, ANA, "practice-lead")
     first.press()

@@ -75,7 +75,7 @@ def _lost_track(house: PracticeHouse, clock: TurnedClock, ticket: str) -> Desk:
         gone = domain.Move(domain.RefundState.NEEDS_PERSON, None, None, "never_answered")
         assert settle_refund(uow, refund, gone, "worker", clock.now())
         uow.commit()
-    return desk
+    return desk.timeline(desk.field("refund"))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ class Move:
         if self.name == "refund":
             return desk.press(*self.pairs)
         refund = [] if self.name == "steps" else [("refund", desk.field("refund"))]
-        return desk.send(self.name, ("order", desk.field("order")), *refund, *self.pairs)
+        part = [("part", desk.field("part"))] if ("found", "nothing") in self.pairs else []
+        order = ("order", desk.field("order"))
+        return desk.send(self.name, order, *refund, *part, *self.pairs)
 
 
 MOVES = {

@@ -10,8 +10,10 @@ import pytest
 
 from plugin.domain.ids import PlanId
 from plugin.domain.messages import is_own_reason
+from plugin.domain.plan import BlockedBy
 from plugin.domain.refunds import Move, RefundState
 from plugin.services.settle_refund import settle_refund
+from plugin.web.views.panel_words import WORDS
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.panel_desk import BY_HAND, SILENT, YEAR, Desk, opened, pass_time
 from tests.web.practice_house import PracticeHouse
@@ -37,6 +39,16 @@ def test_every_code_of_our_own_has_a_sentence_of_ours() -> None:
     codes = set(_codes()) - GATEWAYS_OWN
     assert {"never_answered", "whole_only", "reported_by_store"} <= codes
     assert sorted(code for code in codes if not is_own_reason(code)) == []
+
+
+@pytest.mark.parametrize("locale", WORDS)
+def test_every_reason_to_block_a_plan_is_said_in_every_language(locale: str) -> None:
+    wanted = {f"blocked.{by}" for by in BlockedBy} | {
+        f"notice.{by}.{part}"
+        for by in (BlockedBy.WHOLE_ONLY, BlockedBy.IN_PROGRESS, BlockedBy.OTHER_PAYMENT)
+        for part in ("title", "text")
+    }
+    assert wanted <= WORDS[locale].keys()
 
 
 def _settled(house: PracticeHouse, clock: TurnedClock, ticket: str, move: Move) -> Desk:

@@ -70,12 +70,17 @@ def build_open_order(
     )
 
 
+_NOTED = (BlockedBy.WHOLE_ONLY, BlockedBy.IN_PROGRESS, BlockedBy.OTHER_PAYMENT)
+"""What the foot of the button cannot say in so few words."""
+
+
 def _is_final(outcome: Plan | Blocked) -> bool:
     """Whether no other choice would help."""
     return isinstance(outcome, Blocked) and outcome.by in (
         BlockedBy.NOTHING_LEFT,
         BlockedBy.NO_ROUTE,
         BlockedBy.IN_PROGRESS,
+        BlockedBy.OTHER_PAYMENT,
         BlockedBy.DISPUTE_OPEN,
     )
 
@@ -265,7 +270,7 @@ def _polite_no(tell: Telling, order: Order, verdict: OrderVerdict) -> PoliteNo |
 
 
 def _notice(tell: Telling, outcome: Plan | Blocked) -> Notice | None:
-    if isinstance(outcome, Blocked) and outcome.by in (BlockedBy.WHOLE_ONLY, BlockedBy.IN_PROGRESS):
+    if isinstance(outcome, Blocked) and outcome.by in _NOTED:
         return Notice(
             Tone.WARN,
             Icon.WARN,

@@ -18,7 +18,7 @@ from plugin.domain.effects import (
 from plugin.domain.messages import is_own_reason, reason_words
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.domain.plan import Untold
-from plugin.domain.refunds import RefundState
+from plugin.domain.refunds import RefundState, is_undoable
 from plugin.ports.platforms import WorksheetStep
 from plugin.services.wording import kind_word
 from plugin.web.views.build_orders import Telling, order_key
@@ -87,10 +87,10 @@ def _by_hand(tell: Telling, progress: Progress) -> ByHand:
     way_in = progress.part(refund).deep_link
     amount = sum((r.amount for r in by_hand[1:]), start=refund.amount)
     rights = progress.rights
-    is_whole = len(by_hand) == len(progress.refunds)
+    may_undo = is_undoable(progress.refunds)
     if not rights.pay:
         only = tell.say("hand.only")
-    elif is_whole and not rights.undo:
+    elif may_undo and not rights.undo:
         only = _undo_only(tell, progress, "hand.undo")
     else:
         only = ""
@@ -107,7 +107,8 @@ def _by_hand(tell: Telling, progress: Progress) -> ByHand:
             ),
             tell.say("hand.attest", amount=tell.both(amount)) if rights.pay else "",
             tell.say("hand.attest.sub"),
-            tell.say("hand.undo") if is_whole and rights.undo else "",
+            tell.say("hand.undo") if may_undo and rights.undo else "",
+            tell.say("hand.release") if rights.pay and not may_undo else "",
             only,
         ),
         steps_of(tell, progress),

@@ -277,9 +277,10 @@ def _notice(tell: Telling, progress: Progress) -> Notice | None:
         if refund.state is _S.NEEDS_PERSON:
             may = progress.rights.pay
             text = "person.text" if may else "person.text.look"
+            asked = (*fields, ("part", refund.id))
             found = (
-                Press(tell.say("person.paid"), Ask.ATTEST, (*fields, ("found", "paid"))),
-                Press(tell.say("person.nothing"), Ask.ATTEST, (*fields, ("found", "nothing"))),
+                Press(tell.say("person.paid"), Ask.ATTEST, (*asked, ("found", "paid"))),
+                Press(tell.say("person.nothing"), Ask.ATTEST, (*asked, ("found", "nothing"))),
             )
             return Notice(
                 Tone.WARN,

@@ -262,6 +262,11 @@ def _by_hand(pen: Pen, state: ByHand) -> list[Section]:
             *([kit.words(sheet.attest_sub, "muted")] if sheet.attest else []),
             *(pen.ask("attest", sheet.attest, named, "primary") if sheet.attest else []),
             *(pen.ask("undo", sheet.undo, named, "link") if sheet.undo else []),
+            *(
+                pen.ask("attest", sheet.release, [*named, ("found", "nothing")], "link")
+                if sheet.release
+                else []
+            ),
             *([kit.words(sheet.only, "muted")] if sheet.only else []),
             *(pen.again("timeline", named) if state.ask_again_ms is not None else []),
         ),

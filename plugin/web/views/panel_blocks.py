@@ -323,8 +323,9 @@ class SheetStep:
 class Worksheet:
     """A refund that only a person can do.
 
-    `attest` is the button's text, `attest_sub` what follows; `undo` takes it back. Each is empty
-    where it may not be pressed; `only` says then who may.
+    `attest` is the button's text, `attest_sub` what follows; `undo` takes all of it back, and
+    `release` what is left to be paid, where a part was paid. Each is empty where it may not be
+    pressed; `only` says then who may.
     """
 
     order: str
@@ -336,6 +337,7 @@ class Worksheet:
     attest: str
     attest_sub: str
     undo: str = ""
+    release: str = ""
     only: str = ""
 
 
