@@ -50,6 +50,7 @@ def subscription_news(
     if status is SubscriptionStatus.UNKNOWN:
         return Unrecognised("subscription: status")
     runs = status is SubscriptionStatus.ACTIVE
+    parent = body.optional_identifier("parent_id")
     return SubscriptionNews(
         installation=installation,
         subscription=body.identifier("id"),
@@ -57,4 +58,6 @@ def subscription_news(
         ended=status is SubscriptionStatus.ENDED,
         ends_at=None if runs else end_of(body),
         at=moment(body, "date_modified_gmt"),
+        # The shop's staff may make one that no order began: its parent is 0.
+        begun_by=None if parent == "0" else parent,
     )

@@ -26,7 +26,10 @@ _KINDS = {kind.value: kind for kind in ResourceKind if kind is not ResourceKind.
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the customers of one shop hold. Each change is one read and at most one write."""
+    """What the customers of one shop hold. Each change is one read and at most one write.
+
+    Where the account that the order names is gone, it is one read more.
+    """
 
     account: Account
     installation: InstallationId
@@ -57,17 +60,25 @@ class Metadata:
         return self._change("metadata.delete", DELETE_KEYS, {"id": ref, "keys": [key]})
 
     def _read(self, contact: Contact) -> tuple[str | None, Mapping[str, str]]:
-        """The customer's id and keys. By id where we know it; else by exactly this address."""
-        by: dict[str, JsonValue] = {"id": contact.ref} if contact.ref else {"email": contact.email}
-        data = self.account.read("customer.read", READ_CUSTOMER, by)
+        """The customer's id and keys. By id where we know it; else by exactly this address.
+
+        An account that is gone tells nothing of the one that she has now.
+        """
+        user = None if contact.ref is None else self._user({"id": contact.ref})
+        if user is None and contact.email.strip():
+            user = self._user({"email": contact.email})
+        if user is None:
+            return None, {}
         with understood(RetryLater):
-            user = data.optional_section("user")
-            if user is None:
-                return None, {}
             if customer_key(user.text("email")) != customer_key(contact.email):
                 raise NeedsHuman("contact_has_another_address", user.text("id"))
             items = user.items("privateMetadata")
             return user.text("id"), {_raw(item, "key"): _raw(item, "value") for item in items}
+
+    def _user(self, by: Mapping[str, JsonValue]) -> Reader | None:
+        data = self.account.read("customer.read", READ_CUSTOMER, by)
+        with understood(RetryLater):
+            return data.optional_section("user")
 
     def _change(self, label: str, document: str, variables: Mapping[str, JsonValue]) -> Changed:
         payload = self.account.change(label, document, variables)

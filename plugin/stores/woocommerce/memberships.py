@@ -37,7 +37,10 @@ _CLOSED: Final = frozenset({CANCELLED, "expired", "paused"})
 
 @dataclass(frozen=True, slots=True)
 class Memberships:
-    """The memberships at one shop. A change is at most three calls, and one more for each row."""
+    """The memberships at one shop. A change is two calls before its writes, one for each row.
+
+    Where the account that the order names is gone, it is two more.
+    """
 
     account: Account
     installation: InstallationId
@@ -83,21 +86,46 @@ class Memberships:
         return [row for row in rows if _plan(row) == resource.ref]
 
     def _rows(self, contact: Contact) -> Sequence[Reader]:
-        """All memberships of the customer; none for who bought as a guest."""
-        customer = contact.ref or self._find(contact)
-        if customer is None:
-            return ()
+        """All memberships of the customer; none for who bought as a guest.
+
+        By the account that her order names, if that knows her address: an order may have been
+        placed under the login of whoever runs the shop. Of an account that is gone, by her address.
+        """
+        if contact.ref is not None:
+            rows = self._of_account(contact.ref)
+            if rows is None or self._is_hers(contact, contact.ref):
+                return rows or ()
+        customer = self._find(contact)
+        return () if customer is None else self._of_account(customer) or ()
+
+    def _is_hers(self, contact: Contact, ref: str) -> bool:
+        """False where the account is gone. Raises NeedsHuman for one of another address."""
+        body = self.account.read("customer.read", at("customers", ref))
+        if body is None:
+            return False
+        with understood(RetryLater):
+            # The address that she signs in with, and the one that she last bought with.
+            told = (body.text("email"), body.optional_text("billing", "email") or "")
+        hers = contact.email.strip()
+        if hers and customer_key(hers) not in map(customer_key, told):
+            raise NeedsHuman("contact_has_another_address", f"customer {ref}")
+        return True
+
+    def _of_account(self, customer: str) -> Sequence[Reader] | None:
+        """The memberships of one account; None where the extension is not installed."""
         answer = self.account.get(
             "membership.list", f"/{FOLDER}", [("customer", customer), ("per_page", str(PAGE))]
         )
         if answer.status == 404 and error_code(answer) == _NOT_INSTALLED:
-            return ()
+            return None
         body = read_ok(answer)
         with understood(RetryLater):
             # A shop that does not know the filter would list everybody's.
             return [row for row in body.items() if row.identifier("customer_id") == customer]
 
     def _find(self, contact: Contact) -> str | None:
+        if not contact.email.strip():
+            return None
         # Without a role the shop lists those of the role `customer`, and who bought as a guest may
         # be a subscriber there.
         asked = [("email", contact.email), ("role", "all")]

@@ -103,6 +103,29 @@ def test_an_account_that_has_another_address_now_is_for_a_person(
     assert len(user["privateMetadata"]) == 2
 
 
+def test_an_account_that_is_gone_tells_nothing_of_the_one_that_she_has_now(
+    fake: FakeSaleor, store: SaleorStore
+) -> None:
+    user = fake.books.add_user("ada@example.com", **KEYS)
+    before = Contact("ada@example.com", "VXNlcjo5OTk=")
+    assert set(store.read_access(before)) == {HELD, TAG}
+    assert [call.variables for call in fake.calls] == [
+        {"id": "VXNlcjo5OTk="},
+        {"email": "ada@example.com"},
+    ]
+    assert store.revoke(before, HELD) is Changed.DONE
+    assert [item["key"] for item in user["privateMetadata"]] == ["makegood.tag.buyer.2026"]
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", ""])
+def test_who_has_no_account_any_more_holds_nothing(
+    fake: FakeSaleor, store: SaleorStore, email: str
+) -> None:
+    fake.books.add_user("bob@example.com", **KEYS)
+    assert store.revoke(Contact(email, "VXNlcjo5OTk="), HELD) is Changed.ALREADY
+    assert len(fake.calls) == (2 if email else 1)
+
+
 def test_keys_of_a_kind_that_we_do_not_know_are_left_alone(
     fake: FakeSaleor, store: SaleorStore
 ) -> None:

@@ -44,6 +44,7 @@ class FakeShop(Loopback):
         self.asked: list[Thing] = []
         self.before_page: list[int] = []
         self.fields_asked: set[str] = set()
+        self.customers = [dict(one) for one in _CUSTOMERS]
         self.no_total = False
         self.no_filter = False
         self.meets: Callable[[str, str], bool] = _is_refund
@@ -78,12 +79,20 @@ class FakeShop(Loopback):
                 return Answer(200, told)
             case (_, "webhooks", *rest):
                 return self._webhooks(method, rest, query, body)
-            case ("GET", "customers"):
-                role = query.get("role", "customer")
-                named = [one for one in _CUSTOMERS if one["email"] == query["email"]]
-                return Answer(200, [one for one in named if role in ("all", one["role"])])
+            case ("GET", "customers", *rest):
+                return self._customers(rest, query)
             case _:
                 return self._of_extension(method, parts, query, body)
+
+    def _customers(self, rest: list[str], query: dict[str, str]) -> Answer:
+        if not rest:
+            role = query.get("role", "customer")
+            named = [one for one in self.customers if one["email"] == query["email"]]
+            return Answer(200, [one for one in named if role in ("all", one["role"])])
+        found = [one for one in self.customers if str(one["id"]) == rest[0]]
+        if not found:
+            raise WooError(404, "woocommerce_rest_invalid_id")
+        return Answer(200, found[0])
 
     def _of_extension(
         self, method: str, parts: list[str], query: dict[str, str], body: Thing

@@ -112,6 +112,66 @@ def test_an_account_of_another_role_than_customer_is_found_too(
     assert set(world.books(BOB)) == {SILVER}
 
 
+def test_an_account_that_is_gone_tells_nothing_of_the_one_that_she_has_now(
+    world: MembersWorld, store: WoocommerceStore
+) -> None:
+    before = Contact("ada@example.com", "5")
+    member(world.fake, "5", "11")  # what is left of the old one opens nothing to anybody
+    assert store.read_access(before) == (GOLD, SILVER)
+    assert store.revoke(before, GOLD) is Changed.DONE
+    assert set(world.books(ADA)) == {SILVER}
+
+
+def test_who_has_no_account_any_more_holds_nothing(
+    world: MembersWorld, store: WoocommerceStore
+) -> None:
+    for gone in (Contact("cleo@example.com", "5"), Contact("", "5")):
+        assert store.read_access(gone) == ()
+        assert store.revoke(gone, GOLD) is Changed.ALREADY
+    assert not [path for _, path in world.fake.calls if "email=&" in path]  # it would list all
+
+
+def test_an_account_that_buys_under_her_address_is_hers_whatever_it_signs_in_with(
+    world: MembersWorld, store: WoocommerceStore
+) -> None:
+    world.fake.customers[0] |= {
+        "email": "home@example.com",
+        "billing": {"email": "ada@example.com"},
+    }
+    by_her_order = Contact("ada@example.com", str(world.fake.customers[0]["id"]))
+    assert store.revoke(by_her_order, GOLD) is Changed.DONE
+    assert set(world.books(ADA)) == {SILVER}
+
+
+def test_an_account_of_another_address_is_for_a_person(
+    world: MembersWorld, store: WoocommerceStore
+) -> None:
+    """Who runs the shop places an order for her under their own login, and has that plan too."""
+    for ref in ("26", "27"):  # 27 holds nothing: that is no proof that she does not
+        world.fake.customers[1]["id"] = int(ref)
+        under_anothers = Contact("ada@example.com", ref)
+        for ask in (store.revoke, store.restore):
+            with pytest.raises(NeedsHuman, match="contact_has_another_address"):
+                ask(under_anothers, GOLD)
+        with pytest.raises(NeedsHuman, match="contact_has_another_address"):
+            store.read_access(under_anothers)
+    assert set(world.books(BOB)) == {GOLD, SILVER}
+
+
+def test_who_gave_no_address_is_whom_the_order_names(
+    world: MembersWorld, store: WoocommerceStore
+) -> None:
+    assert store.revoke(Contact("", "25"), GOLD) is Changed.DONE
+    assert set(world.books(ADA)) == {SILVER}
+
+
+def test_where_the_extension_is_not_installed_one_call_tells_it(
+    fake: FakeShop, store: WoocommerceStore
+) -> None:
+    store.read_access(ADA)
+    assert len(fake.calls) == 1
+
+
 def test_without_the_extension_nothing_is_held(store: WoocommerceStore) -> None:
     assert store.read_access(ADA) == ()
     assert store.revoke(ADA, GOLD) is Changed.ALREADY

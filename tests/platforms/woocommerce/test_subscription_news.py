@@ -83,6 +83,13 @@ def test_a_status_says_whether_it_goes_on_or_ends_and_when(
     ]
 
 
+@pytest.mark.parametrize(("parent", "begun_by"), [(727, "727"), (0, None), (None, None)])
+def test_it_names_the_order_that_began_it(parent: int | None, begun_by: str | None) -> None:
+    [event] = told(a_subscription("active", parent_id=parent))
+    assert isinstance(event, SubscriptionNews)
+    assert event.begun_by == begun_by
+
+
 def test_what_expired_is_paid_up_and_takes_nothing() -> None:
     [event] = told(a_subscription("expired"))
     assert isinstance(event, Irrelevant)
@@ -323,6 +330,43 @@ def test_the_end_of_a_subscription_ends_what_its_first_order_gave(
     assert hear(begun, UPDATED) == {"c1"}
     assert hear(stands("expired", 11), UPDATED) == {"c1"}
     assert hear(stands("cancelled", 12), UPDATED) == set()
+
+
+def test_the_end_of_a_subscription_ends_what_was_bought_under_another_address(
+    scene: Scene, fake: FakeShop
+) -> None:
+    """Its customer changed her address in the shop: her orders keep the one that they had."""
+    fake.books.advance(-86400)
+    first = fake.books.sell(("19.00", "0"), email=EMAIL)
+    renews = [{"key": "_subscription_renewal", "value": "1300"}]
+    renewal = fake.books.sell(("19.00", "0"), email=EMAIL, meta_data=renews)
+    course = Resource(STORE, ResourceKind.COURSE, "c1", "Course")
+    products = [str(one["line_items"][0]["product_id"]) for one in (first, renewal)]
+    with scene.storage.begin(scene.tenant.id) as uow:
+        access = AccessMap({(STORE, product): (course,) for product in products})
+        uow.settings.save_access_map(STORE, access, NOW)
+        uow.commit()
+    fake.books.subscriptions = {
+        1300: a_subscription("active", parent_id=first["id"], line_items=first["line_items"])
+    }
+    store = store_at(fake, webhook="1,2,3")
+
+    def hear(body: Thing, topic: str) -> set[str]:
+        """What she is owed once this was told and read back."""
+        for event in told(body, topic, STORE):
+            scene.apply(store.confirm(event))
+        return scene.owed()
+
+    for order in (first, renewal):
+        assert hear(fake.books.told(order["id"]), "order.updated") == {"c1"}
+    ended = a_subscription(
+        "cancelled",
+        parent_id=first["id"],
+        billing={"email": "new@mail.example"},
+        date_modified_gmt="2026-11-23T12:00:00",
+        end_date_gmt="",
+    )
+    assert hear(ended, UPDATED) == set()
 
 
 def test_where_no_subscription_is_told_of_a_sale_is_not_read_again(fake: FakeShop) -> None:
