@@ -22,6 +22,7 @@ from plugin.platforms.practice_shop import Shop
 from plugin.ports import Ticket
 from plugin.stores.practice import PracticeStore
 from tests.browser.served import chromium, served_house
+from tests.databases import Databases
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.practice_house import PracticeHouse
 
@@ -44,9 +45,15 @@ def clock() -> TurnedClock:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, clock: TurnedClock) -> Iterator[PracticeHouse]:
+def house(
+    tmp_path_factory: pytest.TempPathFactory, clock: TurnedClock, databases: Databases
+) -> Iterator[PracticeHouse]:
     """Practice, served on loopback. The tests share it, and each has tickets of its own."""
-    with served_house(tmp_path_factory.mktemp("practice"), clock) as one:
+    folder = tmp_path_factory.mktemp("practice")
+    with (
+        databases.fresh(folder) as database,
+        served_house(folder, clock, database) as one,
+    ):
         yield one
 
 
@@ -149,22 +156,21 @@ def test_the_whole_flow_goes_by_keyboard_alone(
     expect(page.locator("#step-listen")).to_be_checked()
     expect(page.locator("#steps .now")).to_have_text("Review")
     tab_to(page, "#free")
-    page.keyboard.type("20.5")
-    expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
-    expect(page.locator("#pay")).to_be_enabled()
-    # To leave the field asks once more. However long that takes, the button waits in its place.
+    # However long the plan takes, the button waits in its place, and tells whoever is there.
     held: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
 
     page.route("**/plan", hold)
+    page.keyboard.type("20.5")
     tab_to(page, "#pay")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("Press again when it is there")
     held.pop().continue_()
     page.unroute("**/plan")
-    expect(page.locator("#pay")).to_be_enabled()
+    expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
+    expect(page.locator("#pay")).not_to_have_attribute("aria-disabled", "true")
     expect(page.locator("#pay")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#order-h")).to_be_focused()
@@ -212,6 +218,17 @@ def test_while_it_waits_for_a_plan_no_amount_of_the_one_before_is_named(
     expect(page.locator("#decide .tally")).to_be_visible()
     assert pay.get_attribute("style") is None
     assert faults(page) == {}
+
+
+def test_a_typed_amount_that_is_planned_takes_one_press(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2013")
+    go(page, house, "2013")
+    page.fill("#free", "20.5")
+    expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
+    page.click("#pay")
+    expect(page.locator("#undo-button")).to_be_visible()
 
 
 def test_an_answer_that_does_not_come_leaves_no_amount_on_the_button(

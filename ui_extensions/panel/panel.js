@@ -38,19 +38,20 @@ try {
   // A frame without storage keeps nothing anyway.
 }
 
-// What the agent opened stays open; what is being typed is not taken away.
-const MORPH = {
-  morphStyle: "outerHTML",
-  ignoreActiveValue: true,
-  callbacks: {
-    beforeAttributeUpdated: (name, element) => !(name === "open" && element.localName === "details"),
-  },
-};
+// What the agent opened stays open; what is being typed is not taken away. What has the focus without being
+// typed in, as the refund button, is brought up to date like the rest.
+const morph = (target, fragment) =>
+  Idiomorph.morph(target, fragment.children, {
+    morphStyle: "outerHTML",
+    ignoreActiveValue: document.activeElement?.matches("input, textarea, select"),
+    callbacks: {
+      beforeAttributeUpdated: (name, element) => !(name === "open" && element.localName === "details"),
+    },
+  });
 
 htmx.defineExtension("morph", {
   isInlineSwap: (style) => style === "morph",
-  handleSwap: (style, target, fragment) =>
-    style === "morph" && Idiomorph.morph(target, fragment.children, MORPH),
+  handleSwap: (style, target, fragment) => style === "morph" && morph(target, fragment),
 });
 
 // ---- who asks: a bearer token, in memory of this page only ------------------------------------------
@@ -85,6 +86,7 @@ function trouble(sentence) {
 }
 
 // Money moves once: the panel takes no other press until this one is answered.
+let once = null; // the request that is under way, and what was pressed for it
 let pressed = null;
 
 document.addEventListener(
@@ -99,12 +101,14 @@ document.addEventListener(
 
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   if (!detail.elt.matches("[data-once]")) return;
+  once = detail.xhr;
   pressed = document.activeElement;
   panel().inert = true;
 });
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (!detail.elt.matches("[data-once]")) return;
+  if (detail.xhr !== once) return; // its form may be another one by now
+  once = null;
   panel().inert = false;
   if (detail.failed) pressed?.focus();
 });
@@ -136,6 +140,7 @@ document.addEventListener("htmx:afterSwap", () => {
 });
 
 document.addEventListener("htmx:afterSettle", () => {
+  if (once) return; // pressed since this answer was swapped in: the panel waits for the next one
   panel().inert = false;
   // The pressed button is gone: go on reading where the new content starts, not at the top. Who writes at
   // the desk, outside of this frame, goes on writing there.
@@ -164,11 +169,17 @@ function waitForPlan() {
   if (plan) plan.ariaBusy = "true";
 }
 
+// To leave the field of a typed amount tells of a change that was planned while it was typed.
+const isPlanned = ({ type, target }) =>
+  type === "change" && target.id === "free" && byId("pay") && !waits(byId("pay"));
+
 for (const kind of ["input", "change"]) {
   document.addEventListener(
     kind,
-    ({ target }) => {
+    (event) => {
+      const { target } = event;
       if (!target.closest("[data-plan]")) return;
+      if (isPlanned(event)) return event.stopPropagation(); // asked again, the first press would only wait
       if (target.id === "free") byId("amount-free").checked = true;
       if (target.name !== "reason") waitForPlan();
     },
