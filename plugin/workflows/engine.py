@@ -9,6 +9,7 @@ full: an error's text may hold a customer's data.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,8 @@ _IN_LINE = "ENQUEUED"
 _tasks: dict[str, Task] = {}
 _in_hand: set[str] = set()
 """The names that were started in this process and are not at their end."""
+_ended = threading.Condition()
+"""Told whenever one of them is."""
 _log = logging.getLogger("makegood.engine")
 
 
@@ -57,7 +60,9 @@ def _work(kind: str, tenant: str, ref: str) -> None:
         _log.error("task.failed kind=%s ref=%s error=%s", kind, ref, word)
         raise TaskFailed from None
     finally:
-        _in_hand.discard(name)
+        with _ended:
+            _in_hand.discard(name)
+            _ended.notify_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,11 @@ class Engine:
     def has_in_hand(self, name: str) -> bool:
         """Whether `name` was started here and is not at its end."""
         return name in _in_hand
+
+    def wait_until_in_hand(self, most: int, seconds: float) -> bool:
+        """Wait until no more than `most` are in hand here. False: that took all of `seconds`."""
+        with _ended:
+            return _ended.wait_for(lambda: len(_in_hand) <= most, seconds)
 
     def let_go(self, name: str) -> None:
         """Count `name` as in hand here no more: another process has it, or it hangs for good."""

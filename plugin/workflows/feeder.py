@@ -40,6 +40,8 @@ LOOK_AHEAD = 24
 """More than can start, so that one look sees of whom else something is due."""
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=10)
+DEAF_SECONDS = 1.0
+"""At most so long the loop does not hear that it is told to stop."""
 CHECK_AFTER = timedelta(seconds=2)
 """When work that we started and that is not over is looked up: whoever took us for dead has it."""
 ABANDONED = timedelta(seconds=60)
@@ -116,6 +118,19 @@ class Feeder:
         """How much is started before the tables are looked at again."""
         return AT_A_TIME if len(self.present) > 1 else ALONE_AT_A_TIME
 
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Until the next look: `seconds`, or until as much is over as is started at a time.
+
+        So no place stays empty for a whole `seconds` while there is something for it, and whoever
+        comes beside a flood is found sooner, which makes up for the core that both share.
+        """
+        spent = 0.0
+        if len(self.in_flight) >= self.at_a_time:
+            spent = min(seconds, DEAF_SECONDS)
+            if self.engine.wait_until_in_hand(len(self.in_flight) - self.at_a_time, spent):
+                return
+        stop.wait(seconds - spent)
+
     def _look_at_hand(self, now: datetime) -> None:
         """Free the places of what is over, of what another worker has after all, and what hangs."""
         ended = [n for n, held in self.in_flight.items() if not self.engine.has_in_hand(held.take)]
@@ -165,9 +180,13 @@ class Feeder:
     def _has_room(self, tenant: TenantId) -> bool:
         held = sum(held.tenant == tenant for held in self.in_flight.values())
         others = len(self.present.keys() - {tenant})
+        most = AT_ONCE - FOR_OTHERS
+        if not others:
+            return held < most
         # One share more than there are tenants is nobody's: it is there for whoever comes.
-        share = AT_ONCE // (others + 2) if others else AT_ONCE - FOR_OTHERS
-        return held < max(share, 1)
+        share = max(AT_ONCE // (others + 2), 1)
+        # What the division leaves over would stay empty: of nine shares seven places.
+        return held < share or (held == share and len(self.in_flight) < most)
 
     def _start(self, work: DueWork, standing: Standing | None, now: datetime) -> bool:
         name = work.name
@@ -255,5 +274,7 @@ def run(
         except Exception as error:  # noqa: BLE001 - whatever it was, the rows are due when it is over
             failures += 1
             _log.error("feeder.failed times=%d error=%s", failures, type(error).__name__)
-        if started < feeder.at_a_time:
+        if failures:
             stop.wait(poll.total_seconds() * 2 ** min(failures, 8))
+        elif started < feeder.at_a_time:
+            feeder.wait(poll.total_seconds(), stop)

@@ -10,6 +10,7 @@ import pytest
 from plugin.ports.records import Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import STORE, an_installation
+from tests.workflows.feeding_bench import Bench
 from tests.workflows.place import Place
 
 
@@ -23,3 +24,8 @@ def place(
     one = Place(tmp_path, database_url, secret_key, storage)
     yield one
     one.dismiss()
+
+
+@pytest.fixture(params=["alone", "beside another"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return Bench(frozenset({"one"} if request.param == "alone" else {"one", "two"}))

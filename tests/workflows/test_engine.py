@@ -66,6 +66,19 @@ def test_a_name_that_was_started_is_not_started_again(bench: Bench) -> None:
     assert engine.standings(["run:a:0"]) == {"run:a:0": Standing(is_over=True, executor="one")}
 
 
+def test_who_waits_for_room_hears_of_each_end(bench: Bench) -> None:
+    bench.go.clear()
+    engine = bench.open()
+    for ref in "ab":
+        engine.start("run", f"run:{ref}:0", "tenant-1", ref)
+    assert not engine.wait_until_in_hand(1, 0.01)
+
+    threading.Timer(0.05, bench.go.set).start()
+
+    assert engine.wait_until_in_hand(0, PATIENCE_SECONDS)
+    assert sorted(ref for _, ref in bench.done) == ["a", "b"]
+
+
 def test_work_under_way_says_whose_it_is(bench: Bench) -> None:
     bench.go.clear()
     engine = bench.open("seven")

@@ -25,8 +25,9 @@ from plugin.domain.orders import PaymentRef
 from plugin.domain.refunds import RefundState
 from plugin.ports.storage import Storage
 from plugin.workflows.engine import Engine, Unfinished, launch
-from plugin.workflows.heart import DEAD_AFTER, Heart
-from plugin.workflows.takeover import Takeover
+from plugin.workflows.feeder import DEAF_SECONDS
+from plugin.workflows.heart import BEAT, DEAD_AFTER, FENCE, Heart
+from plugin.workflows.takeover import EVERY_SECONDS, Takeover
 from tests.factories import NOW, TENANT
 from tests.harness import Given
 from tests.kill.drain import open_rows
@@ -145,6 +146,14 @@ def test_it_does_not_look_with_every_feed(scene: Scene) -> None:
         scene.takeover.look_by_and_by()
 
     assert len(scene.engine.taken) == 3
+
+
+def test_the_times_of_a_takeover_add_up_to_less_than_fifteen_seconds() -> None:
+    """Silence, a look that was just missed, the feeder's own wait; the rest is for the work."""
+    until_begun = DEAD_AFTER.total_seconds() + EVERY_SECONDS + DEAF_SECONDS
+
+    assert until_begun <= 15 - 5
+    assert BEAT < FENCE < DEAD_AFTER
 
 
 # --- which refunds are woken ----------------------------------------------------------------------
