@@ -36,7 +36,8 @@ def list_platforms(say: Say) -> list[dict[str, object]]:
 
 
 def check_platforms(say: Say) -> list[str]:
-    """All faults at once; in a checkout tests and docs count too."""
+    """All faults at once, below the quality rules; in a checkout tests and docs count too."""
+    list_platforms(say)
     root = Path(__file__).resolve().parents[2]
     project = root if (root / "setup.cfg").is_file() else None
     faults = [str(fault) for fault in check(_registry(), project)]
@@ -71,11 +72,12 @@ def _table(kind: Kind, rows: Sequence[MatrixRow]) -> str:
     words = list(shown[0].levels) if shown else []
     title = "Store" if kind is Kind.STORE else "Helpdesk"
     lines = [
-        "| " + " | ".join([title, *(word.replace("_", " ") for word in words)]) + " |",
-        "|" + " --- |" * (len(words) + 1),
+        "| " + " | ".join([title, *(word.replace("_", " ") for word in words), "rules"]) + " |",
+        "|" + " --- |" * (len(words) + 2),
     ]
     for row in shown:
         cells = [_WORDS[row.levels[word]] for word in words]
+        cells.append(", ".join(f"{count} {status}" for status, count in row.rules.items()))
         lines.append("| " + " | ".join([f"[{row.name}]({row.docs})", *cells]) + " |")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ A platform is added by files alone: `manifests/stores/shop/platform.json`, `plug
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +21,8 @@ from plugin.platforms.manifest import (
     HelpdeskManifest,
     Level,
     PlatformManifest,
+    QualityRule,
+    QualityStatus,
     StoreManifest,
 )
 from plugin.platforms.manifest_schema import InvalidManifest, read_manifest
@@ -30,12 +33,16 @@ MANIFEST_FILE = "platform.json"
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """One platform in the tables of README and docs; `levels` in the order of `CAPABILITIES`."""
+    """One platform in the tables of README and docs; `levels` in the order of `CAPABILITIES`.
+
+    `rules`: how many of its quality rules stand where.
+    """
 
     name: str
     stem: str
     docs: str
     levels: Mapping[str, Level]
+    rules: Mapping[QualityStatus, int]
     simulated: bool
 
 
@@ -148,10 +155,17 @@ class Registry:
                 stem=manifest.stem,
                 docs=manifest.docs,
                 levels={word: manifest.level(word) for word in CAPABILITIES[kind]},
+                rules=_counted(manifest.quality),
                 simulated=manifest.simulated,
             )
             for manifest in self.manifests(kind)
         )
+
+
+def _counted(rules: Sequence[QualityRule]) -> Mapping[QualityStatus, int]:
+    """How many stand where, in the order of `QualityStatus`; those where none does are left out."""
+    counts = Counter(rule.status for rule in rules)
+    return {status: counts[status] for status in QualityStatus if counts[status]}
 
 
 def class_name(kind: Kind, stem: str) -> str:

@@ -41,7 +41,7 @@ class _Till:
 
     def sell(self, amount: Money) -> PaymentRef:
         self._sold += 1
-        order = _sale(amount, self._sold)
+        order = a_sale(amount, self._sold)
         self._practice.world.add_order(order)
         return order.payments[0].ref
 
@@ -72,7 +72,7 @@ class _Till:
             db.execute("UPDATE payments SET mood = ?", (mood,))
 
 
-def _sale(amount: Money, number: int) -> Order:
+def a_sale(amount: Money, number: int) -> Order:
     order = practice_cases(SHOP, NOW)[0].orders[0]
     line = replace(order.lines[0], paid=amount, refunded=Money(0, amount.currency))
     payment = replace(
