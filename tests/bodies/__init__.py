@@ -1,1 +1,4 @@
-"""Every webhook parser, fed with changed bodies: events or a refusal with a name, nothing else."""
+"""Every webhook parser and every other reader of foreign bytes, fed with changed bodies.
+
+What comes is events, something taken, or a refusal with a name, and nothing else.
+"""

@@ -1,7 +1,8 @@
 """`python -m tests.bodies --n 100000`: change bodies, parse them, judge what came.
 
-`n` counts the bodies of each parser there is, of stores and of desks. Exit code 0 only when each of
-them became events or a refusal that has a name. The last line is one JSON object.
+`n` counts the bodies of each parser there is, of stores and of desks, and of each other reader of
+foreign bytes. Exit code 0 only when each of them became events, was taken, or got a refusal that
+has a name. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import Malformed, Reader, Unreadable, read_json
 from plugin.platforms.webhook_declaration import Webhooks
 from tests.bodies.changes import change
+from tests.bodies.foreign import Foreign, readers
 from tests.bodies.seeds import ROOT, Seeds, seeds_of
 from tests.fuzz.hostile import HEADER_VALUES
 from tests.harness import Given, Outcome, run_from_terminal, say
@@ -66,17 +68,23 @@ def run_bodies(given: Given) -> Outcome:
             before = found.counts.copy()
             _feed(manifest, parse, given, found)
             say(f"{manifest.stem}: {dict(found.counts - before)}")
+        others = list(readers())
+        for one in others:
+            before = found.counts.copy()
+            _feed_foreign(one, given, found)
+            say(f"{one.name}: {dict(found.counts - before)}")
     counts = {
         "bodies": found.counts["bodies"],
         "parsers": len(parsers),
+        "readers": len(others),
         **{name: found.counts[name] for name in MUST_BE_NOTHING},
         **{
             name: found.counts[name]
-            for name in ("events", "silent", "unrecognised", "refused", "unreadable")
+            for name in ("events", "silent", "unrecognised", "taken", "refused", "unreadable")
         },
     }
     sentences = [f"{what} (body {number})" for what, number in found.wrong.items()]
-    complete = counts["bodies"] == given.n * len(parsers)
+    complete = counts["bodies"] == given.n * (len(parsers) + len(others))
     return Outcome(counts, MUST_BE_NOTHING, sentences, complete)
 
 
@@ -108,6 +116,23 @@ def _feed(
     found.counts += became
     if not (became["events"] and became["refused"]):
         found.add("one_sided", f"{stem} took or refused whatever came: {dict(became)}")
+
+
+def _feed_foreign(one: Foreign, given: Given, found: Findings) -> None:
+    """`n` changed bodies for one reader of what is no webhook."""
+    seeds = one.seeds
+    became: Counter[str] = Counter()
+    for number in range(given.n):
+        chance = random.Random(f"{given.seed}/{one.name}/{number}")
+        body = change(chance.choice(seeds.documents), seeds.values, chance)
+        try:
+            became["taken" if one.read(body) else "refused"] += 1
+        except Exception as error:  # noqa: BLE001 - that is what is looked for
+            found.add("other_exceptions", f"{one.name}: {_place_of(error)}", number)
+    found.counts["bodies"] += given.n
+    found.counts += became
+    if not (became["taken"] and became["refused"]):
+        found.add("one_sided", f"{one.name} took or refused whatever came: {dict(became)}")
 
 
 class _NoEvents(Exception):

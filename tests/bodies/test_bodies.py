@@ -7,6 +7,7 @@ import pytest
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from tests.bodies.__main__ import MUST_BE_NOTHING
+from tests.bodies.foreign import readers
 from tests.harness import run_harness
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,7 +23,11 @@ def test_a_changed_body_is_refused_by_name_or_gives_events() -> None:
     code, told, said = run_harness("bodies", "--n", str(N), "--seed", "20261122")
     assert code == 0, said
     assert {name: told[name] for name in MUST_BE_NOTHING} == dict.fromkeys(MUST_BE_NOTHING, 0)
-    assert (told["parsers"], told["bodies"]) == (parsers, N * parsers)
+    others = len(list(readers()))
+    assert others > 0
+    assert (told["parsers"], told["readers"]) == (parsers, others)
+    assert told["bodies"] == N * (parsers + others)
+    assert told["taken"] > 0
 
 
 def test_a_reader_that_lets_through_what_is_missing_is_found_out() -> None:

@@ -43,6 +43,9 @@ _COUNTED: Final = (
     "pages",
     "form_writes",
     "key_looks",
+    "posts_signed",
+    "posts_unsigned",
+    "canvases",
     "swept",
 )
 

@@ -19,6 +19,7 @@ from plugin.ports.platforms import P
 from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.web.auth import Access
 from tests.factories import EMAIL
+from tests.fuzz.canvas import Posted, canvases
 from tests.fuzz.deliveries import Deliveries, Sent, sources
 from tests.fuzz.forms import Forms, Tried
 from tests.fuzz.planted import PLANTED
@@ -30,6 +31,7 @@ from webhooks.dispatch import Dispatch
 BATCH: Final = 5_000
 """Requests to one world: few enough to play again, many enough that making it costs little."""
 WEBHOOK_SHARE: Final = 0.8
+CANVAS_SHARE: Final = 0.05
 MUST_BE_NOTHING: Final = (
     "answers_5xx",
     "raised",
@@ -37,6 +39,7 @@ MUST_BE_NOTHING: Final = (
     "outgoing",
     "faults",
     "unheard",
+    "heard_unsigned",
     "strange_files",
 )
 DISPATCH_EVERY: Final = 3
@@ -183,6 +186,7 @@ class _Run:
         # Each batch goes on where the one before it ended, on average.
         self._deliveries.sweep = batch.number * BATCH * 32 // 100 % self._deliveries.sweep_size
         self._forms = Forms(world)
+        self._canvases = canvases(world)
         self._calls = calls()
         self._calls.home = str(world.folder)
         self._hosts = world.hosts
@@ -201,8 +205,11 @@ class _Run:
         last = self._batch.size if stop_after is None else stop_after + 1
         before = self._deliveries.sweep
         for self._place in range(last):
-            if self._chance.random() < WEBHOOK_SHARE:
+            kind = self._chance.random()
+            if kind < WEBHOOK_SHARE:
                 self._send_delivery(self._deliveries.make(self._chance))
+            elif kind < WEBHOOK_SHARE + CANVAS_SHARE:
+                self._send_post(self._canvases.make(self._chance))
             else:
                 self._send_form(self._forms.make(self._chance))
         self.outcome.counts["swept"] = (
@@ -212,6 +219,9 @@ class _Run:
 
     def send_known(self, asked: Asked, *, confirming: bool) -> None:
         """Send a request that was kept, judged as what it is by itself."""
+        if (posted := self._canvases.known(asked)) is not None:
+            self._send_post(posted)
+            return
         self._every, self._dispatch = 1, [self._dispatch[confirming]]
         source = next((s for s in self._deliveries.sources if s.installation == asked.signed), None)
         if source is None:
@@ -272,6 +282,25 @@ class _Run:
         if status == InstallationStatus.REMOVED:
             self.world.mend(sent.source.installation)
         self.world.writes.take()
+
+    # --- panels that a desk draws -----------------------------------------------------------------
+
+    def _send_post(self, posted: Posted) -> None:
+        counts = self.outcome.counts
+        counts["posts_signed" if posted.proven else "posts_unsigned"] += 1
+        told = self._call(posted.asked, may_call=posted.proven)
+        if self.world.writes.take() and not posted.proven:
+            self._found("unsigned_writes", "written by an unsigned post", posted.asked)
+        if told is None:
+            return
+        if posted.clean and told.status != 200:
+            self._found("unheard", f"rightly signed, and answered {told.status}", posted.asked)
+        # What was sent elsewhere, or by another method, is answered by other routes.
+        if told.status == 200 and told.headers.get("Content-Type") == "application/json":
+            if posted.proven:
+                counts["canvases"] += self._canvases.learn(posted, told)
+            else:
+                self._found("heard_unsigned", "an unsigned post was answered", posted.asked)
 
     # --- forms ------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Hostile requests to every route that is no webhook: by strangers, forgers, people signed in.
+"""Hostile requests to every route that no signature opens: by strangers, forgers, people signed in.
 
 The routes are those of `app.url_map`, the fields those of every form that the web declares: a new
 one takes part by being there.

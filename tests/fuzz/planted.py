@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from plugin.domain.events import StoreEvent
 from plugin.domain.ids import InstallationId
+from plugin.helpdesks.intercom import posts
 from plugin.ports import Kind
 from plugin.web.auth import Access, open_to
 from tests.fuzz.world import World
@@ -41,6 +42,11 @@ def _write_unchecked(world: World) -> None:
                 db.execute(text("UPDATE mg_tenants SET audit_count = audit_count + 1"))
 
     _stand_before(world, note)
+
+
+def _hear_unsigned(_: World) -> None:
+    """A panel that a desk draws, whose posts are read whoever signed them."""
+    posts._check_signature = lambda *_: None
 
 
 def _call_unchecked(world: World) -> None:
@@ -106,6 +112,7 @@ PLANTED: Final[Mapping[str, Callable[[World], None]]] = MappingProxyType(
     {
         "raises": _raise,
         "unchecked_writer": _write_unchecked,
+        "unchecked_post": _hear_unsigned,
         "unchecked_caller": _call_unchecked,
         "told_where": _write_where_told,
         "careless_parser": _parse_carelessly,

@@ -44,7 +44,15 @@ def test_no_hostile_request_breaks_writes_or_calls(database: str, tmp_path: Path
     assert told["requests"] == 2000
     # A run in which nothing happened would prove nothing.
     assert 0.65 < told["signed"] / (told["signed"] + told["unsigned"]) < 0.8
-    for happened in ("stored", "dispatched", "applied", "strangers", "pages", "form_writes"):
+    for happened in (
+        "stored",
+        "dispatched",
+        "applied",
+        "strangers",
+        "pages",
+        "form_writes",
+        "canvases",
+    ):
         assert told[happened] > 5, told
     assert list(tmp_path.iterdir()) == []
 
@@ -55,6 +63,7 @@ def test_no_hostile_request_breaks_writes_or_calls(database: str, tmp_path: Path
         ("raises", "answers_5xx", "4000"),
         ("leaves", "raised", "400"),
         ("unchecked_writer", "unsigned_writes", "400"),
+        ("unchecked_post", "heard_unsigned", "1000"),
         ("unchecked_caller", "outgoing", "400"),
         ("told_where", "strange_files", "1000"),
         ("careless_parser", "faults", "400"),

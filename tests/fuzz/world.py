@@ -43,6 +43,7 @@ from plugin.storage.budgets import SqlBudgets
 from plugin.web.auth import AdminSession, PanelSession, form_token, issue_panel_token
 from tests.fuzz.signers import secret_for
 from tests.fuzz.watch import Writes
+from tests.platforms.intercom.beside_practice import STEM, beside_practice
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.zendesk.tokens import new_key
 from tests.storage_fixtures import PostgresServer
@@ -83,7 +84,11 @@ class Panel:
 
 @dataclass(slots=True)
 class World:
-    """The application of one batch, and what its requests need to know of it."""
+    """The application of one batch, and what its requests need to know of it.
+
+    `beside` are practice's accounts of desks that draw the panel themselves: no others have orders
+    behind such a panel.
+    """
 
     folder: Path
     parts: Parts
@@ -96,6 +101,7 @@ class World:
     admins: dict[TenantId, AdminSession]
     panels: Sequence[Panel]
     ended: str
+    beside: Sequence[Installation] = ()
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -264,6 +270,10 @@ def _build(ground: Ground) -> None:
             gone = account(tenant, manifest, f"{place + 64:032x}")
             uow.installations.add(replace(gone, status=InstallationStatus.REMOVED))
         uow.commit()
+    practice = next(one.id for one in parts.house.storage.tenants() if one.simulated)
+    with parts.house.storage.begin(practice) as uow:
+        uow.installations.add(account(practice, parts.registry.helpdesk(STEM), "c" * 32))
+        uow.commit()
     parts.house.engine.dispose()
 
 
@@ -302,12 +312,23 @@ def _opened(ground: Ground) -> World:
     house = ground.house
     parts = _put_together(ground, "batch")
     storage = parts.house.storage
-    assert isinstance(parts.mint, Numbers)
     tenants = {tenant.simulated: tenant.id for tenant in storage.tenants()}
     installations: dict[InstallationId, Installation] = {}
     for tenant in tenants.values():
         with storage.read(tenant) as uow:
             installations |= {one.connection.installation: one for one in uow.installations.all()}
+    beside = [
+        installations.pop(ref)
+        for ref, one in list(installations.items())
+        if one.connection.tenant == tenants[True] and one.connection.platform == STEM
+    ]
+    desks = {
+        one.connection.tenant: one.connection
+        for one in installations.values()
+        if one.connection.tenant == tenants[True] and one.connection.kind is Kind.HELPDESK
+    }
+    parts = replace(parts, platforms=beside_practice(parts.platforms, desks))
+    assert isinstance(parts.mint, Numbers)
     _know_keys(installations.values())
     world = World(
         house.resolve(),
@@ -321,6 +342,7 @@ def _opened(ground: Ground) -> World:
         {},
         _panels(parts, installations.values()),
         "",
+        beside,
     )
     for tenant in tenants.values():
         over = world.sign_in(tenant)

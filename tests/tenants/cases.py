@@ -21,7 +21,8 @@ class Case:
 
     `ticket` is the one that the panel's session is for. `free`: why nothing of a business can be
     reached here. `told_apart`: why a foreign and a missing id have different answers. `closed`: why
-    no id of theirs gets past the form.
+    no id of theirs gets past the form. `pressed`: by its verb, what a rightly signed post of ours
+    may ask for.
     """
 
     ids: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Case:
     free: str = ""
     told_apart: str = ""
     closed: str = ""
+    pressed: Mapping[str, Case] = field(default_factory=dict)
 
 
 _CHOICE: Final = {"line": "line-20418-1", "amount": "full", "free": "", "sub": "", "reason": ""}
@@ -43,7 +45,25 @@ _ONE_TIME: Final = (
 )
 _FOUR: Final = "there are four policies to start from, the same for all"
 _PLAN: Final = ("order", "line", "plan", "hash")
+TICKET: Final = "ticket"
 _PICKED: Final = {name: text for name, text in _CHOICE.items() if name != "line"}
+
+_MOVES: Final[Mapping[str, Case]] = {
+    "orders": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
+    "order": Case(ids=("order",), rest={"again": "yes"}),
+    "plan": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
+    "refund": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
+    "undo": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
+    "timeline": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
+    "look": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
+    "attest": Case(
+        ids=("order", "refund", "part"), rest={"again": "", "found": "nothing"}, ticket=BY_HAND
+    ),
+    "steps": Case(ids=(*_PLAN, "step"), rest={**_PICKED, "again": ""}),
+    "search": Case(ids=("order", "q"), rest={"again": ""}),
+    "prove": Case(ids=("order", "proof"), rest={"again": ""}),
+}
+"""What is asked of the panel, whoever draws it."""
 
 CASES: Final[Mapping[str, Case]] = MappingProxyType(
     {
@@ -54,26 +74,14 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "public.favicon": Case(free="there is none"),
         "public.asset": Case(free="names of our own files"),
         "webhooks.receive": Case(told_apart=_DOOR),
-        "canvas.initialize": Case(told_apart=_DOOR),
-        "canvas.submit": Case(told_apart=_DOOR),
+        "canvas.initialize": Case(told_apart=_DOOR, pressed={"": Case(ids=(TICKET,))}),
+        "canvas.submit": Case(told_apart=_DOOR, pressed={"list": Case(ids=("order",)), **_MOVES}),
         "canvas.configure": Case(told_apart=_DOOR),
         "panel.enter": Case(ids=("ticket", "agent", "s", "token"), told_apart=_DOOR),
         "panel.give": Case(rest={"agent": "102"}, told_apart=_DOOR),
         "panel.open": Case(ids=("ticket", "order"), rest={"again": ""}),
-        "panel.orders": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
-        "panel.order": Case(ids=("order",), rest={"again": "yes"}),
-        "panel.plan": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
-        "panel.refund": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
-        "panel.undo": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
-        "panel.timeline": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
-        "panel.look": Case(ids=("order", "refund"), rest={"again": ""}, ticket=TWICE),
-        "panel.attest": Case(
-            ids=("order", "refund"), rest={"again": "", "found": "nothing"}, ticket=BY_HAND
-        ),
-        "panel.steps": Case(ids=(*_PLAN, "step"), rest={**_PICKED, "again": ""}),
-        "panel.search": Case(ids=("order", "q"), rest={"again": ""}),
         "panel.pair": Case(ids=("order",), rest={"again": ""}),
-        "panel.prove": Case(ids=("order", "proof"), rest={"again": ""}),
+        **{f"panel.{verb}": case for verb, case in _MOVES.items()},
         "install.overview": Case(),
         "install.form": Case(),
         "install.connect": Case(ids=("installation",), rest={"another": ""}),

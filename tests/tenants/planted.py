@@ -14,8 +14,11 @@ from plugin.ports.records import Installation, InstallationStatus
 from plugin.storage import rows
 from plugin.storage.rows import TenantRows
 from plugin.storage.tables import orders, plans, refunds
+from plugin.web import canvas_buttons
 from plugin.web.auth import Access, open_to
+from plugin.web.canvas_buttons import Buttons
 from plugin.web.install_screen import InstallScreen
+from plugin.web.panel_scene import Sitting
 from plugin.web.problems import NotHere
 from tests.tenants.scene import Scene
 
@@ -51,6 +54,26 @@ def _read_without_tenant(_: Scene) -> None:
     rows._newest_in_state.cache_clear()
 
 
+def _press_anybodys(_: Scene) -> None:
+    """One-time numbers that anybody can spend who knows them, whosever canvas they stood on."""
+
+    def kept(sitting: Sitting, nonce: str) -> str:
+        del sitting
+        return nonce
+
+    def spend(self: Buttons, sitting: Sitting, nonce: str) -> bool:
+        del sitting
+        storage, spent = self.context.storage, False
+        for tenant in storage.tenants():
+            with storage.begin(tenant.id) as uow:
+                spent |= uow.sign_ins.use(nonce, self.context.clock.now())
+                uow.commit()
+        return spent
+
+    canvas_buttons._kept = kept
+    Buttons.spend = spend  # type: ignore[method-assign]  # for this process
+
+
 def _add_a_route(scene: Scene) -> None:
     """A route that nobody declared a case for."""
 
@@ -67,6 +90,7 @@ PLANTED: Final[Mapping[str, Callable[[Scene], None]]] = MappingProxyType(
     {
         "screen_without_tenant": _look_without_tenant,
         "rows_without_tenant": _read_without_tenant,
+        "button_of_anybody": _press_anybodys,
         "route_without_case": _add_a_route,
     }
 )

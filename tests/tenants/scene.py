@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Table, select
 
 from plugin.app import create_app, put_together, worker_tasks
-from plugin.domain.ids import AgentId, InstallationId, PairingId, TenantId, TicketId
+from plugin.domain.ids import AgentId, InstallationId, PairingId, PlanId, TenantId, TicketId
 from plugin.first_start import home_tenant, prepare_house
 from plugin.helpdesks import practice as practice_desk
 from plugin.helpdesks.practice import practice_link
@@ -39,6 +39,7 @@ from tests.fuzz.deliveries import signed_headers
 from tests.fuzz.watch import Writes
 from tests.fuzz.world import Numbers, account
 from tests.fuzz.wsgi import Asked, Told, call
+from tests.platforms.intercom.beside_practice import STEM, beside_practice
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.practice_house import PracticeHouse
 
@@ -62,9 +63,10 @@ _KEY: Final = "bm90IGEgc2VjcmV0LCBvbmx5IGEgdGVzdCBvZiBvdXI="
 
 @dataclass
 class SeededHouse(PracticeHouse):
-    """Practice whose ids and secrets are the same in every run. `database` is empty for SQLite."""
+    """Practice whose ids and secrets are the same in every run."""
 
-    database: str = ""
+    desks: dict[TenantId, Connection] = field(default_factory=dict)
+    """Behind the panel that a desk draws itself, by tenant."""
 
     def __post_init__(self) -> None:
         self.settings = read_settings(
@@ -76,7 +78,9 @@ class SeededHouse(PracticeHouse):
             }
         )
         prepare_house(self.settings, self.clock, Numbers("home")).engine.dispose()
-        self.parts = replace(put_together(self.settings, self.clock), mint=Numbers("tenants"))
+        parts = put_together(self.settings, self.clock)
+        platforms = beside_practice(parts.platforms, self.desks)
+        self.parts = replace(parts, platforms=platforms, mint=Numbers("tenants"))
         self.first_link = open_practice(self.parts)
         self.app = create_app(self.settings, self.parts)
         self._tasks = worker_tasks(self.parts)
@@ -86,7 +90,7 @@ class SeededHouse(PracticeHouse):
 class Scene:
     """The house, both businesses, and everybody who will ask."""
 
-    house: PracticeHouse
+    house: SeededHouse
     ours: TenantId
     theirs: TenantId
     home: TenantId
@@ -155,6 +159,7 @@ def build_scene(folder: Path, database: str = "") -> Scene:
     clock.turn(timedelta(seconds=1))
     ours = house.tenant
     theirs = _add_theirs(house)
+    _add_drawing_desk(house)
     storage = house.parts.house.storage
     home = home_tenant(storage).id
     with storage.begin(home) as uow:
@@ -168,7 +173,17 @@ def build_scene(folder: Path, database: str = "") -> Scene:
     return scene
 
 
-def _add_theirs(house: PracticeHouse) -> TenantId:
+def _add_drawing_desk(house: SeededHouse) -> None:
+    """Our account of a desk that draws the panel itself; they have one among all others."""
+    manifest = house.parts.registry.helpdesk(STEM)
+    made = account(house.tenant, manifest, house.parts.mint.id())
+    house.desks[house.tenant] = house.installation("helpdesk").connection
+    with house.parts.house.storage.begin(house.tenant) as uow:
+        uow.installations.add(made)
+        uow.commit()
+
+
+def _add_theirs(house: SeededHouse) -> TenantId:
     """Their business: its own practice file, accounts everywhere, one customer, two orders."""
     parts, now = house.parts, house.clock.now()
     tenant = Tenant(
@@ -186,6 +201,7 @@ def _add_theirs(house: PracticeHouse) -> TenantId:
         with parts.house.storage.begin(tenant.id) as uow:
             uow.installations.add(made)
             uow.commit()
+    house.desks[tenant.id] = accounts["helpdesk"].connection
     shop = accounts["store"].connection.installation
     _fill(house, tenant.id, shop)
     return tenant.id
@@ -257,7 +273,7 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
     own: dict[tuple[TicketId, str], str] = {}
     paid = _refund(scene, scene.desk, TWICE, NUMBERS[TWICE])
     hand = _refund(scene, scene.desk, BY_HAND, NUMBERS[BY_HAND])
-    their_desk = _connection(scene, scene.theirs, "helpdesk")
+    their_desk = connection_of(scene, scene.theirs, "helpdesk")
     plans = [_refund(scene, their_desk, THEIR_TICKET, "88001")]
     clock.turn(timedelta(seconds=30))
     house.work()
@@ -276,8 +292,9 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
         own |= {(ticket, "order"): house.order(number), (ticket, "ticket"): ticket}
     own |= {(ANA, name): page[name] for name in ("plan", "hash")}
     own |= {(TWICE, "refund"): paid, (BY_HAND, "refund"): hand}
+    own[BY_HAND, "part"] = _parts(scene, scene.desk.tenant, hand)[0]
     scene.own = own
-    shop = _connection(scene, scene.theirs, "store").installation
+    shop = connection_of(scene, scene.theirs, "store").installation
     orders = [f"{place}~order-{n}" for place in (shop, house.shop) for n in ("88001", "88002")]
     scene.likely = {
         "installation": [shop, their_desk.installation],
@@ -286,6 +303,7 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
         "ticket": [THEIR_TICKET],
         "plan": plans,
         "refund": plans,
+        "part": [part for plan in plans for part in _parts(scene, scene.theirs, plan)],
         "line": ["line-88001-1"],
         "q": [_EMAIL, "88001"],
         "proof": [_EMAIL, "88001"],
@@ -295,9 +313,14 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
     scene.foreign = sorted({*_ids(scene), *(one for some in scene.likely.values() for one in some)})
 
 
+def _parts(scene: Scene, tenant: TenantId, plan: str) -> list[str]:
+    with scene.house.parts.house.storage.read(tenant) as uow:
+        return [refund.id for refund in uow.refunds.of_plan(PlanId(plan))]
+
+
 def _refund(scene: Scene, desk: Connection, ticket: TicketId, number: str) -> str:
     """Press the button for an order, as its own agent; the plan that was decided."""
-    shop = _connection(scene, desk.tenant, "store").installation
+    shop = connection_of(scene, desk.tenant, "store").installation
     first = scene.send(_link(scene, desk, ticket))
     token = first.headers["X-Makegood-Session"]
     order = f"{shop}~order-{number}"
@@ -312,7 +335,7 @@ def _refund(scene: Scene, desk: Connection, ticket: TicketId, number: str) -> st
 
 def _deliver_theirs(scene: Scene) -> None:
     """One delivery of theirs, that their own shop signed."""
-    shop = _connection(scene, scene.theirs, "store")
+    shop = connection_of(scene, scene.theirs, "store")
     body = json.dumps({"type": "ping", "who": WORD}).encode()
     asked = signed_delivery(scene, shop, body, "zebulon-delivery")
     assert scene.send(asked).status == 200
@@ -339,12 +362,14 @@ def _token(scene: Scene, agent: AgentId, ticket: TicketId) -> str:
     return issue_panel_token(session, scene.house.parts.house.signing_keys, now)
 
 
-def _connection(scene: Scene, tenant: TenantId, kind: str) -> Connection:
+def connection_of(
+    scene: Scene, tenant: TenantId, kind: str, platform: str = "practice"
+) -> Connection:
     with scene.house.parts.house.storage.read(tenant) as uow:
         return next(
             one.connection
             for one in uow.installations.all()
-            if (one.connection.kind, one.connection.platform) == (kind, "practice")
+            if (one.connection.kind, one.connection.platform) == (kind, platform)
         )
 
 

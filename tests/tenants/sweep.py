@@ -7,7 +7,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, quote, quote_plus, unquote_to_bytes, urlencode
 
@@ -17,9 +17,12 @@ from plugin.helpdesks.practice import practice_link
 from plugin.platforms.practice_cases import AGENTS
 from plugin.ports import Connection
 from plugin.web.auth import Access, access_of, cookie_name
+from plugin.web.views.canvas_components import ask_id
 from tests.fuzz.form_fields import ASKED
 from tests.fuzz.wsgi import Asked, Told
-from tests.tenants.cases import CASES, Case
+from tests.platforms.intercom.beside_practice import STEM
+from tests.tenants.cases import CASES, TICKET, Case
+from tests.tenants.posts import NUMBER, fresh_number, number_of_theirs, post_of_teammate
 from tests.tenants.scene import FORM, WORD, Scene, signed_delivery
 
 MUST_BE_NOTHING: Final = (
@@ -32,12 +35,17 @@ MUST_BE_NOTHING: Final = (
 )
 NOBODY: Final = "nobody"
 SENDER: Final = "sender of ours"
+TEAMMATE: Final = "teammate of ours"
+_TYPED: Final = frozenset({"line", "amount", "free", "sub", "reason", "step", "q", "proof"})
+"""What comes back by the inputs of a canvas; all else stands in the button."""
 _FIXED: Final = ("platform", "kind")
 _NOT_REACHED: Final = frozenset({400, 401, 403, 405, 413, 415, 422})
 _FRESH: Final = re.compile(
-    r'name="(?:plan|hash)" value="[^"]*"|eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+'
+    r'name="(?:plan|hash)" value="[^"]*"|:[0-9a-f]{32}(?=[?"])|(?:plan|hash)=[0-9a-f]+'
+    r"|eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+"
 )
-"""Made anew for every page: plans, and the sessions' tokens, which repeat the ticket claimed."""
+"""Made anew for every page: plans, one-time numbers, and the sessions' tokens, which repeat the
+ticket claimed."""
 _HEX: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _OWN_FIELDS: Final = frozenset({"session", "form_token"})
 
@@ -81,11 +89,14 @@ class Sweep:
     scene: Scene
     found: Findings = field(default_factory=Findings)
     _before: str = ""
+    _number: str = ""
     _missing: dict[tuple[Probe, str, str], tuple[int, str]] = field(default_factory=dict)
     _reached: set[str] = field(default_factory=set)
     _platforms: Mapping[str, Connection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # Drawn first: an unspent number of theirs is a part of what must not change.
+        self._number = number_of_theirs(self.scene)
         self._before = self.scene.fingerprint()
         storage = self.scene.house.parts.house.storage
         with storage.read(self.scene.theirs) as uow:
@@ -133,6 +144,17 @@ class Sweep:
                         Probe(rule.endpoint, method, role, slot, rule, access, case)
                         for slot in ("", *slots)
                     )
+                yield from self._presses(rule, access, case, method)
+
+    def _presses(self, rule: Rule, access: Access, case: Case, method: str) -> Iterator[Probe]:
+        """Posts of our own desk, rightly signed, each with something of theirs in it."""
+        if not case.pressed:
+            return
+        yield Probe(rule.endpoint, method, TEAMMATE, "installation", rule, access, case)
+        for verb, move in case.pressed.items():
+            role = f"{TEAMMATE} who presses {verb}" if verb else TEAMMATE
+            for slot in dict.fromkeys(("", *move.ids, TICKET, *([NUMBER] if verb else []))):
+                yield Probe(rule.endpoint, method, role, slot, rule, access, move)
 
     def _roles(self, access: Access) -> Sequence[str]:
         panels, admins = list(self.scene.panels), list(self.scene.admins)
@@ -150,12 +172,14 @@ class Sweep:
 
     def _values(self, probe: Probe) -> Sequence[str]:
         """All that is theirs; first what this place is made for."""
-        likely = self.scene.likely.get(probe.slot, ())
+        likely = (self._number,) if probe.slot == NUMBER else self.scene.likely.get(probe.slot, ())
         return [*likely, *(one for one in self.scene.foreign if one not in likely)]
 
     def _asked(self, probe: Probe, value: str, shape: str) -> Asked:
         """The request with `value` in its place. `shape` is the foreign id that `value` is like."""
         scene, case = self.scene, probe.case
+        if probe.role.startswith(TEAMMATE):
+            return self._posted(probe, value)
         own = self._own(probe)
         named = self._platforms.get(shape) if probe.slot == "installation" else None
         like = own if named is None else named
@@ -176,6 +200,28 @@ class Sweep:
             pairs += [(f"value-{one.name}", "acme") for one in manifest.install_fields]
         headers = [("Accept", "text/html"), ("Sec-Fetch-Site", "same-origin")]
         return self._by(probe, path, pairs, headers, own)
+
+    def _posted(self, probe: Probe, value: str) -> Asked:
+        """A rightly signed post of ours, with `value` in its place."""
+        scene, case, slot = self.scene, probe.case, probe.slot
+        name, verb = probe.endpoint.rpartition(".")[2], probe.role.rpartition(" presses ")[2]
+        ticket = value if slot == TICKET else str(case.ticket)
+        if verb == probe.role:
+            asked = post_of_teammate(scene, scene.ours, name, ticket)
+            if slot != "installation":
+                return asked
+            return replace(asked, path=_path(probe.rule, {"platform": STEM, slot: value}))
+        fields = {
+            **{field: scene.own.get((case.ticket, field), "") for field in case.ids},
+            **({slot: value} if slot in case.ids else {}),
+            **case.rest,
+        }
+        typed = {field: text for field, text in fields.items() if text and field in _TYPED}
+        about = [(field, text) for field, text in fields.items() if field not in typed]
+        number = value if slot == NUMBER else fresh_number(scene, ticket)
+        pressed = ask_id(verb, number, about)
+        more = {"component_id": pressed, "input_values": typed}
+        return post_of_teammate(scene, scene.ours, name, ticket, **more)
 
     def _by(
         self,
@@ -277,7 +323,8 @@ class Sweep:
         """Every field that a form asked for is in its case."""
         for endpoint, names in ASKED.items():
             case = CASES[endpoint]
-            known = {*case.ids, *case.rest, *_OWN_FIELDS}
+            moves = (case, *case.pressed.values())
+            known = {*_OWN_FIELDS, *(name for one in moves for name in (*one.ids, *one.rest))}
             for name in names:
                 if name not in known and not name.startswith("value-") and not case.free:
                     self.found.add("unswept_routes", f"{endpoint}: no case names the field {name}")
@@ -294,7 +341,7 @@ def unreached(reached: Iterable[str]) -> Sequence[str]:
     return sorted(
         endpoint
         for endpoint, case in CASES.items()
-        if case.ids and not case.free and not case.closed and endpoint not in far
+        if (case.ids or case.pressed) and not case.free and not case.closed and endpoint not in far
     )
 
 

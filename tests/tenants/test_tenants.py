@@ -47,6 +47,7 @@ def test_nobody_reads_changes_or_detects_what_another_business_has(database: str
     [
         ("screen_without_tenant", "600", ("leaks", "differs", "foreign_writes")),
         ("rows_without_tenant", "200", ("leaks",)),
+        ("button_of_anybody", "700", ("foreign_writes",)),
         ("route_without_case", "1", ("unswept_routes",)),
     ],
 )
