@@ -22,6 +22,7 @@ import click
 
 from plugin.commands.agents import agents
 from plugin.commands.looking import GROUPS
+from plugin.commands.opened import open_parts
 from plugin.commands.pairs import read_pairs
 from plugin.commands.program import (
     WRONG,
@@ -46,12 +47,6 @@ def main() -> None:
 
     Settings come from the environment: see docs/operating.md.
     """
-
-
-def _parts(settings: Settings | None = None, role: str = "") -> Parts:
-    from plugin.app import put_together
-
-    return put_together(settings or read_settings(), role=role)
 
 
 def _home(parts: Parts) -> Tenant:
@@ -113,7 +108,7 @@ def _check_installation() -> None:
 
 
 def _announce(settings: Settings, out: Output, *, with_practice: bool) -> None:
-    parts = _parts(settings)
+    parts = open_parts(settings)
     links = {"admin": _sign_in_link(parts)}
     if with_practice:
         links["practice"] = _practice_link(parts)
@@ -166,7 +161,7 @@ def worker(*, parent: int | None, as_json: bool) -> None:
     from plugin.workflows.worker import executor_name, run_worker
 
     _check_installation()
-    parts = _parts(settings, "worker")
+    parts = open_parts(settings, "worker")
     log_to_stderr()
     end_when_the_disk_fails()
     storage = parts.house.storage
@@ -188,7 +183,7 @@ def practice(*, as_json: bool) -> None:
     out = Output(as_json=as_json)
     settings = read_settings()
     _prepare(settings)
-    link = _practice_link(_parts(settings))
+    link = _practice_link(open_parts(settings))
     out.line(link)
     out.end(practice=link)
 
@@ -198,7 +193,7 @@ def practice(*, as_json: bool) -> None:
 def sign_in(*, as_json: bool) -> None:
     """Print a link that signs the admin in, once, within fifteen minutes."""
     out = Output(as_json=as_json)
-    link = _sign_in_link(_parts())
+    link = _sign_in_link(open_parts())
     out.line(link)
     out.end(admin=link)
 
@@ -249,7 +244,7 @@ def connect(
 
     out = Output(as_json=as_json)
     typed = read_pairs(pairs)
-    parts = _parts()
+    parts = open_parts()
     code, facts = connect_from_terminal(
         parts,
         _home(parts).id,
@@ -279,7 +274,7 @@ def package(
     from plugin.commands.connect import package_desk, write_app_file
 
     out = Output(as_json=as_json)
-    parts, typed = _parts(), read_pairs(pairs)
+    parts, typed = open_parts(), read_pairs(pairs)
     path = write_app_file(parts, desk, typed, target)
     if path is None:
         path = package_desk(parts, _home(parts).id, desk, installation, target)
@@ -299,7 +294,7 @@ def shop(*, pairs: tuple[str, ...], as_json: bool) -> None:
 
     out = Output(as_json=as_json)
     typed = read_pairs(pairs)
-    parts = _parts()
+    parts = open_parts()
     out.end(**describe_shop(parts, _home(parts).id, typed, out.line))
 
 
@@ -312,7 +307,7 @@ def check(*, as_json: bool) -> None:
     out = Output(as_json=as_json)
     settings = read_settings()
     _check_installation()
-    facts, faults, warnings = check_house(_parts(settings), out.line)
+    facts, faults, warnings = check_house(open_parts(settings), out.line)
     out.end(WRONG if faults else 0, **facts, faults=faults, warnings=warnings)
 
 
@@ -324,7 +319,7 @@ def sweep(installation: str | None, *, as_json: bool) -> None:
     from plugin.commands.sweep import sweep_now
 
     out = Output(as_json=as_json)
-    facts, faults = sweep_now(_parts(), installation, out.line)
+    facts, faults = sweep_now(open_parts(), installation, out.line)
     out.end(WRONG if faults else 0, **facts, faults=faults)
 
 
@@ -357,7 +352,7 @@ def restore(file: Path | None, *, is_release: bool, as_json: bool) -> None:
     if (file is None) is not is_release:
         raise click.UsageError("give the FILE of a copy, or --release")
     if file is None:
-        out.end(**release_holds(_parts(), out.line))
+        out.end(**release_holds(open_parts(), out.line))
     out.end(**load(read_settings(), SystemClock(), file, out.line))
 
 

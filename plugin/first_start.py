@@ -53,6 +53,7 @@ def open_house(settings: Settings, watch: Watch = unwatched) -> House:
     """
     house = _opened(settings, watch)
     if not fits(house.engine):
+        house.engine.dispose()
         raise NeedsHuman(
             "other_schema",
             "the database is of another version, or empty: `makegood serve` brings it up to date",
@@ -70,9 +71,14 @@ def keys_of(settings: Settings) -> tuple[str, ...]:
 
 def _opened(settings: Settings, watch: Watch = unwatched) -> House:
     keys = keys_of(settings)
+    keyring = Keyring(keys)
     engine = open_database(settings.database_url)
-    refuse_unsound(engine)
-    storage = SqlStorage(engine, Keyring(keys), watch)
+    try:
+        refuse_unsound(engine)
+    except NeedsHuman:
+        engine.dispose()
+        raise
+    storage = SqlStorage(engine, keyring, watch)
     return House(engine, storage, tuple(_signing(key) for key in keys))
 
 
@@ -90,7 +96,11 @@ def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
     if not fits(house.engine):
         from plugin.storage.schema import migrate  # noqa: PLC0415 - slow, and needed once
 
-        migrate(house.engine)
+        try:
+            migrate(house.engine)
+        except NeedsHuman:
+            house.engine.dispose()
+            raise
     owners = (settings.owner,) if settings.owner else ()
     home = _home(house.storage)
     if home is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from plugin.domain.errors import NeedsHuman
 from plugin.settings import read_settings
 from plugin.watch.tracing import trace_of
 from plugin.watch.watching import refuse_missing_packages
+from tests.databases import Databases
 from tests.journey.house import OWNER
 from tests.journey.shop import BUYER
 from tests.otlp import Receiver, Seen
@@ -19,8 +19,8 @@ from tests.watched_day import NAME, TOKEN, Day, watched_day
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Day]:
-    with watched_day(tmp_path_factory.mktemp("day"), migrated_sqlite) as one:
+def day(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Day]:
+    with watched_day(tmp_path_factory.mktemp("day"), databases) as one:
         yield one
 
 

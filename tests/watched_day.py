@@ -13,6 +13,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from plugin.domain.ids import DeliveryId, PlanId
+from tests.databases import Databases
 from tests.journey.house import House, open_house
 from tests.journey.shop import BUYER, open_shop
 from tests.journey.sidebar import Sidebar
@@ -45,14 +46,14 @@ class Day:
 
 
 @contextmanager
-def watched_day(folder: Path, migrated: Path) -> Iterator[Day]:
+def watched_day(folder: Path, databases: Databases) -> Iterator[Day]:
     """Live it."""
     with otlp_receiver() as receiver:
         settings = {
             "MAKEGOOD_METRICS_TOKEN": TOKEN,
             "MAKEGOOD_OTLP_ENDPOINT": receiver.endpoint,
         }
-        with open_house(folder, migrated, role="both", **settings) as house:
+        with open_house(folder, databases, role="both", **settings) as house:
             plan = _an_agent_refunds(house)
             delivery = _a_sale_is_cancelled(house)
             client = house.app.test_client()

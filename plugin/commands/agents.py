@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from plugin.commands.opened import open_parts
 from plugin.commands.program import Output, json_option
 from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import PairingId
 from plugin.services.pair_agent import revoke_pairing
-from plugin.settings import read_settings
 
 if TYPE_CHECKING:
     from plugin.app import Parts
@@ -56,12 +56,6 @@ def end_pairing(parts: Parts, pairing: str) -> None:
     raise InvalidInput("pairing", "none of this id holds; see `makegood agents list`")
 
 
-def _parts() -> Parts:
-    from plugin.app import put_together  # noqa: PLC0415 - `--help` must not wait for the database's library
-
-    return put_together(read_settings())
-
-
 @click.group()
 def agents() -> None:
     """Agents who proved who they are, at helpdesks that do not tell."""
@@ -72,7 +66,7 @@ def agents() -> None:
 def agents_list(*, as_json: bool) -> None:
     """List the agents who are paired, each with one browser."""
     out = Output(as_json=as_json)
-    out.end(agents=list_pairings(_parts(), out.line))
+    out.end(agents=list_pairings(open_parts(), out.line))
 
 
 @agents.command("revoke")
@@ -81,6 +75,6 @@ def agents_list(*, as_json: bool) -> None:
 def agents_revoke(pairing: str, *, as_json: bool) -> None:
     """End a pairing: from the next press on that browser may only look."""
     out = Output(as_json=as_json)
-    end_pairing(_parts(), pairing)
+    end_pairing(open_parts(), pairing)
     out.line("Revoked.")
     out.end()

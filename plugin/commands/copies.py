@@ -69,12 +69,14 @@ def back_up(settings: Settings, clock: Clock, target: Path, say: Say) -> dict[st
 def restore(settings: Settings, clock: Clock, source: Path, say: Say) -> dict[str, object]:
     """Make the copy in `source` the house of these settings, which must have none."""
     house = open_database(settings.database_url)
-    refuse_if_in_use(house)  # before anything is made
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    preparing = _Preparing(settings, clock)
-    note = load_copy(source, house, settings.data_dir, clock.now(), preparing)
-    mark_in_use(house)
-    house.dispose()
+    try:
+        refuse_if_in_use(house)  # before anything is made
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        preparing = _Preparing(settings, clock)
+        note = load_copy(source, house, settings.data_dir, clock.now(), preparing)
+        mark_in_use(house)
+    finally:
+        house.dispose()
     say(f"Restored {source}: all until {_when(note)}, {note.rows['mg_refunds']} refunds.")
     say(
         "Nothing is sent until what happened since then is known. Start Makegood: it reads the "

@@ -7,28 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import click
 
 from plugin.commands import look, replay
+from plugin.commands.opened import open_parts
 from plugin.commands.program import NOT_MANY, WRONG, Output, json_option
 from plugin.domain.effects import EffectState
 from plugin.domain.errors import InvalidInput
 from plugin.domain.refunds import RefundState
 from plugin.ports.records import DeliveryState
-from plugin.settings import read_settings
-
-if TYPE_CHECKING:
-    from plugin.app import Parts
 
 Command = Callable[..., None]
-
-
-def _parts() -> Parts:
-    from plugin.app import put_together  # noqa: PLC0415 - `--help` must not wait for the database's library
-
-    return put_together(read_settings())
 
 
 def _state_option(states: type[StrEnum]) -> Callable[[Command], Command]:
@@ -59,7 +49,7 @@ def deliveries() -> None:
 def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the newest deliveries."""
     out = Output(as_json=as_json)
-    out.end(deliveries=look.list_deliveries(_parts(), state, limit, out.line))
+    out.end(deliveries=look.list_deliveries(open_parts(), state, limit, out.line))
 
 
 @deliveries.command("show")
@@ -68,7 +58,7 @@ def deliveries_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> Non
 def deliveries_show(delivery: str, *, as_json: bool) -> None:
     """Show one delivery: its headers' names, state and size, never its content."""
     out = Output(as_json=as_json)
-    out.end(**look.show_delivery(_parts(), delivery, out.line))
+    out.end(**look.show_delivery(open_parts(), delivery, out.line))
 
 
 @deliveries.command("replay")
@@ -80,10 +70,10 @@ def deliveries_replay(delivery: str | None, *, failed: bool, as_json: bool) -> N
     out = Output(as_json=as_json)
     _one_or_all(delivery, every=failed, argument="delivery", option="--failed")
     if delivery is None:
-        count = replay.replay_deliveries(_parts())
+        count = replay.replay_deliveries(open_parts())
         out.line(f"{count} back in line.")
         out.end(replayed=count)
-    replay.replay_delivery(_parts(), delivery)
+    replay.replay_delivery(open_parts(), delivery)
     out.line("Back in line.")
     out.end(replayed=1)
 
@@ -100,7 +90,7 @@ def effects() -> None:
 def effects_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List effects, changed last first. Without --state those that wait for a person."""
     out = Output(as_json=as_json)
-    out.end(effects=look.list_effects(_parts(), state, limit, out.line))
+    out.end(effects=look.list_effects(open_parts(), state, limit, out.line))
 
 
 @effects.command("replay")
@@ -121,12 +111,12 @@ def effects_replay(
     if key is None:
         if although_it_may_repeat:
             raise InvalidInput("--although-it-may-repeat", "say it for one mail at a time")
-        count, left = replay.replay_effects(_parts())
+        count, left = replay.replay_effects(open_parts())
         out.line(f"{count} back in line.")
         if left:
             out.line(f"Mails that may have gone out, and were left alone: {left}.")
         out.end(replayed=count, left=left)
-    replay.replay_effect(_parts(), key, although_it_may_repeat=although_it_may_repeat)
+    replay.replay_effect(open_parts(), key, although_it_may_repeat=although_it_may_repeat)
     out.line("Back in line.")
     out.end(replayed=1)
 
@@ -143,7 +133,7 @@ def refunds() -> None:
 def refunds_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the newest refunds."""
     out = Output(as_json=as_json)
-    out.end(refunds=look.list_refunds(_parts(), state, limit, out.line))
+    out.end(refunds=look.list_refunds(open_parts(), state, limit, out.line))
 
 
 @refunds.command("show")
@@ -152,7 +142,7 @@ def refunds_list(*, state: tuple[str, ...], limit: int, as_json: bool) -> None:
 def refunds_show(refund: str, *, as_json: bool) -> None:
     """Show one refund with every move and effect."""
     out = Output(as_json=as_json)
-    out.end(**look.show_refund(_parts(), refund, out.line))
+    out.end(**look.show_refund(open_parts(), refund, out.line))
 
 
 @click.group()
@@ -165,7 +155,7 @@ def audit() -> None:
 def audit_verify(*, as_json: bool) -> None:
     """Recompute the chain of hashes of every tenant."""
     out = Output(as_json=as_json)
-    broken, entries = look.verify_audit(_parts(), out.line)
+    broken, entries = look.verify_audit(open_parts(), out.line)
     out.end(WRONG if broken else 0, entries=entries, broken=broken)
 
 

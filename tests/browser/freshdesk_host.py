@@ -26,6 +26,7 @@ from plugin.practice import open_practice
 from plugin.services.mail_pairing import MailPairing
 from plugin.settings import read_settings
 from tests.browser.judging import tab_to
+from tests.databases import settings_of
 from tests.fakes.platforms import FakeMailer
 from tests.platforms.freshdesk.account import APP_SECRET
 from tests.platforms.freshdesk.fake import FakeFreshdesk
@@ -65,9 +66,9 @@ _FORM: Final = "application/x-www-form-urlencoded"
 class FreshdeskHouse(PracticeHouse):
     """Practice's shop with a Freshdesk beside it, and a mail server that keeps what it gets."""
 
-    def __init__(self, folder: Path, fake: FakeFreshdesk) -> None:
+    def __init__(self, folder: Path, fake: FakeFreshdesk, database: str = "") -> None:
         self._fake = fake
-        super().__init__(folder, TurnedClock())
+        super().__init__(folder, TurnedClock(), database=database)
 
     def __post_init__(self) -> None:
         self.mailer = FakeMailer()
@@ -77,6 +78,7 @@ class FreshdeskHouse(PracticeHouse):
                 "MAKEGOOD_PUBLIC_URL": OURS,
                 "MAKEGOOD_SMTP_URL": "smtp://mail.example",
                 "MAKEGOOD_ALLOW_PRIVATE_HOSTS": self._fake.place,
+                **settings_of(self.database),
             }
         )
         prepare_house(self.settings, self.clock, SystemMint()).engine.dispose()

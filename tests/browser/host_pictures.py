@@ -18,6 +18,7 @@ from plugin.storage.schema import migrate
 from tests.browser import saleor_host, shopify_host
 from tests.browser.canvas_drawn import draw_page
 from tests.browser.freshdesk_host import DESK, FreshdeskHouse, frame_house, pair, panel_of
+from tests.databases import SqliteDatabases
 from tests.platforms.freshdesk.fake import FakeFreshdesk
 from tests.platforms.intercom.fake import FakeIntercom
 from tests.platforms.intercom.inbox import Inbox
@@ -48,14 +49,14 @@ def take_host_pictures(browser: Browser, place: Path, folder: Path) -> Iterator[
     yield from _intercom(browser, place / "intercom", folder)
 
 
-def migrated_template(place: Path) -> Path:
-    """A fresh database in `place`, which is made."""
+def migrated_files(place: Path) -> SqliteDatabases:
+    """Fresh databases, whose template is in `place`, which is made."""
     place.mkdir()
     template = place / "template.db"
     engine = open_database(f"sqlite:///{template}")
     migrate(engine)
     engine.dispose()
-    return template
+    return SqliteDatabases(template)
 
 
 def _freshdesk(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
@@ -95,7 +96,7 @@ def _dress(page: Page, who: str, *places: str) -> None:
 
 def _shopify(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
     """Our page in Shopify's admin, connected."""
-    with open_admin(place, migrated_template(place)) as admin:
+    with open_admin(place, migrated_files(place)) as admin:
         admin.connected()
         page = _window(browser)
         scene = shopify_host.Scene(page, admin)
@@ -108,7 +109,7 @@ def _shopify(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
 
 def _saleor(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
     """Our page in Saleor's dashboard, connected."""
-    with open_dashboard(place, migrated_template(place)) as at:
+    with open_dashboard(place, migrated_files(place)) as at:
         page = _window(browser)
         scene = saleor_host.Scene(page, at)
         scene.go()

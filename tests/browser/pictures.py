@@ -39,7 +39,7 @@ from plugin.platforms.practice_tickets import CASE_MAKERS, Case
 from plugin.ports import Contact, OrderQuery, SignIn
 from plugin.ports.platforms import WorksheetStep
 from plugin.stores.practice import PracticeStore
-from tests.browser.host_pictures import THEMES, Theme, migrated_template, take_host_pictures
+from tests.browser.host_pictures import THEMES, Theme, migrated_files, take_host_pictures
 from tests.browser.served import chromium, served_house, serving
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.platforms.systeme_io.fake import KEY
@@ -343,7 +343,7 @@ def _health(browser: Browser, place: Path, picture: Path) -> None:
 @contextmanager
 def _signed_in(browser: Browser, place: Path) -> Iterator[tuple[Site, Page, str]]:
     """A fresh site in `place`, an admin's page at it, and its address."""
-    with open_site(place, migrated_template(place)) as site, serving(site.app) as address:
+    with open_site(place, migrated_files(place)) as site, serving(site.app) as address:
         page = browser.new_page(reduced_motion="reduce")
         page.goto(site.sign_in.make_link(TENANT.id, address, site.clock.now()))
         page.get_by_role("button", name="Sign in").click()

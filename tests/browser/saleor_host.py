@@ -67,6 +67,11 @@ class Scene:
     def ours(self) -> Frame:
         return next(one for one in self.page.frames if one.url.startswith(OURS))
 
+    @property
+    def calls(self) -> list[str]:
+        """What the calls of our page's script showed."""
+        return [one for one in self.sent if one]
+
     def answer(self, route: Route) -> None:
         """Our application, behind https."""
         request = route.request

@@ -31,13 +31,13 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def served_house(folder: Path, clock: TurnedClock) -> Iterator[PracticeHouse]:
-    """Practice in `folder`, answering at its own address until the block ends."""
+def served_house(folder: Path, clock: TurnedClock, database: str = "") -> Iterator[PracticeHouse]:
+    """Practice in `folder` (on `database`), answering at its own address until the block ends."""
     empty: Callable[..., list[bytes]] = lambda environ, start: []  # noqa: E731, ARG005 - a place
     server: BaseWSGIServer = make_server(
         "127.0.0.1", 0, empty, threaded=True, request_handler=_Quiet
     )
-    one = PracticeHouse(folder, clock, server.server_port)
+    one = PracticeHouse(folder, clock, server.server_port, database)
     server.app = one.app
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

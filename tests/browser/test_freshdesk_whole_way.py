@@ -24,6 +24,7 @@ from tests.browser.freshdesk_host import (
 )
 from tests.browser.judging import is_clean, keeps_nothing
 from tests.browser.served import NO_THIRD_PARTY_COOKIES, chromium
+from tests.databases import Databases
 from tests.platforms.freshdesk.fake import FakeFreshdesk
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,10 +43,11 @@ def fake() -> Iterator[FakeFreshdesk]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, fake: FakeFreshdesk) -> Iterator[FreshdeskHouse]:
-    one = FreshdeskHouse(tmp_path, fake)
-    yield one
-    one.close()
+def house(tmp_path: Path, fake: FakeFreshdesk, databases: Databases) -> Iterator[FreshdeskHouse]:
+    with databases.fresh(tmp_path) as database:
+        one = FreshdeskHouse(tmp_path, fake, database)
+        yield one
+        one.close()
 
 
 @pytest.fixture

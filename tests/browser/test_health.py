@@ -10,13 +10,14 @@ from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped] 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.served import chromium, serving
+from tests.databases import Databases
 from tests.web.health_scene import make_calm, make_rich
 from tests.web.site import TENANT, Site, open_site
 
 
 @pytest.fixture
-def site(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Site]:
-    with open_site(tmp_path, migrated_sqlite) as one:
+def site(tmp_path: Path, databases: Databases) -> Iterator[Site]:
+    with open_site(tmp_path, databases) as one:
         yield one
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.judging import is_clean, tab_to
 from tests.browser.secure_origins import Wsgi, a_page, serving_https, strict_chromium
+from tests.databases import Databases
 from tests.web.site import TENANT, Site, open_site
 
 OURS, HOSTILE = "refunds.makegood.test", "hostile.test"
@@ -72,9 +73,9 @@ def browser(
 
 
 @pytest.fixture
-def site(tmp_path: Path, migrated_sqlite: Path, origins: dict[str, Wsgi]) -> Iterator[Site]:
+def site(tmp_path: Path, databases: Databases, origins: dict[str, Wsgi]) -> Iterator[Site]:
     address = {"MAKEGOOD_PUBLIC_URL": f"https://{OURS}"}
-    with open_site(tmp_path, migrated_sqlite, address) as one:
+    with open_site(tmp_path, databases, address) as one:
         origins[OURS] = one.app.wsgi_app
         yield one
         origins.clear()

@@ -10,13 +10,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.judging import is_clean, tab_to
 from tests.browser.served import chromium, serving
+from tests.databases import Databases
 from tests.web.site import TENANT
 from tests.web.ways import SALEOR, Ways, open_ways
 
 
 @pytest.fixture
-def ways(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Ways]:
-    with open_ways(tmp_path, migrated_sqlite) as one:
+def ways(tmp_path: Path, databases: Databases) -> Iterator[Ways]:
+    with open_ways(tmp_path, databases) as one:
         yield one
 
 

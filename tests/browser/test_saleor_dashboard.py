@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.judging import is_clean, keeps_nothing, tab_to
 from tests.browser.saleor_host import HOSTILE, SIBLING, Scene
 from tests.browser.served import NO_THIRD_PARTY_COOKIES, chromium
+from tests.databases import Databases
 from tests.platforms.saleor.in_dashboard import open_dashboard
 
 
@@ -24,8 +25,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def scene(browser: Browser, tmp_path: Path, migrated_sqlite: Path) -> Iterator[Scene]:
-    with open_dashboard(tmp_path, migrated_sqlite) as at:
+def scene(browser: Browser, tmp_path: Path, databases: Databases) -> Iterator[Scene]:
+    with open_dashboard(tmp_path, databases) as at:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         yield Scene(context.new_page(), at)
         context.close()
@@ -113,8 +114,39 @@ def test_a_foreign_page_cannot_frame_it(scene: Scene) -> None:
     assert any("frame-ancestors" in one for one in scene.said)
 
 
-def test_a_hostile_sibling_gives_us_no_token(scene: Scene) -> None:
-    scene.beside = SIBLING
+def test_a_hostile_sibling_gives_us_no_token_and_presses_nothing(scene: Scene) -> None:
+    # It speaks from before our page is there until the end.
+    scene.beside, scene.spoilt = SIBLING, True
     scene.go()
-    expect(scene.ours.locator(".chip").first).to_have_text("Connected")
-    assert "Bearer evil" not in scene.sent
+    ours = scene.ours
+    expect(ours.get_by_text("Nothing is connected here")).to_be_visible()
+    before, calls = ours.evaluate("window.makegood.token()"), len(scene.calls)
+    ours.evaluate(
+        "() => { window.heard = []; addEventListener('message', (it) => heard.push(it.data)) }"
+    )
+    sibling = next(one for one in scene.page.frames if one.url == "about:srcdoc")
+    sibling.evaluate(
+        """() => {
+          for (let at = 0; at < parent.length; at += 1) {
+            for (const type of ["handshake", "tokenRefresh"])
+              parent[at].postMessage({ type, payload: { token: "evil" } }, "*");
+            parent[at].postMessage({ makegood: "again" }, "*");
+            parent[at].postMessage("the last", "*");
+          }
+        }"""
+    )
+    # What was sent before is heard before: then the hostile words were, too.
+    ours.wait_for_function("heard.includes('the last')")
+    assert {"handshake", "tokenRefresh"} <= set(ours.evaluate("heard.map((it) => it.type ?? '')"))
+    assert ours.evaluate("window.makegood.token()") == before
+    assert len(scene.calls) == calls
+    # What it said goes into no later call either.
+    scene.spoilt = False
+    scene.page.evaluate("tell('tokenRefresh')")
+    ours.wait_for_function(
+        "(before) => window.makegood.token().then((now) => now !== before)", arg=before
+    )
+    ours.get_by_role("button", name="Look again").click()
+    expect(ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
+    assert len(scene.calls) > calls
+    assert [one for one in scene.sent if "evil" in one] == []

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.judging import is_clean, keeps_nothing, tab_to
 from tests.browser.served import NO_THIRD_PARTY_COOKIES, chromium
 from tests.browser.shopify_host import CDN, HOSTILE, OURS, Scene
+from tests.databases import Databases
 from tests.platforms.shopify.admin import PAGE, ShopifyAdmin, open_admin
 from tests.platforms.shopify.grants import APP
 
@@ -25,8 +26,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from plugin.chance import SystemClock, SystemMint
 from plugin.cli import main
 from plugin.first_start import prepare_house
 from plugin.settings import read_settings
+from tests.databases import Databases, settings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,16 @@ def run_bare(data: Path) -> Run:
 
 
 @pytest.fixture
-def run(run_bare: Run, data: Path, migrated_sqlite: Path) -> Run:
+def run(
+    run_bare: Run, data: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
     """The command line after a first start."""
     data.mkdir(mode=0o700)
-    shutil.copy(migrated_sqlite, data / "makegood.sqlite")
-    prepare_house(read_settings(), SystemClock(), SystemMint()).engine.dispose()
-    return run_bare
+    with databases.fresh(data) as database:
+        for name, value in settings_of(database).items():
+            monkeypatch.setenv(name, value)
+        prepare_house(read_settings(), SystemClock(), SystemMint()).engine.dispose()
+        yield run_bare
 
 
 @pytest.fixture

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import sqlite3
 from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
 
+from plugin.app import Parts
 from plugin.cli import main
 from plugin.commands import look
 from plugin.commands.platforms import connect_examples
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.platforms.data_files import DataFiles
-from plugin.storage.database import choose_sqlite
+from plugin.platforms.registry import Registry
+from plugin.storage.database import choose_sqlite, open_database
 from tests.commands.conftest import Run
+from tests.databases import of_sqlite_alone
 
 
 def commands(group: click.Group, *before: str) -> list[tuple[str, ...]]:
@@ -158,6 +162,7 @@ def test_a_folder_that_cannot_be_made_is_told(run_bare: Run, tmp_path: Path) -> 
     assert "give another MAKEGOOD_DATA_DIR" in refused.err
 
 
+@of_sqlite_alone("on PostgreSQL the keys are given, and none lie in the folder")
 def test_a_folder_without_its_keys_is_told(run: Run, data: Path) -> None:
     (data / "secret-keys").unlink()
     refused = run("refunds", "list")
@@ -172,6 +177,7 @@ def test_keys_that_are_none_are_told_and_not_shown(run: Run) -> None:
     assert "canary" not in refused.err + refused.out
 
 
+@of_sqlite_alone("the file is emptied")
 def test_an_empty_database_is_told(run: Run, data: Path) -> None:
     (data / "makegood.sqlite").write_bytes(b"")
     for words in (("refunds", "list"), ("worker",), ("practice",)):
@@ -180,6 +186,7 @@ def test_an_empty_database_is_told(run: Run, data: Path) -> None:
         assert refused.facts["code"] == "lost_database"
 
 
+@of_sqlite_alone("the file is emptied")
 def test_a_database_that_was_never_in_use_is_told_and_made(run: Run, data: Path) -> None:
     (data / "makegood.sqlite").write_bytes(b"")
     (data / "makegood.sqlite.in-use").unlink()
@@ -189,14 +196,35 @@ def test_a_database_that_was_never_in_use_is_told_and_made(run: Run, data: Path)
     assert run("practice", "--json").code == 0
 
 
-def test_a_newer_database_is_told(run: Run, data: Path) -> None:
-    with sqlite3.connect(data / "makegood.sqlite") as database:
-        database.execute("UPDATE mg_schema SET version_num = '9999', oldest_code = '9999'")
-    database.close()
+def test_a_newer_database_is_told(run: Run, parts: Parts) -> None:
+    with parts.house.engine.begin() as db:
+        db.exec_driver_sql("UPDATE mg_schema SET version_num = '9999', oldest_code = '9999'")
     assert run("refunds", "list", "--json").facts["code"] == "other_schema"
     assert run("practice", "--json").facts["code"] == "newer_schema"
 
 
+@pytest.mark.parametrize("words", [("refunds", "list"), ("practice",)], ids=" ".join)
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_command_lets_go_of_the_database_when_it_ends(
+    run: Run, parts: Parts, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], newer: bool
+) -> None:
+    opened = []
+
+    def open_and_note(url: str) -> Engine:
+        opened.append(open_database(url))
+        return opened[-1]
+
+    monkeypatch.setattr("plugin.first_start.open_database", open_and_note)
+    if newer:
+        with parts.house.engine.begin() as db:
+            db.exec_driver_sql("UPDATE mg_schema SET version_num = '9999', oldest_code = '9999'")
+    assert run(*words).code == (3 if newer else 0)
+    pools = [engine.pool for engine in opened]
+    assert [pool.checkedin() for pool in pools if isinstance(pool, QueuePool)] == [0] * len(opened)
+    assert opened
+
+
+@of_sqlite_alone("the file is overwritten")
 def test_a_broken_database_needs_a_person_and_shows_no_row(run: Run, data: Path) -> None:
     (data / "makegood.sqlite").write_bytes(b"canary" * 2000)
     refused = run("refunds", "list", "--json")
@@ -241,6 +269,17 @@ def test_a_package_that_takes_our_names_is_told(run: Run, monkeypatch: pytest.Mo
     refused = run("check", "--json")
     assert refused.code == 3
     assert "pip uninstall stranger" in refused.facts["detail"]
+
+
+def test_the_check_of_the_platforms_prints_each_rule_and_where_it_stands(run: Run) -> None:
+    told = run("platforms", "check").out
+    rules = [
+        f"{rule.status:7} {rule.rule}: {rule.reason or rule.verified}"
+        for manifest in Registry([DataFiles().manifests()]).manifests()
+        for rule in manifest.quality
+    ]
+    assert len(rules) > 100
+    assert [rule for rule in rules if rule not in told] == []
 
 
 def test_a_broken_manifest_is_told_and_where_to_look(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,13 @@ from cryptography.fernet import Fernet
 
 from plugin.app import Parts, put_together
 from plugin.domain.ids import TenantId
-from plugin.first_start import home_tenant
+from plugin.first_start import home_tenant, keys_of
 from plugin.ports.records import RESTORED
 from plugin.settings import read_settings
 from plugin.storage.keyring import key_mark
 from plugin.storage.schema_version import REVISION
 from tests.commands.conftest import Run
+from tests.databases import of_sqlite_alone
 from tests.factories import BANK, STORE, a_plan, a_refund, a_request, an_installation, an_order
 
 
@@ -45,14 +45,21 @@ def copy(run: Run, tenant: TenantId, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, data: Path) -> dict[str, str]:
+def elsewhere(run: Run, tmp_path: Path) -> dict[str, str]:
     """The settings of a new house with the keys of the old one."""
     folder = tmp_path / "new"
     folder.mkdir()
-    shutil.copy(data / "secret-keys", folder)
-    return {"MAKEGOOD_DATA_DIR": str(folder)}
+    (folder / "secret-keys").write_text(key_of_the_house(), encoding="ascii")
+    told = {"MAKEGOOD_DATABASE_URL": "", "MAKEGOOD_SECRET_KEYS": ""}  # SQLite, from whatever it was
+    return {"MAKEGOOD_DATA_DIR": str(folder), **told}
 
 
+def key_of_the_house() -> str:
+    [key] = keys_of(read_settings())
+    return key
+
+
+@of_sqlite_alone("on PostgreSQL the keys are given, and none lie in the folder")
 def test_a_backup_says_what_it_holds_and_where_the_keys_are(
     run: Run, tenant: TenantId, tmp_path: Path, data: Path
 ) -> None:
@@ -81,6 +88,7 @@ def test_a_folder_that_is_not_there_is_told(run: Run, tenant: TenantId, tmp_path
     assert "No such file or directory" in ran.err
 
 
+@pytest.mark.both_databases
 def test_a_restored_house_is_held_until_a_person_says_so(
     run: Run, copy: Path, elsewhere: dict[str, str]
 ) -> None:
@@ -103,8 +111,10 @@ def test_a_restored_house_is_held_until_a_person_says_so(
     with parts.house.storage.read(home_tenant(parts.house.storage).id) as uow:
         assert uow.holds.all() == []
         assert [refund.reason for refund in uow.refunds.newest(9)] == [RESTORED]
+    parts.house.engine.dispose()
 
 
+@of_sqlite_alone("the file must stay as it was")
 def test_a_house_is_not_restored_over(run: Run, copy: Path, data: Path) -> None:
     before = (data / "makegood.sqlite").read_bytes()
     ran = run("restore", str(copy), "--json")
@@ -115,7 +125,7 @@ def test_a_house_is_not_restored_over(run: Run, copy: Path, data: Path) -> None:
 
 @pytest.mark.parametrize("given", ["none", "another"])
 def test_without_the_keys_that_open_it_nothing_is_restored(
-    run: Run, copy: Path, data: Path, elsewhere: dict[str, str], given: str
+    run: Run, copy: Path, elsewhere: dict[str, str], given: str
 ) -> None:
     folder = Path(elsewhere["MAKEGOOD_DATA_DIR"])
     if given == "none":
@@ -124,8 +134,7 @@ def test_without_the_keys_that_open_it_nothing_is_restored(
         (folder / "secret-keys").write_text(Fernet.generate_key().decode())
     ran = run("restore", str(copy), "--json", **elsewhere)
     assert (ran.code, ran.facts["code"]) == (3, "other_keys")
-    [key] = (data / "secret-keys").read_text().split()
-    assert f"the key that has the mark {key_mark(key)}" in ran.facts["detail"]
+    assert f"the key that has the mark {key_mark(key_of_the_house())}" in ran.facts["detail"]
     assert {p.name for p in folder.iterdir()} <= {"secret-keys"}
 
 

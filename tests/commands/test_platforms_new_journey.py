@@ -30,6 +30,7 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.ports import Kind
 from tests.commands.toys import DESK, SHOP, fill_in
+from tests.databases import Databases
 from tests.journey.house import House, open_house, plain
 from tests.journey.sidebar import Page, Sidebar
 from tests.tree_copy import ROOT
@@ -76,13 +77,13 @@ class Toys:
 
 
 @pytest.fixture
-def toys(folder: Path, tmp_path: Path, migrated_sqlite: Path) -> Iterator[Toys]:
+def toys(folder: Path, tmp_path: Path, databases: Databases) -> Iterator[Toys]:
     with ExitStack() as stack:
         shop = stack.enter_context(import_module(f"tests.platforms.{SHOP}.fake").Fake())
         desk = stack.enter_context(import_module(f"tests.platforms.{DESK}.fake").Fake())
         places = f"{shop.place},{desk.place}"
         house = stack.enter_context(
-            open_house(tmp_path, migrated_sqlite, MAKEGOOD_ALLOW_PRIVATE_HOSTS=places)
+            open_house(tmp_path, databases, MAKEGOOD_ALLOW_PRIVATE_HOSTS=places)
         )
         registry = Registry([DataFiles().manifests(), folder / "manifests"])
         platforms = replace(house.parts.platforms, registry=registry)

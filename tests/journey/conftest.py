@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Databases
 from tests.journey.house import House, open_house
 from tests.journey.shop import Shop, open_shop
 from tests.platforms.systeme_io.vendor import check_exchanges
 
 
 @pytest.fixture
-def house(tmp_path: Path, migrated_sqlite: Path) -> Iterator[House]:
-    with open_house(tmp_path, migrated_sqlite) as one:
+def house(tmp_path: Path, databases: Databases) -> Iterator[House]:
+    with open_house(tmp_path, databases) as one:
         yield one
 
 

@@ -37,6 +37,7 @@ from plugin.platforms.registry import Registry
 from plugin.ports.records import DueWork, Installation
 from plugin.settings import read_settings
 from plugin.storage.budgets import SqlBudgets
+from tests.databases import Databases, settings_of
 from tests.kill.places import free_port
 from tests.platforms.stripe.fake import FakeStripe
 from tests.platforms.systeme_io.fake import KEY, FakeSystemeIo
@@ -232,9 +233,9 @@ class House:
 
 @contextmanager
 def open_house(
-    folder: Path, migrated: Path, *, public_url: str = "", role: str = "", **given: str
+    folder: Path, databases: Databases, *, public_url: str = "", role: str = "", **given: str
 ) -> Iterator[House]:
-    """A fresh house in a fresh world, begun with a copy of the empty database `migrated`.
+    """A fresh house in a fresh world, on a fresh database.
 
     Without a `public_url` it is reached on its own port. With a `role` it is watched, as the
     settings that are `given` say.
@@ -250,8 +251,12 @@ def open_house(
         # Before the app: its settings name the port.
         server = make_server("127.0.0.1", 0, app, threaded=True)
         address = f"http://127.0.0.1:{server.server_port}"
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        database = stack.enter_context(databases.fresh(data))
         environment = {
-            "MAKEGOOD_DATA_DIR": str(folder / "data"),
+            "MAKEGOOD_DATA_DIR": str(data),
+            **settings_of(database),
             "MAKEGOOD_PUBLIC_URL": public_url or address,
             "MAKEGOOD_ALLOW_PRIVATE_HOSTS": ",".join(world.places),
             "MAKEGOOD_SMTP_URL": f"smtp://127.0.0.1:{world.mail_port}",
@@ -259,8 +264,6 @@ def open_house(
             **given,
         }
         settings = read_settings(environment)
-        settings.data_dir.mkdir(mode=0o700)
-        shutil.copy(migrated, settings.data_dir / "makegood.sqlite")
         prepare_house(settings, clock, SystemMint()).engine.dispose()
         parts = _on_this_clock(put_together(settings, clock, role), folder, clock)
         stack.callback(parts.house.engine.dispose)

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Frame, Page, Route, expect, sync_playwr
 from plugin.commands.connect import package_desk
 from plugin.domain.ids import InstallationId
 from tests.browser.zaf_host import FRAME_NAME, HOST_ORIGIN, SDK_URL, host_page, sdk_script
+from tests.databases import Databases
 from tests.journey.house import House, open_house, plain
 from tests.journey.shop import BUYER
 from tests.journey.sidebar import Sidebar
@@ -39,9 +40,9 @@ _HOP_BY_HOP = frozenset({"content-length", "connection", "date", "server"})
 
 
 @pytest.fixture
-def house(tmp_path: Path, migrated_sqlite: Path) -> Iterator[House]:
+def house(tmp_path: Path, databases: Databases) -> Iterator[House]:
     """Reached by https, as the desk demands."""
-    with open_house(tmp_path, migrated_sqlite, public_url=PUBLIC_URL) as one:
+    with open_house(tmp_path, databases, public_url=PUBLIC_URL) as one:
         yield one
 
 

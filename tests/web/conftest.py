@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.databases import Databases
 from tests.platforms.practice.fixtures import TurnedClock
-from tests.web.practice_house import PracticeHouse
+from tests.web.practice_house import NewHouse, PracticeHouse
 from tests.web.site import Site, open_site
 
 
 @pytest.fixture
-def site(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Site]:
-    with open_site(tmp_path, migrated_sqlite) as one:
+def site(tmp_path: Path, databases: Databases) -> Iterator[Site]:
+    with open_site(tmp_path, databases) as one:
         yield one
 
 
@@ -25,18 +25,18 @@ def clock() -> TurnedClock:
 
 
 @pytest.fixture(scope="module")
-def new_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def new_house(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[NewHouse]:
     """A house as it is on its first day, to be copied: making one takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("practice")
-    PracticeHouse(folder / "house").close()
-    return (folder / "house").rename(folder / "new")
+    folder = tmp_path_factory.mktemp("practice") / "house"
+    folder.mkdir()
+    with databases.fresh(folder) as database:
+        PracticeHouse(folder, database=database).close()
+        yield NewHouse(folder.rename(folder.with_name("new")), databases, database)
 
 
 @pytest.fixture
-def house(new_house: Path, clock: TurnedClock) -> Iterator[PracticeHouse]:
-    folder = new_house.with_name("house")  # where its practice file is, by its own settings
-    shutil.copytree(new_house, folder)
-    one = PracticeHouse(folder, clock)
-    yield one
-    one.close()
-    shutil.rmtree(folder)
+def house(new_house: NewHouse, clock: TurnedClock) -> Iterator[PracticeHouse]:
+    with new_house.copied() as (folder, database):
+        one = PracticeHouse(folder, clock, database=database)
+        yield one
+        one.close()

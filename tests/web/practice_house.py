@@ -6,6 +6,9 @@ adds (durability) is tested where it is at home.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,22 +25,31 @@ from plugin.ports import Clock
 from plugin.ports.records import Installation
 from plugin.practice import open_practice
 from plugin.settings import Settings, read_settings
+from tests.databases import Databases, settings_of
 from tests.platforms.practice.fixtures import TurnedClock
 
 
 @dataclass
 class PracticeHouse:
-    """The app over practice, and hands to turn the clock, do the worker's work and look into it."""
+    """The app over practice, and hands to turn the clock, do the worker's work and look into it.
+
+    `database` is its address; empty for SQLite in the folder.
+    """
 
     folder: Path
     clock: Clock = field(default_factory=TurnedClock)
     port: int = 8080
+    database: str = ""
 
     def __post_init__(self) -> None:
         self.settings: Settings = read_settings(
-            {"MAKEGOOD_DATA_DIR": str(self.folder), "MAKEGOOD_PORT": str(self.port)}
+            {
+                "MAKEGOOD_DATA_DIR": str(self.folder),
+                "MAKEGOOD_PORT": str(self.port),
+                **settings_of(self.database),
+            }
         )
-        prepare_house(self.settings, self.clock, SystemMint())
+        prepare_house(self.settings, self.clock, SystemMint()).engine.dispose()
         self.parts: Parts = put_together(self.settings, self.clock)
         self.first_link = open_practice(self.parts)
         self.app: Flask = create_app(self.settings, self.parts)
@@ -93,3 +105,21 @@ class PracticeHouse:
                 self._tasks[work.kind](work.tenant, work.ref)
                 done += 1
         return done
+
+
+@dataclass(frozen=True, slots=True)
+class NewHouse:
+    """The folder and the database of a house that nobody has open, to be copied."""
+
+    folder: Path
+    databases: Databases
+    database: str
+
+    @contextmanager
+    def copied(self) -> Iterator[tuple[Path, str]]:
+        """Another folder and another database like these, until the end of the block."""
+        folder = self.folder.with_name("house")  # where its practice file is, by its own settings
+        shutil.copytree(self.folder, folder)
+        with self.databases.copied(self.database) as database:
+            yield folder, database
+        shutil.rmtree(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from plugin.storage.budgets import SqlBudgets
 from plugin.storage.database import open_database
 from plugin.storage.keyring import Keyring
 from plugin.storage.unit_of_work import SqlStorage
+from tests.databases import Databases, settings_of
 from tests.factories import NOW
 from tests.platforms.systeme_io.fake import FakeSystemeIo
 from tests.storage_fixtures import FakeClock
@@ -112,18 +112,20 @@ class Browser:
 
 @contextmanager
 def open_site(
-    folder: Path, template: Path, environment: Mapping[str, str] | None = None
+    folder: Path, databases: Databases, environment: Mapping[str, str] | None = None
 ) -> Iterator[Site]:
-    """A site with two tenants. `template` is a migrated database file."""
+    """A site with two tenants, on a fresh database."""
     clock = FakeClock(NOW)
-    with FakeSystemeIo(now=clock.now).running() as fake:
-        url = f"sqlite:///{shutil.copy(template, folder / 'makegood.db')}"
+    with (
+        FakeSystemeIo(now=clock.now).running() as fake,
+        databases.fresh(folder) as database,
+    ):
         settings = read_settings(
             {
                 "MAKEGOOD_DATA_DIR": str(folder),
-                "MAKEGOOD_DATABASE_URL": url,
                 "MAKEGOOD_PUBLIC_URL": PUBLIC_URL,
                 "MAKEGOOD_ALLOW_PRIVATE_HOSTS": fake.place,
+                **settings_of(database),
                 **(environment or {}),
             }
         )

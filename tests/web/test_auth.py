@@ -35,6 +35,7 @@ from plugin.web.context import WebContext
 from plugin.web.problems import NotSignedIn
 from plugin.web.security import UndeclaredRoutes, install_security, undeclared_routes
 from plugin.web.strict_forms import LARGEST_FORM
+from tests.databases import Databases
 from tests.factories import NOW
 from tests.web.site import OTHER, SIGNING_KEYS, TENANT, Site, open_site
 
@@ -276,6 +277,7 @@ def test_a_store_is_no_desk(site: Site, panel: Flask) -> None:
 # --- the admin's cookie ---------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_opening_the_link_spends_nothing_and_pressing_signs_in(site: Site) -> None:
     link = site.sign_in.make_link(TENANT.id, "", NOW)
     scanner, person = site.browser(), site.browser()
@@ -308,10 +310,10 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> No
 
 
 def test_with_https_the_cookie_is_bound_to_host_and_https(
-    tmp_path: Path, migrated_sqlite: Path
+    tmp_path: Path, databases: Databases
 ) -> None:
     given = {"MAKEGOOD_PUBLIC_URL": "https://refunds.example"}
-    with open_site(tmp_path, migrated_sqlite, given) as site:
+    with open_site(tmp_path, databases, given) as site:
         link = site.sign_in.make_link(TENANT.id, "", NOW)
         browser = site.browser()
         answer = browser.post("/admin/sign-in", {"link": link.partition("link=")[2]})

@@ -106,6 +106,7 @@ def _deliver(site: Site, name: str, to: InstallationId, at: datetime) -> None:
         uow.commit()
 
 
+@pytest.mark.both_databases
 def test_several_things_stand_below_one_another(site: Site) -> None:
     make_rich(site)
     words = page(site)
@@ -293,6 +294,7 @@ def test_a_platform_that_is_never_called_has_no_budget_to_show(site: Site) -> No
     assert part(answer, "budgets") == ""
 
 
+@pytest.mark.both_databases
 def test_figures_say_what_is_known(site: Site) -> None:
     make_rich(site)
     words = page(site)
@@ -311,6 +313,7 @@ def test_what_was_never_measured_is_left_out(site: Site) -> None:
 # --- yesterday ------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_bars_and_table_tell_the_same_day(site: Site) -> None:
     make_rich(site)
     answer = site.admin().get(PAGE)

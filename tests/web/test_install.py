@@ -14,6 +14,7 @@ from plugin.domain.orders import Resource, ResourceKind
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.services.save_access_map import of_installation
 from plugin.services.webhook_secrets import webhook_secrets
+from tests.databases import Databases
 from tests.platforms.systeme_io.fake import KEY, Fault
 from tests.web.site import OTHER, TENANT, Browser, Site, open_site
 
@@ -246,9 +247,9 @@ def test_the_steps_are_counted_without_a_gap(admin: Browser) -> None:
 
 
 def test_in_production_no_address_for_development_is_shown(
-    tmp_path: Path, migrated_sqlite: Path
+    tmp_path: Path, databases: Databases
 ) -> None:
-    with open_site(tmp_path, migrated_sqlite, {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": ""}) as one:
+    with open_site(tmp_path, databases, {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": ""}) as one:
         admin = one.admin()
         for path in (SYSTEME, "/install/store/stripe", "/install/helpdesk/zendesk"):
             page = admin.get(path).text

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from plugin.ports.connecting import PendingState
 from plugin.services.pending_install import LIFE, TRIED_BY
+from tests.databases import Databases
 from tests.platforms.saleor.dashboard import Dashboard, NotInstalled, registration_headers
 from tests.platforms.woocommerce.fake import KEY, SECRET
 from tests.web.site import OTHER, TENANT
@@ -20,8 +21,8 @@ from tests.web.ways import SALEOR, WOO, Ways, open_ways, words
 
 
 @pytest.fixture
-def ways(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Ways]:
-    with open_ways(tmp_path, migrated_sqlite) as one:
+def ways(tmp_path: Path, databases: Databases) -> Iterator[Ways]:
+    with open_ways(tmp_path, databases) as one:
         yield one
 
 

@@ -31,6 +31,7 @@ from plugin.settings import read_settings
 from plugin.watch.exposition import Exposition
 from plugin.watch.metrics import Metrics
 from plugin.watch.series import COUNTED, LOOKED_UP, PROCESS, SERIES, Kind
+from tests.databases import Databases
 from tests.fuzz.deliveries import signed_headers
 from tests.kill.places import free_port
 from tests.served import ROOT, Served, wait_for
@@ -71,8 +72,8 @@ def test_every_series_is_documented_and_every_documented_one_exists() -> None:
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Day]:
-    with watched_day(tmp_path_factory.mktemp("day"), migrated_sqlite) as one:
+def day(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Day]:
+    with watched_day(tmp_path_factory.mktemp("day"), databases) as one:
         yield one
 
 
@@ -166,9 +167,9 @@ def test_without_a_token_in_the_settings_there_are_no_metrics(site: Site) -> Non
     [None, "", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer \xe9"],
 )
 def test_whoever_shows_no_token_or_a_wrong_one_is_refused(
-    tmp_path: Path, migrated_sqlite: Path, shown: str | None
+    tmp_path: Path, databases: Databases, shown: str | None
 ) -> None:
-    with open_site(tmp_path, migrated_sqlite, {"MAKEGOOD_METRICS_TOKEN": TOKEN}) as site:
+    with open_site(tmp_path, databases, {"MAKEGOOD_METRICS_TOKEN": TOKEN}) as site:
         assert status(site, shown) == 401
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from werkzeug.test import TestResponse
 
 from plugin.ports.connecting import PendingInstall
+from tests.databases import Databases
 from tests.platforms.saleor.fake import FakeSaleor
 from tests.platforms.woocommerce.consent import Consent, consent_of
 from tests.platforms.woocommerce.fake import FakeShop
@@ -83,9 +84,9 @@ def words(answer: TestResponse) -> str:
 
 
 @contextmanager
-def open_ways(folder: Path, template: Path) -> Iterator[Ways]:
+def open_ways(folder: Path, databases: Databases) -> Iterator[Ways]:
     with ExitStack() as stack:
         shop, saleor = stack.enter_context(FakeShop()), stack.enter_context(FakeSaleor())
         allowed = {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": f"{shop.place},{saleor.place}"}
-        site = stack.enter_context(open_site(folder, template, allowed))
+        site = stack.enter_context(open_site(folder, databases, allowed))
         yield Ways(site, shop, saleor, site.admin())

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from plugin.domain.ids import AgentId, InstallationId, PairingId
 from plugin.ports.records import Installation, InstallationStatus, Pairing, PairingState
 from plugin.web.auth import PanelSession, issue_panel_token
+from tests.databases import Databases
 from tests.factories import NOW
 from tests.platforms.freshdesk.account import AGENT, APP_SECRET, OUTSIDER
 from tests.platforms.freshdesk.fake import FakeFreshdesk
@@ -31,9 +32,9 @@ def fake() -> Iterator[FakeFreshdesk]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, migrated_sqlite: Path, fake: FakeFreshdesk) -> Iterator[Site]:
+def site(tmp_path: Path, databases: Databases, fake: FakeFreshdesk) -> Iterator[Site]:
     allowed = {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": fake.place}
-    with open_site(tmp_path, migrated_sqlite, allowed) as one:
+    with open_site(tmp_path, databases, allowed) as one:
         ours = replace(
             connection(base_url=fake.base_url), tenant=TENANT.id, installation=DESK, label="Acme"
         )

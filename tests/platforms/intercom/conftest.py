@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Databases
 from tests.platforms.intercom.fake import FakeIntercom
 from tests.platforms.intercom.inbox import Inbox
 from tests.platforms.intercom.world import World, running_world
@@ -21,9 +22,9 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def inbox(tmp_path: Path) -> Iterator[Inbox]:
+def inbox(tmp_path: Path, databases: Databases) -> Iterator[Inbox]:
     clock = TurnedClock()
-    house = PracticeHouse(tmp_path, clock)
-    with FakeIntercom() as fake:
+    with databases.fresh(tmp_path) as database, FakeIntercom() as fake:
+        house = PracticeHouse(tmp_path, clock, database=database)
         yield Inbox(house, clock, fake)
-    house.close()
+        house.close()

@@ -23,6 +23,7 @@ from plugin.ports.connecting import (
     PendingState,
     SaidNo,
 )
+from tests.databases import Databases
 from tests.platforms.intercom.data import CLIENT_ID, CLIENT_SECRET, TOKEN, WORKSPACE
 from tests.platforms.intercom.fake import FakeIntercom, Mishap
 from tests.web.site import OTHER, PUBLIC_URL, TENANT, Browser, Site, open_site
@@ -82,10 +83,10 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Office]:
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
     with FakeIntercom() as fake:
         allowed = {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": fake.place}
-        with open_site(tmp_path, migrated_sqlite, allowed) as site:
+        with open_site(tmp_path, databases, allowed) as site:
             yield Office(site, fake)
 
 

@@ -25,6 +25,7 @@ from plugin.ports.records import (
     SelfTestLine,
     StoredDelivery,
 )
+from tests.databases import Databases
 from tests.platforms.intercom.data import CLIENT_SECRET, WORKSPACE
 from tests.platforms.intercom.world import connection
 from tests.web.site import OTHER, PUBLIC_URL, TENANT, Site, open_site
@@ -104,8 +105,8 @@ class Workspace:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Workspace]:
-    with open_site(tmp_path, migrated_sqlite) as site:
+def workspace(tmp_path: Path, databases: Databases) -> Iterator[Workspace]:
+    with open_site(tmp_path, databases) as site:
         ours = replace(connection(), tenant=TENANT.id)
         lines = (SelfTestLine(SelfTest.DELIVERY_RECEIVED, "waiting"),)
         one = Installation(ours, InstallationStatus.CONNECTED, site.clock.now(), lines)

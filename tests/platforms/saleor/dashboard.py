@@ -23,6 +23,8 @@ KNOWN = {
     "author",
     "brand",
     "appUrl",
+    "configurationUrl",
+    "dataPrivacy",
     "dataPrivacyUrl",
     "extensions",
     "homepageUrl",

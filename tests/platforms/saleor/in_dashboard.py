@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from plugin.ports.records import InstallationStatus
 from plugin.stores.saleor.account import manifest
+from tests.databases import Databases
 from tests.platforms.saleor.dashboard import Dashboard
 from tests.platforms.saleor.signing import a_key, encoded, key_set, public
 from tests.web.ways import SALEOR, Ways, open_ways
@@ -70,9 +71,9 @@ class InDashboard:
 
 
 @contextmanager
-def open_dashboard(folder: Path, template: Path) -> Iterator[InDashboard]:
+def open_dashboard(folder: Path, databases: Databases) -> Iterator[InDashboard]:
     """Connected: the self-test went to its end."""
-    with open_ways(folder, template) as ways:
+    with open_ways(folder, databases) as ways:
         ways.saleor.keys = json.loads(key_set(public(a_key("one"), "one")))
         Dashboard(ways.saleor.url).install(ways.address(ways.page(SALEOR)), ways.ask)
         [found] = ways.site.installations()

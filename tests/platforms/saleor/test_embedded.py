@@ -11,14 +11,15 @@ import jwt
 import pytest
 
 from plugin.stores.saleor import SaleorEmbedded
+from tests.databases import Databases
 from tests.platforms.saleor.in_dashboard import InDashboard, open_dashboard
 from tests.platforms.saleor.signing import a_key, encoded, key_set, public
 from tests.web.ways import words
 
 
 @pytest.fixture
-def at(tmp_path: Path, migrated_sqlite: Path) -> Iterator[InDashboard]:
-    with open_dashboard(tmp_path, migrated_sqlite) as one:
+def at(tmp_path: Path, databases: Databases) -> Iterator[InDashboard]:
+    with open_dashboard(tmp_path, databases) as one:
         yield one
 
 

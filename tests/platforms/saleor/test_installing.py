@@ -11,6 +11,7 @@ import pytest
 from plugin.ports.connecting import InstallUrls, PendingState
 from plugin.stores.saleor.account import manifest
 from plugin.stores.saleor.installing import app_manifest
+from tests.databases import Databases
 from tests.platforms.saleor.dashboard import (
     Dashboard,
     NotInstalled,
@@ -30,8 +31,8 @@ _URLS = InstallUrls(
 
 
 @pytest.fixture
-def ways(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Ways]:
-    with open_ways(tmp_path, migrated_sqlite) as one:
+def ways(tmp_path: Path, databases: Databases) -> Iterator[Ways]:
+    with open_ways(tmp_path, databases) as one:
         yield one
 
 
@@ -42,6 +43,25 @@ def test_the_manifest_asks_for_the_declared_rights_and_no_more() -> None:
     assert set(manifest().scopes) == {"MANAGE_ORDERS", "HANDLE_PAYMENTS", "MANAGE_USERS"}
     assert told["appUrl"] == "https://refunds.example/embedded/saleor/makegood"
     assert "webhooks" not in told, "they are made by API, at the connection's own address"
+
+
+def test_the_manifest_has_the_shape_of_the_vendors_sample() -> None:
+    """And the sample passes the rules by which ours is judged here."""
+    file = Path(__file__).parents[4] / "shared" / "specs" / "saleor" / "app_manifest_sample.json"
+    if not file.exists():
+        pytest.skip("needs ../shared/specs/saleor/app_manifest_sample.json, which is not here")
+    sample = json.loads(file.read_bytes())
+    told = json.loads(json.dumps(dict(app_manifest(_URLS))))
+
+    check_manifest(sample)
+    assert {"id", "name", "version", "appUrl", "tokenTargetUrl", "permissions"} <= (
+        sample.keys() & told.keys()
+    )
+    for name in sample.keys() & told.keys():
+        assert type(told[name]) is type(sample[name]), name
+    assert [type(one) for one in told["permissions"]] == [str] * len(told["permissions"])
+    for extension in told.get("extensions", []):
+        assert extension.keys() <= sample["extensions"][0].keys()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from plugin.ports.connecting import PendingInstall
 from plugin.ports.records import Installation, StoredDelivery, Tenant
+from tests.databases import Databases
 from tests.platforms.shopify.fake import FakeShopify
 from tests.platforms.shopify.grants import APP, HOST, SECRET, session_token
 from tests.web.site import TENANT, Site, open_site
@@ -114,9 +115,9 @@ def words(answer: TestResponse) -> str:
 
 
 @contextmanager
-def open_admin(folder: Path, template: Path) -> Iterator[ShopifyAdmin]:
+def open_admin(folder: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
     with FakeShopify() as fake:
         fake.credentials = (APP, SECRET)
         allowed = {"MAKEGOOD_ALLOW_PRIVATE_HOSTS": fake.place}
-        with open_site(folder, template, allowed) as site:
+        with open_site(folder, databases, allowed) as site:
             yield ShopifyAdmin(site, fake)

@@ -18,6 +18,7 @@ from plugin.stores.shopify import ShopifyEmbedded
 from plugin.stores.shopify.account import manifest
 from plugin.stores.shopify.session_token import shop_of
 from tests.contracts.webhook import RECEIVED, Recording
+from tests.databases import Databases
 from tests.node_peer import ask
 from tests.platforms.shopify.admin import ShopifyAdmin, open_admin
 from tests.platforms.shopify.books import Thing
@@ -41,8 +42,8 @@ def library(*questions: Thing) -> list[Any]:
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

@@ -21,6 +21,7 @@ from plugin.ports.records import (
 )
 from plugin.services.webhook_secrets import only_webhook_secret
 from plugin.stores.shopify.installing import COMPLIANCE
+from tests.databases import Databases
 from tests.platforms.shopify.admin import INSTALL, ShopifyAdmin, open_admin
 from tests.platforms.shopify.grants import APP, SECRET
 from tests.web.site import OTHER, TENANT
@@ -36,8 +37,8 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

@@ -17,6 +17,7 @@ from plugin.ports.records import InstallationStatus, SelfTestLine
 from plugin.services.key_replacement import KEY_WORKS
 from plugin.services.renew_keys import RenewKeys
 from plugin.services.self_test_lines import FAILED
+from tests.databases import Databases
 from tests.platforms.shopify.admin import INSTALL, PAGE, ShopifyAdmin, open_admin, words
 from tests.platforms.shopify.grants import APP, SECRET, session_token
 from tests.platforms.shopify.test_session_token import HOSTILE
@@ -24,8 +25,8 @@ from tests.web.site import OTHER, TENANT
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

@@ -16,6 +16,7 @@ from plugin.domain.facts import Refunded
 from plugin.domain.ids import customer_key
 from plugin.domain.money import Money
 from plugin.ports.records import DeliveryState
+from tests.databases import Databases
 from tests.platforms.shopify.admin import ShopifyAdmin, open_admin
 from tests.platforms.shopify.books import Thing
 from tests.platforms.shopify.fake import ref_of
@@ -26,8 +27,8 @@ EVENT = "98880550-7158-44d4-b7cd-2c97c8a091b4"
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

@@ -13,6 +13,7 @@ from plugin.domain.events import RightsChanged
 from plugin.platforms.strict_json import Malformed
 from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.stores.shopify import ShopifyStore
+from tests.databases import Databases
 from tests.platforms.shopify.admin import ShopifyAdmin, open_admin, words
 from tests.platforms.shopify.fake import SCOPES, FakeShopify
 from tests.platforms.shopify.grants import APP
@@ -20,8 +21,8 @@ from tests.platforms.shopify.test_events import events_of, recorded, told_by
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

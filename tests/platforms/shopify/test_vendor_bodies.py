@@ -10,6 +10,7 @@ import pytest
 
 from plugin.domain.money import Money
 from plugin.ports.records import DeliveryState, InstallationStatus
+from tests.databases import Databases
 from tests.platforms.shopify.admin import ShopifyAdmin, open_admin
 from tests.platforms.shopify.books import Books
 from tests.platforms.shopify.grants import APP
@@ -48,8 +49,8 @@ ENDS: Mapping[str, tuple[DeliveryState, str]] = {
 
 
 @pytest.fixture
-def admin(tmp_path: Path, migrated_sqlite: Path) -> Iterator[ShopifyAdmin]:
-    with open_admin(tmp_path, migrated_sqlite) as one:
+def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
+    with open_admin(tmp_path, databases) as one:
         yield one
 
 

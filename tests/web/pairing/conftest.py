@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.pairing_house import PairingHouse, Person
+from tests.web.practice_house import NewHouse
 
 
 @pytest.fixture
-def house(new_house: Path, clock: TurnedClock) -> Iterator[PairingHouse]:
-    folder = new_house.with_name("house")
-    shutil.copytree(new_house, folder)
-    one = PairingHouse(folder, clock)
-    yield one
-    one.close()
-    shutil.rmtree(folder)
+def house(new_house: NewHouse, clock: TurnedClock) -> Iterator[PairingHouse]:
+    with new_house.copied() as (folder, database):
+        one = PairingHouse(folder, clock, database=database)
+        yield one
+        one.close()
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import jwt
 import pytest
@@ -30,7 +28,7 @@ from tests.web.pairing_house import (
     Person,
     ToyRegistry,
 )
-from tests.web.practice_house import PracticeHouse
+from tests.web.practice_house import NewHouse, PracticeHouse
 
 TICKET = TicketId("1001")
 ASKING = "makegood-asking"
@@ -353,14 +351,12 @@ def test_a_desk_that_proves_nothing_lets_nobody_in(
     assert ana.frame().page.status_code == 401
 
 
-def test_practice_itself_asks_nobody_to_pair(new_house: Path, clock: TurnedClock) -> None:
-    folder = new_house.with_name("plain")
-    shutil.copytree(new_house, folder)
-    plain = PracticeHouse(folder, clock)
-    path = plain.link("1001").removeprefix(plain.settings.public_url)
-    page = plain.app.test_client().get(path, headers={"Accept": "text/html"})
-    plain.close()
-    shutil.rmtree(folder)
+def test_practice_itself_asks_nobody_to_pair(new_house: NewHouse, clock: TurnedClock) -> None:
+    with new_house.copied() as (folder, database):
+        plain = PracticeHouse(folder, clock, database=database)
+        path = plain.link("1001").removeprefix(plain.settings.public_url)
+        page = plain.app.test_client().get(path, headers={"Accept": "text/html"})
+        plain.close()
     claims = jwt.decode(page.headers["X-Makegood-Session"], options={"verify_signature": False})
     assert page.status_code == 200
     assert 'id="pairing"' not in page.text

@@ -13,6 +13,7 @@ from plugin.domain.ids import AgentId, PairingId
 from plugin.ports.records import InstallationStatus, PairingState
 from plugin.services.pair_agent import LINK_LIFE, LINKS_FOR_AGENT, PER
 from plugin.services.sign_in_admin import hashed
+from tests.databases import of_sqlite_alone
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.pairing_house import (
     ANA,
@@ -163,6 +164,7 @@ def test_a_desk_that_refuses_ends_the_wish(house: PairingHouse, ana: Person) -> 
     assert house.trail() == ["pairing.asked", "pairing.ended"]
 
 
+@of_sqlite_alone("the bytes of the file are searched")
 def test_nothing_secret_of_it_is_kept_or_logged(
     house: PairingHouse, ana: Person, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,118 @@
+"""The databases of tests that open a whole site or house: SQLite, or PostgreSQL by a variable.
+
+`MAKEGOOD_TEST_DATABASE=postgresql` has the same tests run on PostgreSQL, on the server that tests
+have at hand anyway. Those marked `both_databases` always run on both. What is of SQLite's file by
+its nature says so by `of_sqlite_alone`, and is skipped on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import uuid4
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import make_url
+
+from tests.storage_fixtures import PostgresServer
+
+VARIABLE: Final = "MAKEGOOD_TEST_DATABASE"
+KINDS: Final = ("sqlite", "postgresql")
+# Read once: tests of the command line take all of our variables away.
+CHOSEN: Final = os.environ.get(VARIABLE, "") or "sqlite"
+_KEY: Final = Fernet.generate_key().decode()
+
+
+class Databases(Protocol):
+    """Makes databases that live until the end of a block."""
+
+    def fresh(self, data: Path) -> AbstractContextManager[str]:
+        """The address of a new one with the newest schema; empty for a file in the folder `data`.
+
+        A house is told by `settings_of`.
+        """
+
+    def copied(self, address: str) -> AbstractContextManager[str]:
+        """The address of a copy of the one at `address`, which nobody may have open.
+
+        Empty for a file: that is copied with its folder.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDatabases:
+    """Copies of a migrated file. Implements `Databases`."""
+
+    template: Path
+
+    @contextmanager
+    def fresh(self, data: Path) -> Iterator[str]:
+        shutil.copy(self.template, data / "makegood.sqlite")
+        yield ""
+
+    def copied(self, address: str) -> AbstractContextManager[str]:
+        return nullcontext("")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabases:
+    """Copies of a migrated database. Implements `Databases`."""
+
+    server: PostgresServer
+    template: str
+
+    def fresh(self, data: Path) -> AbstractContextManager[str]:
+        return self._copy_of(self.template)
+
+    def copied(self, address: str) -> AbstractContextManager[str]:
+        return self._copy_of(make_url(address).database or "")
+
+    @contextmanager
+    def _copy_of(self, template: str) -> Iterator[str]:
+        name = f"mg_site_{uuid4().hex}"
+        try:
+            yield self.server.create(name, template)
+        finally:
+            self.server.drop(name)
+
+
+def settings_of(address: str) -> dict[str, str]:
+    """What a house is told of its database; nothing where that is the file in its folder.
+
+    On PostgreSQL keys must be given.
+    """
+    if not address:
+        return {}
+    return {"MAKEGOOD_DATABASE_URL": address, "MAKEGOOD_SECRET_KEYS": _KEY}
+
+
+def of_sqlite_alone(why: str) -> pytest.MarkDecorator:
+    """For a test that cannot be of PostgreSQL. `why` is a sentence."""
+    return pytest.mark.skipif(CHOSEN != "sqlite", reason=f"of SQLite alone: {why}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if CHOSEN not in KINDS:
+        raise pytest.UsageError(f"{VARIABLE} is {' or '.join(KINDS)}, not {CHOSEN}")
+    config.addinivalue_line(
+        "markers", "both_databases: always on SQLite and on PostgreSQL, whichever is chosen"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("databases", KINDS, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    if getattr(request, "param", CHOSEN) == "sqlite":
+        return SqliteDatabases(request.getfixturevalue("migrated_sqlite"))
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return PostgresDatabases(server, request.getfixturevalue("migrated_postgres"))
