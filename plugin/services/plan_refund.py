@@ -34,6 +34,7 @@ from plugin.domain.plan import (
     BlockedBy,
     Choice,
     Plan,
+    PlanItem,
     seal_plan,
 )
 from plugin.domain.plan_draft import PlanInputs, draft_plan
@@ -57,6 +58,7 @@ from plugin.services.wording import (
     money_words,
     parts_words,
     stays_words,
+    without_tags,
 )
 
 MAX_AGE = timedelta(minutes=10)
@@ -290,7 +292,7 @@ def allowed_lines(verdict: OrderVerdict) -> tuple[Allowed, ...]:
 def _tells(
     plan: Plan, order: Order, verdict: OrderVerdict, tenant: Tenant, reader: Reader
 ) -> Sequence[tuple[str, Tell]]:
-    def facts(locale: str) -> dict[str, str]:
+    def facts(locale: str, goes: Sequence[PlanItem], stays: Sequence[PlanItem]) -> dict[str, str]:
         """Amounts and days as the language of the text writes them, not as its reader does."""
         clause = verdict.leading.clause
         return {
@@ -299,15 +301,16 @@ def _tells(
             "customer": one_line(order.name),
             "payments": parts_words(plan.parts, locale),
             "shop": tenant.name,
-            "goes": items_words(plan.goes),
-            "stays": stays_words(plan.stays, order.ref, tenant.time_zone, locale),
+            "goes": items_words(goes),
+            "stays": stays_words(stays, order.ref, tenant.time_zone, locale),
             "unknown": bullets(item.title for item in plan.unknown),
             "clause": clause.id if clause else "",
             "clause_text": clause.text if clause else "",
         }
 
     spoken = locale_for(reader.locale)
-    text = compose(MessageId.SENT, spoken, facts(spoken))
+    hers = facts(spoken, without_tags(plan.goes), without_tags(plan.stays))
+    text = compose(MessageId.SENT, spoken, hers)
     desk = reader.desk if reader.can_reply else None
     ticket = reader.ticket if reader.can_reply else None
     tells: list[tuple[str, Tell]] = []
@@ -315,7 +318,8 @@ def _tells(
         told = TellCustomer(desk, ticket, order.email, text.subject, text.body, text.locale)
         tells.append(("customer", told))
     if reader.ticket is not None:
-        note = compose(MessageId.NOTE_DONE, "en", {**facts("en"), "unknown": ""})
+        all_of_it = facts("en", plan.goes, plan.stays)
+        note = compose(MessageId.NOTE_DONE, "en", {**all_of_it, "unknown": ""})
         tells.insert(
             0,
             (

@@ -6,6 +6,7 @@ What stores call things is put on one line. Never reads the clock or the machine
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
@@ -109,11 +110,21 @@ def items_words(items: Iterable[PlanItem]) -> str:
 
 
 def stays_words(items: Iterable[PlanItem], own: OrderRef, time_zone: str, locale: str) -> str:
-    """One resource a line, with why it stays although `own` is refunded."""
-    return "\n".join(
-        f"- {resource_words(item.resource)}, {because_words(item.because, time_zone, locale, own)}"
+    """One resource a line, with why it stays although `own` is refunded, where that is told."""
+    lines = (
+        (resource_words(item.resource), because_words(item.because, time_zone, locale, own))
         for item in items
     )
+    return "\n".join(f"- {', '.join(filter(None, line))}" for line in lines)
+
+
+def without_tags(items: Iterable[PlanItem]) -> list[PlanItem]:
+    """What a customer is told of `items`: tags are the seller's own notes about her."""
+    return [
+        replace(item, because=tuple(r for r in item.because if r.kind is not ReasonKind.TAG))
+        for item in items
+        if item.resource.kind is not ResourceKind.TAG
+    ]
 
 
 def parts_words(parts: Sequence[Part], locale: str) -> str:

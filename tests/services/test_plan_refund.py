@@ -252,6 +252,15 @@ def test_the_ticket_gets_a_note_and_the_customer_a_reply(scene: Scene) -> None:
     assert "Watercolour Studio" in customer.body
 
 
+def test_only_the_note_names_tags_which_are_the_sellers_own_words(scene: Scene) -> None:
+    order = scene.sell(a_course("c1", "Ink & Line"), a_tag("t1", "complains a lot"))
+    note, customer = tells(scene.plan(order))
+    assert note is not None
+    assert "Tag complains a lot" in note.body
+    assert "Course Ink & Line" in customer.body
+    assert "complains" not in customer.body
+
+
 def test_where_no_reply_can_be_written_the_customer_gets_mail(scene: Scene) -> None:
     scene.reader = replace(scene.reader, can_reply=False)
     note, customer = tells(scene.plan(scene.sell()))

@@ -23,6 +23,7 @@ from plugin.services.wording import (
     parts_words,
     resource_words,
     stays_words,
+    without_tags,
 )
 from tests.factories import (
     ORDER,
@@ -120,6 +121,15 @@ def test_lists_have_one_thing_a_line() -> None:
     items = [PlanItem(a_course("c1"), (reason(ReasonKind.GIFT),)), PlanItem(a_tag("t1"), ())]
     assert items_words(items) == "- Course c1\n- Tag t1"
     assert stays_words(items[:1], ORDER, "UTC", "en") == "- Course c1, given on 24 Aug 2026"
+
+
+def test_a_customer_is_not_told_of_tags_nor_that_one_opens_what_she_keeps() -> None:
+    opened = PlanItem(a_course("c1"), (reason(ReasonKind.TAG, title="vip"),))
+    bought = PlanItem(a_course("c2"), (reason(ReasonKind.PURCHASE),))
+    hers = without_tags([opened, PlanItem(a_tag("t1"), ()), bought])
+    assert stays_words(hers, ORDER, "UTC", "en") == (
+        "- Course c1\n- Course c2, also bought on 24 Aug 2026"
+    )
 
 
 def test_parts_say_how_much_goes_where() -> None:
