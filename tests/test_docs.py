@@ -36,6 +36,7 @@ PAGES = sorted(
     path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
 )
 FOLDERS = "plugin|webhooks|manifests|ui_extensions|tests|docs|tools|requirements"
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 PROMISES = {f"P{number}" for number in range(1, 16)}
 # Commands that are not ours and stand in the environment that `make` builds.
 BROUGHT = {"cog", "python", "pytest", "pre-commit"}
@@ -242,6 +243,28 @@ def test_every_setting_is_documented_and_no_other_is_named() -> None:
 
 def test_every_table_is_explained() -> None:
     assert set(metadata.tables) <= set(inline_codes("docs/architecture.md"))
+
+
+def test_every_event_that_is_logged_is_explained_and_no_other() -> None:
+    logged = {name for folder in ("plugin", "webhooks") for name in events_in(ROOT / folder)}
+    _, _, rest = read("docs/operating.md").partition("\n## Logs\n")
+    rows = re.findall(r"^\| (`.*?) \|", rest.partition("\n## ")[0], re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == logged
+
+
+def events_in(folder: Path) -> Iterator[str]:
+    """The names of events in a log call's first words, such as `worker.started`."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in LEVELS
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+                and (found := re.match(r"[a-z]+\.[a-z_]+(?= |$)", str(node.args[0].value)))
+            ):
+                yield found[0]
 
 
 def test_every_promise_names_tests_that_exist() -> None:

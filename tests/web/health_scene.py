@@ -58,13 +58,13 @@ from tests.web.site import TENANT, Site
 PAGE = "/admin/health"
 ZONE = "Europe/Zagreb"
 SHOP, CARDS, OTHER_CARDS, DESK = (
-    InstallationId(name) for name in ("systeme-1", "stripe-1", "stripe-2", "zendesk-1")
+    InstallationId(name) for name in ("systeme-1", "stripe-1", "stripe-2", "intercom-1")
 )
 PLACES = (
     (SHOP, Kind.STORE, "systeme_io", "northlight.systeme.io"),
     (CARDS, Kind.STORE, "stripe", "Northlight Studio"),
     (OTHER_CARDS, Kind.STORE, "stripe", "Northlight Workshops"),
-    (DESK, Kind.HELPDESK, "zendesk", "northlight.zendesk.com"),
+    (DESK, Kind.HELPDESK, "intercom", "Northlight inbox"),
 )
 HOURS = (13, 8, 5, 4, 2, 3, 7, 16, 27, 35, 51, 58, 49, 44, 52, 42, 38, 34, 28, 32, 25, 22, 17, 15)
 """Deliveries of each hour of yesterday."""
@@ -78,7 +78,7 @@ def connect_all(site: Site) -> None:
         uow.settings.describe_tenant(TENANT.name, ZONE, "en")
         for ref, kind, platform, label in PLACES:
             connection = a_connection(ref, tenant=TENANT.id, kind=kind, platform=platform)
-            settings = {"subdomain": "northlight"} if kind is Kind.HELPDESK else {}
+            settings = {"workspace_id": "nrthlght"} if kind is Kind.HELPDESK else {}
             secrets = {"webhook_secret_1": "w" * 32}
             connection = replace(connection, label=label, settings=settings, secrets=secrets)
             uow.installations.add(
@@ -144,10 +144,10 @@ def make_rich(site: Site) -> None:
 def _fail_deliveries(site: Site) -> None:
     told = (
         (
-            "ticket.merged",
+            "contact.deleted",
             DESK,
             DeliveryState.UNREADABLE,
-            "ticket: the requester is missing",
+            "data: the item is missing",
             9,
             14,
         ),

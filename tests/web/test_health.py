@@ -200,7 +200,7 @@ def test_connections_stand_with_when_they_were_heard(site: Site) -> None:
         "Systeme.io northlight.systeme.io Silent 2 days ago. Before, never for longer than "
         "11 min. Asked again at 13:44. Test again : Systeme.io 0" in found
     )
-    assert "Zendesk northlight.zendesk.com Well 60 s ago 209" in found
+    assert "Intercom Northlight inbox Well 60 s ago 209" in found
 
 
 def test_a_connection_that_was_never_heard_says_so(site: Site) -> None:
@@ -259,7 +259,7 @@ def test_keys_say_when_they_were_seen_to_work_and_what_signs(site: Site) -> None
     assert "Systeme.io No signing secret Key last seen to work 4 Sep, 14:40" in keys
     assert "Its deliveries are turned away. Testing again makes a secret." in keys
     assert "New key waits" in keys
-    assert "Zendesk Works Key not seen to work yet; 1 signing secret" in keys
+    assert "Intercom Works Key not seen to work yet; 1 signing secret" in keys
     words = words_of(answer.text)
     assert "Systeme.io has no signing secret, so its deliveries are turned away." in words
     assert "Stripe (Northlight Studio): a new key waits to be tried." in words
@@ -300,7 +300,7 @@ def test_figures_say_what_is_known(site: Site) -> None:
     words = page(site)
     assert "Refunds on the way 3 Unknown 1 asked again at 13:52 Failed deliveries 3" in words
     assert "1 failed, 1 unreadable, 1 of a kind we do not know" in words
-    assert "Slowest in a self-test 1.6 s Stripe (Northlight Studio)" in words
+    assert "Slowest in a self-test 1.6 s Intercom" in words
 
 
 def test_what_was_never_measured_is_left_out(site: Site) -> None:

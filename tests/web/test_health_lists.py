@@ -51,7 +51,7 @@ def test_each_list_says_what_to_do(site: Site) -> None:
     for said in (
         "radar.early_fraud , Stripe (Northlight Studio) 22 Nov, 15:02: Of a kind we do not know.",
         "charge.refunded , Stripe (Northlight Studio) 22 Nov, 09:31: The platform did not answer",
-        "ticket.merged , Zendesk 22 Nov, 09:14: ticket: the requester is missing. Tried 5 times",
+        "contact.deleted , Intercom 22 Nov, 09:14: data: the item is missing. Tried 5 times",
     ):
         assert said in deliveries
     drifts = part(answer, "drifts")
@@ -83,7 +83,7 @@ def test_what_came_from_a_removed_connection_is_still_told(site: Site) -> None:
     for ref in (DESK, CARDS):
         change(site, ref, status=InstallationStatus.REMOVED)
     answer = site.admin().get(PAGE)
-    assert "ticket.merged , a removed connection" in part(answer, "deliveries")
+    assert "contact.deleted , a removed connection" in part(answer, "deliveries")
     assert "nothing there , a removed connection, found 12:40" in part(answer, "drifts")
 
 
