@@ -10,10 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from plugin.ports.connecting import InstallUrls
 from tests.platforms.saleor.fake import TOKEN
 
 Ask = Callable[[str, str, bytes, Mapping[str, str]], tuple[int, bytes]]
 """Method, address of ours, body and headers; gives status and body of the answer."""
+
+URLS = InstallUrls(
+    pending="p-1",
+    arrivals="https://refunds.example/installing/saleor/p-1.0a",
+    one_time="p-1.0a",
+    back="https://refunds.example/install/store/saleor/back",
+    page="https://refunds.example/install/pending/p-1",
+    embedded="https://refunds.example/embedded/saleor",
+)
+"""Of one install that an admin began."""
 
 REQUIRED = ("id", "name", "version")
 KNOWN = {

@@ -1,7 +1,8 @@
 """Saleor's own library for apps judges what our fake Saleor signs, and we judge the same.
 
 `@saleor/app-sdk` from `tests/peers`, asked by `app_sdk.mjs`: deliveries by its
-`verifySignatureWithJwks`, tokens of the dashboard by its `verifyJWT`.
+`verifySignatureWithJwks`, tokens of the dashboard by its `verifyJWT`. Our manifest is judged by its
+types, which `manifest_types.mjs` gives to TypeScript.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ from plugin.platforms.detached_jws import Judgement, judge, public_keys
 from plugin.stores.saleor import SaleorEmbedded
 from plugin.stores.saleor.account import manifest
 from plugin.stores.saleor.embedded import APP_ID
+from plugin.stores.saleor.installing import app_manifest
 from tests.contracts.webhook import RECEIVED, Recording
 from tests.node_peer import ask
+from tests.platforms.saleor.dashboard import URLS
 from tests.platforms.saleor.deliveries import KEYS, RECORDINGS
 from tests.platforms.saleor.fake import FakeSaleor
 from tests.platforms.saleor.signing import a_key, encoded, header_of, key_set, public, signed
 from webhooks.signatures import Verified, verify
 
 PROGRAM: Final = Path(__file__).with_name("app_sdk.mjs")
+MANIFEST_TYPES: Final = Path(__file__).with_name("manifest_types.mjs")
 BODY: Final = '{"__typename": "OrderUpdated", "order": {"name": "Zoë – 1 €"}}'
 APP: Final = "App:3"
 
@@ -206,3 +210,19 @@ def test_we_take_the_same_token_of_our_shop_and_refuse_the_same() -> None:
         for name, one in tokens.items()
     }
     assert ours == {name: name == "good" for name in tokens}
+
+
+# --- the manifest ---------------------------------------------------------------------------------
+
+
+def test_our_manifest_is_one_by_the_librarys_own_types() -> None:
+    ours = dict(app_manifest(URLS))
+    wrong: list[dict[str, object]] = [
+        {**ours, "appUri": "https://refunds.example"},
+        {**ours, "permissions": ["MANAGE_EVERYTHING"]},
+        {name: said for name, said in ours.items() if name != "version"},
+    ]
+    ours_said, *wrong_said = ask(MANIFEST_TYPES, "typescript", [ours, *wrong])
+    assert ours_said == []
+    assert ["appUri" in wrong_said[0][0], "MANAGE_EVERYTHING" in wrong_said[1][0]] == [True, True]
+    assert "version" in wrong_said[2][0]

@@ -8,26 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from plugin.ports.connecting import InstallUrls, PendingState
+from plugin.ports.connecting import PendingState
 from plugin.stores.saleor.account import manifest
 from plugin.stores.saleor.installing import app_manifest
 from tests.databases import Databases
 from tests.platforms.saleor.dashboard import (
+    URLS,
     Dashboard,
     NotInstalled,
     check_manifest,
     registration_headers,
 )
 from tests.web.ways import SALEOR, Ways, open_ways
-
-_URLS = InstallUrls(
-    pending="p-1",
-    arrivals="https://refunds.example/installing/saleor/p-1.0a",
-    one_time="p-1.0a",
-    back="https://refunds.example/install/store/saleor/back",
-    page="https://refunds.example/install/pending/p-1",
-    embedded="https://refunds.example/embedded/saleor",
-)
 
 
 @pytest.fixture
@@ -37,7 +29,7 @@ def ways(tmp_path: Path, databases: Databases) -> Iterator[Ways]:
 
 
 def test_the_manifest_asks_for_the_declared_rights_and_no_more() -> None:
-    told = dict(app_manifest(_URLS))
+    told = dict(app_manifest(URLS))
     check_manifest(told)
     assert told["permissions"] == list(manifest().scopes)
     assert set(manifest().scopes) == {"MANAGE_ORDERS", "HANDLE_PAYMENTS", "MANAGE_USERS"}
@@ -51,7 +43,7 @@ def test_the_manifest_has_the_shape_of_the_vendors_sample() -> None:
     if not file.exists():
         pytest.skip("needs ../shared/specs/saleor/app_manifest_sample.json, which is not here")
     sample = json.loads(file.read_bytes())
-    told = json.loads(json.dumps(dict(app_manifest(_URLS))))
+    told = json.loads(json.dumps(dict(app_manifest(URLS))))
 
     check_manifest(sample)
     assert {"id", "name", "version", "appUrl", "tokenTargetUrl", "permissions"} <= (
