@@ -102,11 +102,12 @@ class FreshdeskHouse(PracticeHouse):
         self._tasks = worker_tasks(parts)
         self._tasks["pairing"] = lambda tenant, ref: mail(TenantId(tenant), PairingId(ref))
 
-    def add_ticket(self) -> int:
-        """A ticket of practice's first customer."""
+    def add_ticket(self, name: str = "Ana Horvat", asks: str = "Please refund order 20418.") -> int:
+        """A ticket of a customer of practice's, by her name."""
         account = self._fake.account
-        person = account.add_contact(["ana.horvat@mail.example"], name="Ana Horvat")
-        return account.add_ticket(person, description_text="Please refund order 20418.")
+        email = f"{name.lower().replace(' ', '.')}@mail.example"
+        person = account.add_contact([email], name=name)
+        return account.add_ticket(person, description_text=asks)
 
 
 def frame_house(context: BrowserContext, house: FreshdeskHouse, ticket: int) -> None:

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Browser, Frame, Page, Route, expect
 
+from plugin.domain.money import Money
+from plugin.domain.refunds import RefundState
 from tests.browser.freshdesk_host import (
     DESK,
+    HOST,
+    OURS,
     FreshdeskHouse,
     Press,
     by_keyboard,
@@ -87,6 +91,33 @@ def test_an_agent_is_paired_once_and_refunds_beside_the_ticket(
     assert not [
         call for call in fake.calls() if not call.startswith("GET")
     ]  # not before it is sent
+
+
+def test_a_ticket_that_is_left_while_its_refund_is_under_way_gives_way_to_the_next(
+    page: Page, house: FreshdeskHouse
+) -> None:
+    panel = panel_of(page)
+    pair(page, panel, house)
+    expect(panel.locator("#pay")).to_contain_text("Refund 297.00")
+    other = house.add_ticket("Ingrid Solberg", "Please refund my order.")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"{OURS}{house.panel}/refund", hold)
+    with page.expect_request("**/refund"):
+        panel.click("#pay")
+    app = next(one for one in page.frames if one.url.startswith(f"{HOST}/app/"))
+    app.evaluate(f"number = '{other}'; told['app.activated']()")
+    ticket = "document.querySelector('#desk-open').elements.ticket.value"
+    panel.wait_for_function(f"{ticket} === '{other}'")
+    held.pop().fallback()
+    expect(panel.locator("#who")).to_contain_text("Ingrid Solberg")
+    expect(panel.locator("#panel")).to_contain_text("Ink & Line")
+    with house.parts.house.storage.read(house.tenant) as uow:
+        [refund] = [one for one in uow.refunds.newest(10) if one.state is RefundState.RESERVED]
+    assert refund.amount == Money(29700, "EUR")
 
 
 def test_the_panel_takes_no_focus_from_who_writes_at_the_desk(page: Page) -> None:

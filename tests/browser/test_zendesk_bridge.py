@@ -51,6 +51,7 @@ class Desk:
     posts: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     status: int = 200
+    shows: str = "nothing-found"
     serve_sdk: bool = True
 
     @property
@@ -140,9 +141,7 @@ def desk(browser: Browser, render: Callable[[Panel], str]) -> Iterator[Desk]:
             return
         said = parse_qs(request.post_data or "")
         one.opened.append((said["ticket"][0], request.headers.get("authorization")))
-        route.fulfill(
-            status=one.status, body=render(examples["nothing-found"]), content_type="text/html"
-        )
+        route.fulfill(status=one.status, body=render(examples[one.shows]), content_type="text/html")
 
     def library(route: Route) -> None:
         if one.serve_sdk:
@@ -192,6 +191,35 @@ def test_another_ticket_is_opened_and_the_same_one_is_not_opened_twice(desk: Des
     with desk.page.expect_response(f"**{BASE}/open"):
         desk.page.evaluate("desk.openTicket(5003)")
     assert [ticket for ticket, _ in desk.opened] == ["5001", "5002", "5003"]
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_ticket_that_changes_while_a_refund_is_under_way_is_opened_once_after_it(
+    desk: Desk, render: Callable[[Panel], str], status: int
+) -> None:
+    desk.shows = "open-order"
+    desk.go(ticket=5001)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    desk.page.route(f"{APP}{BASE}/refund", hold)
+    with desk.page.expect_request(f"**{BASE}/refund"):
+        desk.frame.click("#pay")
+    desk.page.evaluate("desk.openTicket(5002); desk.openTicket(5003)")
+    ticket = "document.querySelector('#desk-open').elements.ticket.value"
+    desk.frame.wait_for_function(f"{ticket} === '5003'")
+    assert [ticket for ticket, _ in desk.opened] == ["5001"]
+    desk.shows = "nothing-found"
+    answer = render(example_panels()["ten-seconds"])
+    with desk.page.expect_response(f"**{BASE}/open"):
+        held.pop().fulfill(status=status, body=answer, content_type="text/html")
+    expect(desk.frame.locator("#panel")).to_contain_text("No purchase under this address")
+    expect(desk.frame.locator("#trouble")).to_be_hidden()
+    with desk.page.expect_response(f"**{BASE}/open"):
+        desk.page.evaluate("desk.openTicket(5004)")
+    assert [ticket for ticket, _ in desk.opened] == ["5001", "5003", "5004"]
 
 
 def test_after_a_failure_coming_back_asks_again(desk: Desk) -> None:

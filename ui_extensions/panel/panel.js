@@ -88,11 +88,13 @@ function trouble(sentence) {
 // Money moves once: the panel takes no other press until this one is answered.
 let once = null; // the request that is under way, and what was pressed for it
 let pressed = null;
+let opening = null; // the desk's form beside the panel, where the desk's ticket changed meanwhile
 
 document.addEventListener(
   "submit",
   (event) => {
     if (!panel().inert) return;
+    if (!panel().contains(event.target)) opening = event.target; // the desk will not say it again
     event.preventDefault();
     event.stopImmediatePropagation();
   },
@@ -111,6 +113,10 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   once = null;
   panel().inert = false;
   if (detail.failed) pressed?.focus();
+  if (!opening) return;
+  const asked = opening;
+  opening = null;
+  queueMicrotask(() => asked.requestSubmit()); // after htmx is through with the request that ended
 });
 
 document.addEventListener("htmx:responseError", ({ detail }) => {
