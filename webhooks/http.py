@@ -172,7 +172,7 @@ class Door:
                 return self._take_in_for_app(environ, platform, installation, body, now)
             proven = _proven(listener, environ, body, now)
             if not isinstance(proven, Delivery):
-                if listener.declared.is_ping(body):
+                if listener.declared.is_ping(body) and listener.awaits_ping(now):
                     return Answer(HTTPStatus.OK, entry=Entry.PING, platform=platform)
                 _log.warning("intake.refused installation=%s reason=%s", installation, proven)
                 return Answer(HTTPStatus.UNAUTHORIZED, entry=Entry.REFUSED, platform=platform)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 
@@ -21,22 +22,37 @@ from plugin.platforms.webhook_declaration import Webhooks
 from plugin.ports import Kind
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.ports.storage import Storage
+from plugin.services.self_test_lines import WEBHOOK
 from plugin.services.webhook_secrets import signing_secrets
 
 REMEMBERED_SECONDS: Final = 1.0
+PINGED_WITHIN: Final = timedelta(minutes=5)
+"""How long after we asked for a webhook a slow vendor may still try it out."""
 _MOST: Final = 4096
 _MOST_OF_AN_ACCOUNT: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An installation that takes deliveries, and what proves one. Secrets stay out of the repr."""
+    """An installation that takes deliveries, and what proves one. Secrets stay out of the repr.
+
+    `asked_at`: when the platform was last asked to send here; None before that.
+    """
 
     tenant: TenantId
     installation: InstallationId
     declared: Webhooks
     signature: SignatureDeclaration
     secrets: tuple[bytes, ...] = field(repr=False)
+    asked_at: datetime | None = None
+
+    def awaits_ping(self, now: datetime) -> bool:
+        """Whether a vendor may try the address out now: it was asked to send here, a moment ago.
+
+        Nobody signs a try, so at all other times it is like any other stranger's post.
+        """
+        is_new = self.asked_at is not None and now - self.asked_at < PINGED_WITHIN
+        return is_new and bool(self.secrets)
 
 
 class Listeners:
@@ -113,8 +129,14 @@ class Listeners:
             return None
         known = signing_secrets(connection.secrets, declared.secret_field)
         secrets = tuple(secret.encode() for secret in known)
+        asked = (line.at for line in found.self_test if line.name == WEBHOOK)
         return Listener(
-            connection.tenant, connection.installation, declared, declared.signature, secrets
+            connection.tenant,
+            connection.installation,
+            declared,
+            declared.signature,
+            secrets,
+            next(asked, None),
         )
 
     def _declared(self, kind: Kind, platform: str) -> Webhooks | None:

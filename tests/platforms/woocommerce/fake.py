@@ -48,6 +48,7 @@ class FakeShop(Loopback):
         self.no_total = False
         self.no_filter = False
         self.meets: Callable[[str, str], bool] = _is_refund
+        self.try_out: Callable[[str, bytes], object] = lambda _url, _form: None
 
     @property
     def url(self) -> str:
@@ -129,6 +130,7 @@ class FakeShop(Loopback):
         if method == "POST":
             made = {**body, "id": self.books.new_id()}
             kept[made["id"]] = made
+            self.try_out(body["delivery_url"], f"webhook_id={made['id']}".encode())
             return Answer(201, {key: one for key, one in made.items() if key != "secret"})
         if not rest:
             asked = query.get("include", "").split(",")

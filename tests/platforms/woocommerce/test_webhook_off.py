@@ -6,6 +6,7 @@ from base64 import b64encode
 from datetime import timedelta
 from hashlib import sha256
 from hmac import digest
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine
@@ -19,6 +20,7 @@ from tests.platforms.swept import SweptShop
 from tests.platforms.woocommerce.fake import KEY, SECRET, FakeShop
 from tests.storage_fixtures import FakeClock
 from tests.webhooks.door import Door
+from webhooks.listeners import PINGED_WITHIN
 
 __all__ = ["emptied_postgres", "engine"]
 
@@ -51,6 +53,25 @@ def delivered(shop: SweptShop, fake: FakeShop) -> int:
 
 def writes(fake: FakeShop) -> list[str]:
     return [f"{method} {path}" for method, path in fake.calls if method != "GET"]
+
+
+def test_the_shops_try_of_a_webhook_that_is_being_made_is_thanked_for_and_no_other(
+    shop: SweptShop, fake: FakeShop
+) -> None:
+    """It comes before the shop answers us: of which webhook it is, we cannot know yet."""
+    told = []
+
+    def try_out(url: str, form: bytes) -> None:
+        told.append(shop.door.call(urlsplit(url).path, form).status)
+
+    fake.try_out = try_out
+    shop.door.clock.advance(seconds=PINGED_WITHIN.total_seconds())
+    form = f"webhook_id={shop.webhook_ref()}".encode()
+    assert shop.post(form, {}).status == 401
+    switch_off(shop, fake)
+    shop.sweep()
+    assert told == [200]
+    assert shop.door.stored() == []
 
 
 def test_a_webhook_that_stands_is_looked_at_by_one_call_and_left(
