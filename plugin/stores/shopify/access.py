@@ -30,6 +30,14 @@ class Held:
     tags: tuple[str, ...]
     flags: tuple[str, ...]
 
+    def spelled(self, tag: str) -> tuple[str, ...]:
+        """The tag as the shop spells it; empty where she has none such.
+
+        To Shopify `VIP` and `vip` are one:
+        https://help.shopify.com/en/manual/shopify-flow/reference/actions/add-customer-tags
+        """
+        return tuple(one for one in self.tags if one.lower() == tag.lower())
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -75,10 +83,12 @@ class Access:
         held = self._held(contact)
         if held is None:
             return _nobody(give=give)
-        # Shopify compares tags without case: `VIP` and `vip` are one.
-        if (tag.lower() in (one.lower() for one in held.tags)) is give:
+        there = held.spelled(tag)
+        if bool(there) is give:
             return Changed.ALREADY
-        variables: dict[str, JsonValue] = {"id": held.id, "tags": [tag]}
+        # Whether what is to go is compared without case too is said nowhere: by its own spelling
+        # it goes in either case.
+        variables: dict[str, JsonValue] = {"id": held.id, "tags": [tag] if give else [*there]}
         self.account.change_simply("tag.add" if give else "tag.remove", variables)
         return Changed.DONE
 

@@ -103,6 +103,22 @@ def test_a_tag_is_one_whatever_its_case(store: ShopifyStore, ada: Thing) -> None
     assert ada["tags"] == []
 
 
+@pytest.mark.parametrize("asked", ["vip", "Vip", "VIP"])
+def test_a_tag_is_taken_as_the_shop_spells_it(
+    fake: FakeShopify, store: ShopifyStore, ada: Thing, asked: str
+) -> None:
+    assert store.remove_tag(ADA, Resource(INSTALLATION, ResourceKind.TAG, asked)) is Changed.DONE
+    assert fake.named("RemoveTags") == [{"id": ada["id"], "tags": ["VIP"]}]
+
+
+def test_a_tag_that_is_there_keeps_its_spelling(
+    fake: FakeShopify, store: ShopifyStore, ada: Thing
+) -> None:
+    assert store.add_tag(ADA, Resource(INSTALLATION, ResourceKind.TAG, "vip")) is Changed.ALREADY
+    assert (ada["tags"], fake.named("AddTags")) == (["VIP"], [])
+    assert VIP in store.read_access(ADA)
+
+
 def test_other_tags_stay(fake: FakeShopify, store: ShopifyStore, ada: Thing) -> None:
     ada["tags"] += ["newsletter"]
     store.remove_tag(ADA, VIP)
