@@ -3,7 +3,8 @@
 `store` fills the ports, `refunds` moves money, `access` changes customers, `orders` reads what
 Shopify answers, `documents` holds every GraphQL document, `account` makes the calls. The app inside
 Shopify's admin: `installing` and its configuration, `embedded` and its `session_token`,
-`offline_tokens`; `tokens` are those of an app that stays in its own organisation.
+`offline_tokens`; `tokens` are those of an app that stays in its own organisation, for a day each in
+`kept_tokens`.
 
 A payment is a transaction that captured money; an order may have several, gift cards among them. A
 refund carries our mark in its note, and whether its money moved is read from its transaction alone.

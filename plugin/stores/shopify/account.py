@@ -1,7 +1,8 @@
 """The calls to one shop: GraphQL over one address, and what its refusals mean.
 
 A call says what happened by the kind of exception. Nothing of an answer goes into an error but
-Shopify's own codes. It never repeats a call. https://shopify.dev/docs/api/usage/response-codes
+Shopify's own codes. It repeats a call only where Shopify would not begin it with a token that was
+had before: then once, with a new one. https://shopify.dev/docs/api/usage/response-codes
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
 from plugin.platforms.data_files import DataFiles
@@ -23,6 +25,9 @@ from plugin.ports import Clock, Connection
 from plugin.stores.shopify.documents import MUTATIONS, QUERIES
 from plugin.stores.shopify.points import LONGEST_WAIT, POINTS, Points
 
+KEY_REFUSED: Final = "key_refused"
+_OF_THE_TOKEN: Final = frozenset({KEY_REFUSED, "right_missing"})
+"""Refusals that another token may not meet: this one ended, or is older than a right."""
 _CODE = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
@@ -41,8 +46,11 @@ class TokenSource(Protocol):
 
     def token(self) -> str: ...
 
-    def forget(self) -> None:
-        """The token was not accepted: the next one must be another."""
+    def refused(self, code: str) -> bool:
+        """The token was not enough, with this code of ours: whether another may be, at once."""
+
+    def begin_anew(self) -> None:
+        """What is asked now tries the keys: use no token that was had for them before."""
 
 
 def base_url(connection: Connection) -> str:
@@ -93,28 +101,34 @@ class Account:
         wait = self._points.take(self._url, label, self._clock.now())
         if wait:
             raise RetryLater("budget_spent", label, after_seconds=wait)
-        headers = {"X-Shopify-Access-Token": self._tokens.token()}
         body: JsonValue = {"query": document, "variables": dict(variables)}
-        answer = self._http.send(
-            Call("POST", self._url, label, headers=headers, json=body, reads=reads)
-        )
+        call = Call("POST", self._url, label, json=body, reads=reads)
+        while True:
+            token = self._tokens.token()
+            try:
+                return self._sent(replace(call, headers={"X-Shopify-Access-Token": token}))
+            except Refused as error:
+                # Nothing happened, so it may be begun again: by a token that is new, once.
+                if error.code not in _OF_THE_TOKEN or not self._tokens.refused(error.code):
+                    raise
+
+    def _sent(self, call: Call) -> Reader:
+        answer = self._http.send(call)
         if not answer.is_ok:
-            if answer.status == 401:
-                self._tokens.forget()
             raise _refusal(answer)
-        otherwise: type[RetryLater | OutcomeUnknown] = RetryLater if reads else OutcomeUnknown
+        otherwise: type[RetryLater | OutcomeUnknown] = RetryLater if call.reads else OutcomeUnknown
         with understood(otherwise):
             read = Reader(answer.json())
             errors = read.optional_items("errors") or ()
             if errors:
-                raise _error(label, read, errors, otherwise)
-            self._points.note(self._url, label, read, self._clock.now())
+                raise _error(call.label, read, errors, otherwise)
+            self._points.note(self._url, call.label, read, self._clock.now())
             return read.section("data")
 
 
 def _refusal(answer: Answer) -> Refused:
     """A 4xx came before GraphQL ran: nothing happened."""
-    words = {401: "key_refused", 403: "right_missing", 404: "shop_not_found"}
+    words = {401: KEY_REFUSED, 403: "right_missing", 404: "shop_not_found"}
     return Refused(words.get(answer.status, "shop_unavailable"), f"HTTP {answer.status}")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,7 +19,7 @@ from plugin.platforms.http_client import Answer, Call, HttpClient
 from plugin.platforms.strict_json import JsonValue, Malformed, Reader, Unreadable, read_json
 from plugin.ports import Clock, Connection
 from plugin.ports.keys import KeyShelf, Secrets
-from plugin.stores.shopify.account import base_url, understood
+from plugin.stores.shopify.account import KEY_REFUSED, base_url, understood
 
 ACCESS: Final = "access_token"
 ENDS: Final = "token_ends"
@@ -71,13 +72,17 @@ class OfflineTokens:
             raise RetryLater("key_being_renewed", after_seconds=2)
         return self._secrets[ACCESS]
 
-    def forget(self) -> None:
+    def refused(self, code: str) -> bool:
         """Shopify did not take it: renewed at once, so that the admin is told where that fails."""
-        self._refused = self._secrets.get(ACCESS, "")
-        try:
-            self._renew()
-        except MakegoodError:
-            return  # the call that met the refusal tells it; the shelf told the admin
+        if code == KEY_REFUSED:
+            self._refused = self._secrets.get(ACCESS, "")
+            # The call that met the refusal tells it; the shelf told the admin.
+            with suppress(MakegoodError):
+                self._renew()
+        return False
+
+    def begin_anew(self) -> None:
+        """Not needed: each hour it is renewed by the keys, and where that fails it is told."""
 
     def _renew(self) -> None:
         """Renew, or take what another process had. What lives goes on where nobody answers."""

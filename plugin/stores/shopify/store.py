@@ -74,8 +74,8 @@ class ShopifyStore:
         tokens: TokenSource | None = None,
     ) -> None:
         self._offline = OfflineTokens(connection, http, clock) if has_tokens(connection) else None
-        source = tokens or self._offline or ClientCredentials(connection, http, clock)
-        self._account = Account(connection, http, source, clock)
+        self._tokens = tokens or self._offline or ClientCredentials(connection, http, clock)
+        self._account = Account(connection, http, self._tokens, clock)
         self._trade = partial(exchanged, connection, http, clock)
         self._objects = Objects(connection.installation, connection.settings.get("shop", ""))
         self._search = OrderSearch(self._account, self._objects, clock)
@@ -117,7 +117,7 @@ class ShopifyStore:
     # --- money ------------------------------------------------------------------------------------
 
     def refund(self, refund: Refund) -> RefundAnswer:
-        """As `plugin.stores.shopify.refunds.send` says: two calls, and one for the token."""
+        """As `plugin.stores.shopify.refunds.send` says: two calls, and one where a token is due."""
         return refunds.send(self._account, refund)
 
     def look_up(self, refund: Refund) -> LookUp:
@@ -247,6 +247,7 @@ class ShopifyStore:
     # --- connecting -------------------------------------------------------------------------------
 
     def probe(self) -> Probe:
+        self._tokens.begin_anew()
         data = self._account.ask("account.read")
         with understood(RetryLater):
             shop = data.section("shop")
@@ -260,6 +261,7 @@ class ShopifyStore:
 
         A right to write is one to read as well. With all scopes an app may still not see customers.
         """
+        self._tokens.begin_anew()
         data = self._account.ask("account.read")
         with understood(RetryLater):
             scopes = data.items("currentAppInstallation", "accessScopes")

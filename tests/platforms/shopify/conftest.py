@@ -13,6 +13,7 @@ from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.manifest import Timeouts
 from plugin.ports import Connection, Kind
 from plugin.stores.shopify import ShopifyStore
+from plugin.stores.shopify.kept_tokens import KEPT
 from tests.platforms.shopify.fake import FakeShopify
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -64,6 +65,12 @@ def store_at(
     http = client_to(url.removeprefix("http://"), total_seconds=total_seconds)
     connection = connection_to(url, secret=secret, webhook_ref=webhook_ref)
     return ShopifyStore(connection, http, clock or MovingClock())
+
+
+@pytest.fixture(autouse=True)
+def no_token_of_another_test() -> None:
+    """A port that comes again would be the shop of before."""
+    KEPT._tokens.clear()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from plugin.domain.errors import InvalidInput, MakegoodError, Refused, RetryLater
@@ -101,41 +99,6 @@ def test_the_form_takes_the_name_before_the_first_dot() -> None:
     assert base_url(kept) == "https://acme-1.myshopify.com"
 
 
-def test_the_token_is_asked_for_once_and_renewed_before_its_end(fake: FakeShopify) -> None:
-    clock = MovingClock()
-    store = store_at(fake.url, clock=clock)
-    store.probe()
-    store.probe()
-    assert fake.named("token") == [
-        {
-            "grant_type": "client_credentials",
-            "client_id": "client-1",
-            "client_secret": "shpss_made_up",
-        }
-    ]
-    clock.at += timedelta(seconds=fake.lives - 121)
-    store.probe()
-    assert len(fake.named("token")) == 1
-    clock.at += timedelta(seconds=1)
-    fake.token = "shpat_2"
-    store.probe()
-    assert len(fake.named("token")) == 2
-    headers = fake.calls[-1][1]
-    assert headers["X-Shopify-Access-Token"] == "shpat_2"
-    assert "shpss" not in str(headers)
-
-
-def test_a_token_that_is_not_accepted_is_refused_and_not_used_again(
-    fake: FakeShopify, store: ShopifyStore
-) -> None:
-    store.probe()
-    fake.token = "shpat_2"
-    with pytest.raises(Refused) as caught:
-        store.probe()
-    assert caught.value.code == "key_refused"
-    store.probe()
-
-
 def test_a_wrong_secret_is_refused_with_shopifys_word_for_it(fake: FakeShopify) -> None:
     with pytest.raises(Refused) as caught:
         store_at(fake.url, secret="wrong").probe()
@@ -150,8 +113,11 @@ def test_the_token_may_come_from_elsewhere(fake: FakeShopify) -> None:
         def token(self) -> str:
             return "shpat_1"
 
-        def forget(self) -> None:
-            raise AssertionError
+        def refused(self, code: str) -> bool:
+            raise AssertionError(code)
+
+        def begin_anew(self) -> None:
+            """It is the only one."""
 
     http = client_to(fake.place)
     ShopifyStore(connection_to(fake.url), http, MovingClock(), Given()).probe()
@@ -206,8 +172,12 @@ def test_each_status_of_the_graphql_address_has_its_meaning(status: int, code: s
         def token(self) -> str:
             return "shpat_1"
 
-        def forget(self) -> None:
-            """Nothing to forget."""
+        def refused(self, code: str) -> bool:
+            del code
+            return False
+
+        def begin_anew(self) -> None:
+            """It is the only one."""
 
     with _Odd(status, b"{}") as odd:
         http = client_to(odd.place)

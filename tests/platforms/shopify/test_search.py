@@ -27,7 +27,7 @@ from tests.contracts.money import a_refund
 from tests.emptied_postgres import emptied_postgres, engine
 from tests.factories import EMAIL, NOW, STORE, a_choice
 from tests.platforms.shopify.books import Thing
-from tests.platforms.shopify.conftest import client_to
+from tests.platforms.shopify.conftest import client_to, store_at
 from tests.platforms.shopify.fake import FakeShopify, ref_of
 from tests.platforms.shopify.test_money import first_payment
 from tests.services.scene import Scene
@@ -62,6 +62,14 @@ def scene(storage: SqlStorage, tenant: Tenant, clock: FakeClock, fake: FakeShopi
 
 
 @pytest.fixture
+def store(fake: FakeShopify) -> ShopifyStore:
+    """An adapter as each search makes one, on a day that has its token already."""
+    store_at(fake.url).read_catalog()
+    fake.calls.clear()
+    return store_at(fake.url)
+
+
+@pytest.fixture
 def mirela(fake: FakeShopify) -> Thing:
     return fake.books.add_customer(EMAIL, tags=["vip"])
 
@@ -82,8 +90,8 @@ def products(number: int) -> Sequence[str]:
 
 
 def searched(fake: FakeShopify) -> Sequence[str]:
-    """The calls since the last time it was asked, without the one for the token."""
-    names = [name for name, _, _ in fake.calls if name != "token"]
+    """The calls since the last time it was asked, every one."""
+    names = [name for name, _, _ in fake.calls]
     fake.calls.clear()
     return names
 
@@ -108,6 +116,12 @@ def test_up_to_sixteen_orders_are_all_seen_in_two_calls(
         ref_of(order) for order in reversed(fake.books.orders.values())
     ]
     assert {order.others_unseen for order in found} == {False}
+
+
+def test_the_first_search_of_a_day_asks_for_its_token(fake: FakeShopify) -> None:
+    for others in (["token"], []):
+        store_at(fake.url).find_orders(HERS)
+        assert searched(fake) == [*others, "FindOrders"]
 
 
 @pytest.mark.usefixtures("mirela")
