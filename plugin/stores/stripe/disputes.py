@@ -2,6 +2,11 @@
 
 A charge says `disputed` for ever, also once the dispute was won. What is not told stays unknown,
 here None or left out: it is never read as won. https://docs.stripe.com/api/disputes/list
+
+No call for charges brings them along. The field `dispute` that could be expanded is deprecated,
+stands in no schema, and names one where a charge may have several: an open one could be missed
+(https://github.com/stripe/openapi/issues/156). A list of the whole account's disputes would bring
+other customers' evidence, and is cut at a hundred.
 """
 
 from __future__ import annotations
