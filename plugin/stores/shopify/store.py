@@ -6,27 +6,15 @@ It never repeats a write and never reads silence as a no.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from plugin.domain.errors import Refused, RetryLater
-from plugin.domain.events import (
-    AccountClosed,
-    DisputeNews,
-    Irrelevant,
-    PaymentRefunded,
-    RightsChanged,
-    SaleMade,
-    StoreEvent,
-    TagNews,
-    Unrecognised,
-)
+from plugin.domain.events import StoreEvent
 from plugin.domain.orders import Order, Resource, ResourceKind
 from plugin.domain.refunds import LookUp, Refund, RefundAnswer
 from plugin.platforms.http_client import HttpClient
-from plugin.platforms.shopify_words import gid, order_and_transaction
-from plugin.platforms.strict_json import JsonValue
+from plugin.platforms.shopify_words import gid
 from plugin.ports import (
     Catalog,
     CatalogItem,
@@ -43,21 +31,19 @@ from plugin.ports.news import News
 from plugin.stores.shopify import news, refunds
 from plugin.stores.shopify.access import Access
 from plugin.stores.shopify.account import Account, TokenSource, manifest, understood
+from plugin.stores.shopify.confirming import Confirming
 from plugin.stores.shopify.documents import WHOLE
-from plugin.stores.shopify.installing import COMPLIANCE
 from plugin.stores.shopify.offline_tokens import OfflineTokens, exchanged, has_tokens
 from plugin.stores.shopify.orders import Objects
 from plugin.stores.shopify.search import OrderSearch
 from plugin.stores.shopify.tokens import ClientCredentials
+from plugin.stores.shopify.webhook_subscriptions import WebhookSubscriptions
 
 _NO_CUSTOMERS = (
     "the app may not read orders with their customers. In the app's settings ask for protected "
     "customer data, with name and email"
 )
 """https://shopify.dev/docs/apps/launch/protected-customer-data: granted apart from the scopes."""
-
-NOT_BY_US = frozenset(COMPLIANCE)
-"""Topics that the app's own settings name: no subscription can be made for them by API."""
 
 
 class ShopifyStore:
@@ -80,11 +66,14 @@ class ShopifyStore:
         self._objects = Objects(connection.installation, connection.settings.get("shop", ""))
         self._search = OrderSearch(self._account, self._objects, clock)
         self._access = Access(self._account, connection.installation)
+        self._webhooks = WebhookSubscriptions(self._account, connection.installation)
+        self._confirming = Confirming(
+            self._account, self._access, self.read_order, self.check_rights
+        )
         self._secret = connection.secrets["client_secret"]
         self._installation = connection.installation
         self._webhook = connection.settings.get("webhook_ref", "")
         self._clock = clock
-        self._addresses: dict[str, str | None] = {}
 
     def use_shelf(self, shelf: KeyShelf) -> None:
         """Tokens that end are renewed there."""
@@ -163,79 +152,8 @@ class ShopifyStore:
     # --- events -----------------------------------------------------------------------------------
 
     def confirm(self, event: StoreEvent) -> StoreEvent:
-        """Read the order or the customer that the event is about, in one call.
-
-        An app in several shops signs all with one secret, so what is said of a sale or of the app's
-        end must hold in this shop. An order that is older than our rights is not found: then news
-        of its refunds and disputes stand as told. Raises Refused for a sale of another shop.
-        """
-        match event:
-            case SaleMade(order):
-                found = self.read_order(order.ref.ref)
-                # A sale among the news has no lines: what cannot be read again is none.
-                if found is None and (order.paid or not order.lines):
-                    raise Refused("not_in_this_account", order.ref.ref)
-                return SaleMade(found or order)
-            case AccountClosed():
-                return self._confirm_closed(event)
-            case RightsChanged():
-                return self._confirm_rights()
-            case PaymentRefunded():
-                return self._confirm_refund(event)
-            case DisputeNews():
-                named = order_and_transaction(event.payment)
-                ref = event.payment.ref if named is None else named[0]
-                order_now = self.read_order(ref)
-                held = [one for one in order_now.payments if one.disputed] if order_now else []
-                payment = held[0].ref if held else event.payment
-                return replace(event, order=order_now, payment=payment)
-            case TagNews(email=customer):
-                # One delivery may name many tags, of one customer.
-                if customer not in self._addresses:
-                    self._addresses[customer] = self._access.address(customer)
-                address = self._addresses[customer]
-                if address is None:
-                    return Irrelevant("customer tags", "of a customer without an address here")
-                return replace(event, email=address)
-            case _:
-                return event
-
-    def _confirm_closed(self, event: AccountClosed) -> StoreEvent:
-        """Where the shop still lets the app in, it left another shop, or came back since."""
-        try:
-            self._account.ask("account.read")
-        except Refused:
-            return event
-        return Unrecognised("app/uninstalled, of a shop that still lets the app in")
-
-    def _confirm_rights(self) -> StoreEvent:
-        """As they are in this shop now, whatever it told and when."""
-        try:
-            self.check_rights()
-        except Refused as error:
-            if error.code != "right_missing":
-                raise
-            return RightsChanged(error.detail)
-        return RightsChanged("")
-
-    def _confirm_refund(self, event: PaymentRefunded) -> StoreEvent:
-        named = order_and_transaction(event.payment)
-        order = None if named is None else self.read_order(named[0])
-        if order is None:
-            return event
-        whole = order.refunded == order.captured
-        for seen in order.refunds:
-            if seen.ref == event.refund:
-                return replace(
-                    event,
-                    payment=seen.payment,
-                    amount=seen.amount,
-                    state=seen.state,
-                    reference=seen.reference or event.reference,
-                    whole=whole,
-                    order=order,
-                )
-        return replace(event, order=order)
+        """As `plugin.stores.shopify.confirming` says. Raises Refused for a sale of another shop."""
+        return self._confirming(event)
 
     def kept_since(self, now: datetime) -> datetime:
         return now - news.KEPT
@@ -278,48 +196,15 @@ class ShopifyStore:
         return ", ".join(manifest().scopes)
 
     def register_webhook(self, url: str, secret: str) -> WebhookRegistered:  # noqa: ARG002 - Shopify signs with the app's own secret
-        """Subscribe what is not yet, then remove our older addresses: nothing is missed between.
-
-        Shopify shows an app its own subscriptions only. The secret is the app's: deliveries are
-        signed with it.
-        """
-        listed = self._webhooks()
-        there = {topic for _, topic, uri in listed if uri == url}
-        topics = _topics()
-        for topic in topics:
-            if topic not in there:
-                webhook: JsonValue = {"uri": url, "format": "JSON"}
-                variables: dict[str, JsonValue] = {"topic": topic, "webhook": webhook}
-                self._account.change_simply("webhook.create", variables)
-        for ref, _, uri in listed:
-            if uri != url and uri.endswith(f"/{self._installation}"):
-                self._account.change_simply("webhook.remove", {"id": ref})
-        return WebhookRegistered(url, self._secret, f"{len(topics)} kinds of events")
+        """Shopify shows an app its own subscriptions only, and signs with the app's own secret."""
+        kinds = self._webhooks.make(url)
+        return WebhookRegistered(url, self._secret, f"{kinds} kinds of events")
 
     def webhook_alive(self, ref: str) -> bool:
-        """Whether all subscriptions stand: Shopify removes one that failed eight times in a row."""
-        there = {topic for _, topic, uri in self._webhooks() if uri == ref}
-        return there.issuperset(_topics())
-
-    def _webhooks(self) -> Sequence[tuple[str, str, str]]:
-        data = self._account.ask("webhook.list")
-        with understood(RetryLater):
-            nodes = data.items("webhookSubscriptions", "nodes")
-            return [(one.text("id"), one.text("topic"), one.text("uri")) for one in nodes]
+        return self._webhooks.stand(ref)
 
     def provoke_delivery(self) -> str | None:
         return None
 
     def remove_webhook(self, ref: str) -> Changed:
-        ours = [one for one, _, uri in self._webhooks() if uri == ref]
-        for one in ours:
-            self._account.change_simply("webhook.remove", {"id": one})
-        return Changed.DONE if ours else Changed.ALREADY
-
-
-def _topics() -> Sequence[str]:
-    """The topics that we subscribe, as GraphQL spells them: `REFUNDS_CREATE`."""
-    hooks = manifest().webhooks
-    declared = () if hooks is None else hooks.topics
-    ours = [topic for topic in declared if topic not in NOT_BY_US]
-    return [topic.upper().replace("/", "_").replace(".", "_") for topic in ours]
+        return self._webhooks.remove(ref)

@@ -20,7 +20,7 @@ from plugin.ports.connecting import Arrived, ConfiguresApp, GoTo, InstallUrls, N
 from plugin.stores.shopify import ShopifyInstall
 from plugin.stores.shopify.account import manifest
 from plugin.stores.shopify.documents import MUTATIONS, QUERIES
-from plugin.stores.shopify.store import NOT_BY_US
+from plugin.stores.shopify.installing import COMPLIANCE
 from tests.node_peer import ask
 from tests.platforms.shopify.grants import APP
 
@@ -92,7 +92,7 @@ def test_shopifys_own_schema_finds_faults() -> None:
 def test_it_says_what_our_declaration_says_and_nothing_else() -> None:
     page = f"{HTTPS}/embedded/shopify/{APP}"
     assert manifest().api_version == "2026-10"
-    assert set(NOT_BY_US) == {"customers/redact", "customers/data_request", "shop/redact"}
+    assert set(COMPLIANCE) == {"customers/redact", "customers/data_request", "shop/redact"}
     for host in (HTTPS, f"{HTTPS}/", "HTTPS://Refunds.Example"):
         assert written(host) == {
             "client_id": APP,
@@ -109,7 +109,7 @@ def test_it_says_what_our_declaration_says_and_nothing_else() -> None:
                         "uri": f"{HTTPS}/webhooks/shopify/{APP}",
                     },
                     {
-                        "compliance_topics": sorted(NOT_BY_US),
+                        "compliance_topics": sorted(COMPLIANCE),
                         "uri": f"{HTTPS}/webhooks/shopify/{APP}",
                     },
                 ],

@@ -16,7 +16,7 @@ import pytest
 from plugin.stores.shopify import account, documents
 from plugin.stores.shopify.account import manifest
 from plugin.stores.shopify.documents import MOST_POINTS, MUTATIONS, QUERIES
-from plugin.stores.shopify.store import NOT_BY_US
+from plugin.stores.shopify.installing import COMPLIANCE
 from tests.platforms.shopify.selection import Selection, selection_of
 
 _SCHEMA = (
@@ -74,9 +74,9 @@ def test_each_topic_that_we_subscribe_is_one_of_the_schemas() -> None:
     assert hooks is not None
     types = {one["name"]: one for one in _schema()["__schema"]["types"]}
     known = {value["name"] for value in types["WebhookSubscriptionTopic"]["enumValues"]}
-    ours = {re.sub("[/.]", "_", topic).upper() for topic in set(hooks.topics) - NOT_BY_US}
+    ours = {re.sub("[/.]", "_", topic).upper() for topic in set(hooks.topics) - set(COMPLIANCE)}
     assert ours <= known
-    assert not {topic.upper().replace("/", "_") for topic in NOT_BY_US} & known
+    assert not {topic.upper().replace("/", "_") for topic in COMPLIANCE} & known
 
 
 def test_every_status_of_the_schema_has_a_word_of_ours() -> None:
