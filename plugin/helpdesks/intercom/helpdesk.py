@@ -1,8 +1,7 @@
 """Intercom by its REST API: reads conversations for teammates, writes notes, replies and tags.
 
 Every id that a post brought is matched before it stands in a path, and every conversation is read
-again for the teammate who asks. Never deletes, never removes a tag, and never calls a lead's typed
-address proven.
+again for the teammate who asks. Never deletes, and never removes a tag.
 
 Sources: Intercom's OpenAPI 2.15: Conversations, Contacts, Admins, Tags. Tags are added one by one
 by their ids, so nobody else's is ever overwritten. A conversation has no time stamp to write under:
@@ -12,25 +11,24 @@ two processes that write the same note at the same moment could both succeed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from html import unescape
 from typing import Final
 
-from plugin.domain.errors import FIELD_REFUSED, Refused, RetryLater
+from plugin.domain.errors import FIELD_REFUSED, Refused
 from plugin.domain.ids import AgentId, TicketId
 from plugin.helpdesks.intercom.api import Api, known_shape
 from plugin.helpdesks.intercom.attributes import SETTING as ATTRIBUTE_SETTING
 from plugin.helpdesks.intercom.attributes import is_set, words_on
+from plugin.helpdesks.intercom.conversations import stands, ticket_of, writer_of
 from plugin.helpdesks.intercom.installing import CODE
 from plugin.helpdesks.intercom.posts import ID, SIGNATURE_HEADER, read_signed_post
-from plugin.helpdesks.intercom.texts import carries, html_of
+from plugin.helpdesks.intercom.texts import html_of
 from plugin.platforms.http_client import HttpClient
 from plugin.platforms.strict_json import JsonObject, Reader
 from plugin.ports import Agent, Changed, Clock, Connection, Probe, SignIn, Ticket
 from plugin.ports.canvas import CanvasPost
 
-_LONGEST_TEXT: Final = 10_000
 _CONTACT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLAIN: Final = (("display_as", "plaintext"),)
 _MOST_CONTACTS: Final = 5
@@ -96,33 +94,12 @@ class IntercomHelpdesk:
             reader = self.read_agent(agent)
             if reader is None or not reader.active:
                 return None
-            return self._ticket(ticket, found)
-
-    def _ticket(self, ticket: TicketId, found: Reader) -> Ticket:
-        contact = self._contact(found)
-        source = found.optional_section("source") or Reader({})
-        emails, claimed = _addresses(contact, source, lambda: _verifies_users(self._me()))
-        body = (_plain(source.optional_text("body") or ""))[:_LONGEST_TEXT]
-        return Ticket(
-            id=ticket,
-            subject=_plain(source.optional_text("subject") or found.optional_text("title") or ""),
-            name=contact.optional_text("name") or source.optional_text("author", "name") or "",
-            emails=emails,
-            tags=tuple(tag.text("name") for tag in found.optional_items("tags", "tags") or ()),
-            open=found.optional_text("state") != "closed",
-            locale=contact.optional_text("language_override")
-            or contact.optional_text("browser_language")
-            or "en",
-            # What somebody typed may be searched for like an address in their words: a weak match.
-            text="\n".join([body, *claimed]),
-        )
+            contact = self._contact(found)
+            return ticket_of(ticket, found, contact, lambda: _verifies_users(self._me()))
 
     def _contact(self, found: Reader) -> Reader:
         """The contact who writes; an empty one where there is none, or it is gone."""
-        contacts = found.optional_items("contacts", "contacts") or ()
-        ids = [one.identifier("id") for one in contacts]
-        author = found.optional_identifier("source", "author", "id")
-        writes = author if author in ids else next(iter(ids), None)
+        writes = writer_of(found)
         if writes is None or not _CONTACT.fullmatch(writes):
             return Reader({})
         return self._api.read("contact.read", f"contacts/{writes}") or Reader({})
@@ -149,7 +126,7 @@ class IntercomHelpdesk:
             return False
         with known_shape("conversation.read"):
             found = self._conversation(ticket)
-            return found is not None and _stands(found, marker)
+            return found is not None and stands(found, marker)
 
     def _write(
         self,
@@ -167,13 +144,13 @@ class IntercomHelpdesk:
             found = self._conversation(ticket)
             if found is None:
                 raise Refused("ticket_gone")
-            stands = _stands(found, marker)
+            is_there = stands(found, marker)
             lacks = bool(self._attribute and field) and not is_set(found, self._attribute, field)
-        if not stands:
+        if not is_there:
             self._add_part(ticket, kind, html, tags, found)
         if lacks:
             self._set_attribute(ticket, field)
-        return Changed.ALREADY if stands else Changed.DONE
+        return Changed.ALREADY if is_there else Changed.DONE
 
     def _add_part(
         self, ticket: TicketId, kind: str, html: str, tags: Sequence[str], found: Reader
@@ -308,45 +285,6 @@ def _agent(found: Reader | None) -> Agent | None:
 def _verifies_users(me: Reader) -> bool:
     """Whether the Messenger takes a user's name from nobody but the seller's own site."""
     return me.optional_boolean("app", "identity_verification") or False
-
-
-def _addresses(
-    contact: Reader, source: Reader, verifies_users: Callable[[], bool]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The requester's proven addresses, and those that they only typed.
-
-    A mail shows where it came from, and a `user` was named by the seller's own site, as far as the
-    workspace makes sure of that: else anybody can say in a browser who they are. A lead types what
-    they like. That must not open somebody else's orders.
-    """
-    own = contact.optional_text("email")
-    wrote = source.optional_text("author", "email")
-    is_mail = source.optional_text("type") == "email" and (
-        source.optional_identifier("author", "id") == contact.optional_identifier("id")
-    )
-    proven = [wrote] if wrote and is_mail else []
-    is_user = contact.optional_text("role") == "user"
-    if own and own not in proven and is_user and verifies_users():
-        proven.insert(0, own)
-    claimed = tuple(one for one in (own,) if one and one not in proven)
-    return tuple(proven), claimed
-
-
-def _stands(found: Reader, marker: str) -> bool:
-    """Whether a part of the conversation carries `marker`. Raises Malformed."""
-    parts = found.optional_items("conversation_parts", "conversation_parts") or ()
-    if any(carries(_plain(part.optional_text("body") or ""), marker) for part in parts):
-        return True
-    total = found.optional_integer("conversation_parts", "total_count")
-    if total is not None and total > len(parts):
-        # Only the newest parts are told: saying "not there" could write a second one.
-        raise RetryLater("too_many_parts")
-    return False
-
-
-def _plain(text: str) -> str:
-    """Text without markup: some bodies come as HTML though plain text was asked for."""
-    return unescape(re.sub(r"<[^<>]{0,2000}>", " ", text)).strip()
 
 
 def _filter(field: str, value: str | bool) -> JsonObject:  # noqa: FBT001 - a filter's value, as the API takes it
