@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from plugin.domain.errors import (
     ACCOUNT_RESTING,
+    KEY_CODES,
     InvalidInput,
     MakegoodError,
     OutcomeUnknown,
@@ -86,7 +87,10 @@ class Dispatch:
         except OutcomeUnknown as error:
             self._retry(stored, error.code)
         except MakegoodError as error:
-            self._settle(stored, DeliveryState.FAILED, error.code)
+            if error.code in KEY_CODES:
+                self._retry(stored, error.code)  # a key that works puts it back in line at once
+            else:
+                self._settle(stored, DeliveryState.FAILED, error.code)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end where a person sees it
             # Its kind alone: the text may hold a customer's data.
             kind = type(error).__name__

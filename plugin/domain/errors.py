@@ -29,6 +29,9 @@ class Refused(MakegoodError):
 ACCOUNT_RESTING = "account_resting"
 """The code of a RetryLater that no call was made for: its account has not answered for a while."""
 
+KEY_CODES = ("key_refused", "key_unusable")
+"""The codes of a Refused that another key mends: what was to be done may be done then."""
+
 FIELD_REFUSED = "field_refused"
 """The code of a Refused after which the note and its tags stand, and only the field does not."""
 

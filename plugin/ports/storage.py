@@ -66,10 +66,7 @@ class SignIns(Protocol):
         """Keep it; those that expired long ago go."""
 
     def use(self, sign_in: str, at: datetime) -> bool:
-        """Spend a link, or end a session.
-
-        False when somebody else did before, or it has expired.
-        """
+        """Spend a link, or end a session. False when somebody did before, or it has expired."""
 
 
 class Pairings(Protocol):
@@ -153,6 +150,9 @@ class Deliveries(Protocol):
         wake_at: datetime | None = None,
     ) -> None:
         """Set the state and count an attempt. None leaves the topic as it is."""
+
+    def put_back(self, store: InstallationId, stopped_by: Sequence[str], at: datetime) -> None:
+        """Have those of a connection read `at` that wait or failed for one of these reasons."""
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         """Newest first; all states when `states` is empty."""

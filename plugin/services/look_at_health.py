@@ -27,6 +27,7 @@ from plugin.domain.effects import (
     TellOwner,
     VerifyAccess,
 )
+from plugin.domain.errors import KEY_CODES
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.domain.refunds import Refund, RefundState
 from plugin.ports import Clock, Kind
@@ -67,7 +68,6 @@ MOST_IN_AN_HOUR = 5000
 ON_THE_WAY = (RefundState.RESERVED, RefundState.SUBMITTING, RefundState.PENDING)
 FOR_A_PERSON = (RefundState.MANUAL, RefundState.NEEDS_PERSON, RefundState.FAILED_LATER)
 OPEN_EFFECTS = (EffectState.NEEDS_PERSON, EffectState.UNKNOWN)
-KEY_CODES = ("key_refused", "key_unusable")
 WORKER_LIVES = timedelta(seconds=15)
 """A worker that said nothing for longer counts as gone here."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from plugin.domain.errors import MakegoodError, OutcomeUnknown, RetryLater
+from plugin.domain.errors import KEY_CODES, MakegoodError, OutcomeUnknown, RetryLater
 from plugin.domain.ids import InstallationId, TenantId
 from plugin.ports import Connection, Connects, Mint, RegistersWebhooks, RunsRoundTrip
 from plugin.ports.connecting import Declarations
@@ -194,6 +194,8 @@ class RunSelfTest:
             else:
                 tested, action = self._with_verdict(fresh, new, line, result)
             uow.installations.save(tested)
+            if line.name == KEY_WORKS and line.state == OK:
+                uow.deliveries.put_back(connection.installation, KEY_CODES, now)
             if action:
                 details = {"line": line.name}
                 uow.audit.write(now, "self_test", action, connection.installation, details)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Dialect, Row, func, select, update
+from sqlalchemy import Dialect, Row, and_, func, select, update
 
 from plugin.domain.ids import DeliveryId, InstallationId, TenantId
 from plugin.ports.records import NOT_APPLIED, DeliveryState, StoredDelivery
@@ -65,6 +65,30 @@ class DeliveryRows(TenantRows):
         ).scalar()
         if received_at is not None:
             self._tell(DeliverySettled(delivery, state, received_at))
+
+    def put_back(self, store: InstallationId, stopped_by: Sequence[str], at: datetime) -> None:
+        # Each part by an index of its own: most deliveries are through.
+        waits = and_(_d.c.wake_at.is_not(None), _d.c.wake_at > at)
+        failed = and_(t.is_kept, _d.c.state == DeliveryState.FAILED)
+        for which in (and_(waits, _d.c.state == DeliveryState.WAITING), failed):
+            rows = self._db.execute(
+                update(_d)
+                .where(
+                    self._mine(_d),
+                    _d.c.installation_id == store,
+                    _d.c.reason.in_(stopped_by),
+                    which,
+                )
+                .values(
+                    state=DeliveryState.RECEIVED,
+                    reason="put_back",
+                    wake_at=at,
+                    attempts=_d.c.attempts + 1,
+                )
+                .returning(_d.c.id, _d.c.received_at)
+            )
+            for row in rows:
+                self._tell(DeliverySettled(row.id, DeliveryState.RECEIVED, row.received_at))
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         query = (

@@ -16,11 +16,11 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.ids import InstallationId
-from plugin.ports.records import Installation, InstallationStatus, Tenant
+from plugin.ports.records import DeliveryState, Installation, InstallationStatus, Tenant
 from plugin.services.self_test_lines import advice_for, is_under_way
 from plugin.services.webhook_secrets import webhook_secrets
 from plugin.storage.unit_of_work import SqlStorage
-from tests.factories import NOW, STORE
+from tests.factories import NOW, STORE, a_delivery
 from tests.services.connecting_fakes import ToyDeclarations, ToyPlatforms
 from tests.services.self_test_bench import Bench
 from tests.storage_fixtures import FakeClock
@@ -127,6 +127,25 @@ def test_a_line_tells_how_long_its_calls_took(bench: Bench) -> None:
         "delivery_received": None,
         "canary": 400,
     }
+
+
+@pytest.mark.parametrize("state", [DeliveryState.WAITING, DeliveryState.FAILED])
+def test_a_key_that_works_has_what_the_one_before_could_not_read_read_again(
+    bench: Bench, state: DeliveryState
+) -> None:
+    wake_at = NOW + timedelta(hours=6) if state is DeliveryState.WAITING else None
+    stopped = replace(a_delivery(state=state, wake_at=wake_at), reason="key_refused")
+    with bench.storage.begin(bench.tenant.id) as uow:
+        uow.deliveries.add(stopped)
+        uow.commit()
+    bench.toy.faults["probe"] = Refused("key_refused")
+    bench.run()
+    assert [work.kind for work in bench.storage.due(bench.clock.now(), 9)] == []
+
+    bench.toy.faults.clear()
+    bench.use_case.restart(bench.tenant.id, STORE, "Kim", bench.clock.now())
+    bench.run()
+    assert [work.ref for work in bench.storage.due(bench.clock.now(), 9)] == [stopped.id]
 
 
 def test_testing_again_begins_anew_and_mends(bench: Bench) -> None:

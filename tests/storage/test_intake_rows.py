@@ -56,6 +56,39 @@ def test_a_delivery_is_kept_as_it_came(shop: SqlStorage) -> None:
         assert uow.deliveries.get(DeliveryId("other")) is None
 
 
+def test_what_one_reason_stopped_is_put_back_in_line_and_nothing_else(shop: SqlStorage) -> None:
+    later = NOW + timedelta(hours=6)
+    kept = {
+        "waits": a_delivery("waits", state=DeliveryState.WAITING, wake_at=later),
+        "failed": a_delivery("failed", state=DeliveryState.FAILED, wake_at=None),
+        "due": a_delivery("due", state=DeliveryState.WAITING, wake_at=NOW),
+        "read": a_delivery("read", state=DeliveryState.UNREADABLE, wake_at=None),
+        "new": a_delivery("new", wake_at=later),
+        "busy": a_delivery("busy", state=DeliveryState.WAITING, wake_at=later),
+        "bank": a_delivery("bank", installation=BANK, state=DeliveryState.WAITING, wake_at=later),
+    }
+    reasons = {name: "busy" if name == "busy" else "key_refused" for name in kept}
+    with shop.begin(TENANT) as uow:
+        for name, delivery in kept.items():
+            uow.deliveries.add(replace(delivery, reason=reasons[name]))
+        uow.commit()
+
+    with shop.begin(TENANT) as uow:
+        uow.deliveries.put_back(STORE, ("key_refused", "key_unusable"), NOW)
+        uow.commit()
+
+    with shop.read(TENANT) as uow:
+        after = {name: uow.deliveries.get(one.id) for name, one in kept.items()}
+    back = {name for name, one in after.items() if one is not None and one.reason == "put_back"}
+    assert back == {"waits", "failed"}
+    for name in back:
+        one = after[name]
+        assert one is not None
+        assert (one.state, one.wake_at, one.attempts) == (DeliveryState.RECEIVED, NOW, 1)
+    untouched = {name: replace(kept[name], reason=reasons[name]) for name in kept.keys() - back}
+    assert {name: after[name] for name in untouched} == untouched
+
+
 def test_the_same_delivery_is_kept_once_per_installation(shop: SqlStorage) -> None:
     first, again = a_delivery("d1", name="evt_1"), a_delivery("d2", name="evt_1")
     with shop.begin(TENANT) as uow:

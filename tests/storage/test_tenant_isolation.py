@@ -223,7 +223,7 @@ def test_what_one_tenant_has_another_cannot_read(
 def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
     writes = {"add", "save", "append", "settle", "decide", "move", "write", "set_state", "use"}
     writes |= {"add_policy", "save_access_map", "add_run", "add_effects", "wake_run", "wake"}
-    writes |= {"describe_tenant", "put", "lift", "begin"}
+    writes |= {"describe_tenant", "put", "put_back", "lift", "begin"}
     told_of_their_own = {"settings.tenant", "effects.last_tag_change", "audit.verify"}
     told_of_their_own |= {"tallies.closings"}
     with two.read(TENANT) as uow:
@@ -239,12 +239,16 @@ def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
 
 
 def test_neither_tenant_can_change_what_the_other_has(two: SqlStorage, engine: Engine) -> None:
+    with two.begin(TENANT) as uow:
+        uow.deliveries.settle(a_delivery().id, DeliveryState.FAILED, reason="key_refused")
+        uow.commit()
     before = rows_of(engine, TENANT)
 
     with two.begin(OTHER) as uow:
         removed = replace(an_installation(), status=InstallationStatus.REMOVED)
         uow.installations.save(removed)
         uow.deliveries.settle(a_delivery().id, DeliveryState.APPLIED)
+        uow.deliveries.put_back(STORE, ("key_refused",), NOW)
         assert not uow.plans.decide(PLAN.id, "mallory", NOW)
         sent = moved(REFUND, RefundState.SUBMITTING)
         move = RefundMove(REFUND.id, "reserved", "submitting", NOW, "mallory")

@@ -10,6 +10,7 @@ import pytest
 
 from plugin.domain.errors import (
     ACCOUNT_RESTING,
+    KEY_CODES,
     InvalidInput,
     NeedsHuman,
     OutcomeUnknown,
@@ -353,6 +354,25 @@ def test_a_fault_of_ours_is_tried_again_and_ends_where_a_person_sees_it(
     assert (stored.state, stored.reason) == (DeliveryState.FAILED, "fault: ZeroDivisionError")
     assert "canary" not in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("code", KEY_CODES)
+def test_while_the_key_is_refused_a_delivery_waits_for_another_one(desk: Desk, code: str) -> None:
+    desk.shop.raises["confirm"] = [Refused(code)]
+    delivery = desk.deliver(document(**SALE))
+    stored = desk.run(delivery)
+    assert (stored.state, stored.reason) == (DeliveryState.WAITING, code)
+    desk.door.clock.advance(seconds=7)
+    assert desk.run(delivery).state is DeliveryState.APPLIED
+    assert desk.facts() == 1
+
+
+def test_a_key_that_stays_refused_for_days_is_told_of_at_the_delivery(desk: Desk) -> None:
+    desk.shop.raises["confirm"] = [Refused("key_refused")] * 100
+    delivery = desk.deliver(document(**SALE))
+    assert sum(waits_of(desk, delivery), timedelta()) > PATIENCE
+    stored = desk.run(delivery)
+    assert (stored.state, stored.reason) == (DeliveryState.FAILED, "key_refused")
 
 
 @pytest.mark.parametrize("error", [Refused("gone"), NeedsHuman("odd")])
