@@ -319,6 +319,7 @@ class SentenceId(StrEnum):
     MONEY_NOT_MOVED = "money_not_moved"
     MONEY_NOT_TOLD = "money_not_told"
     MONEY_UNKNOWN = "money_unknown"
+    NEXT_COMPARE = "next_compare"
     NEXT_DECIDE_END = "next_decide_end"
     NEXT_LOOK = "next_look"
     NEXT_PAID_PERIOD = "next_paid_period"
@@ -335,6 +336,10 @@ _ENGLISH_SENTENCES: Mapping[SentenceId, str] = {
     SentenceId.MONEY_NOT_MOVED: "No money has moved for this part.",
     SentenceId.MONEY_NOT_TOLD: "A cancellation; the store does not report money back.",
     SentenceId.MONEY_UNKNOWN: "The money may or may not have moved.",
+    SentenceId.NEXT_COMPARE: (
+        "A person said that {amount} was refunded by hand. Both count as one refund: look in the "
+        "store what went back, and settle the rest there."
+    ),
     SentenceId.NEXT_DECIDE_END: (
         "The store does not tell until when it is paid. Decide what ends, and when."
     ),
@@ -383,6 +388,11 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     "not_in_this_account": "The connected account has no such payment.",
     "order_not_found": "The store does not know this order any more.",
     "order_not_paid": "The store does not count this order as paid.",
+    "other_amount_told": (
+        "The store told of another amount that went back since this was decided. If that is this "
+        "refund, free the amount: it is booked already. Say that the money went back only where "
+        "both did."
+    ),
     "other_currency": "The payment is in another currency.",
     "payment_not_found": "The store does not know this payment any more.",
     "payment_not_of_this_store": "This payment belongs to another store.",

@@ -42,7 +42,7 @@ MOVES: Mapping[RefundState, frozenset[RefundState]] = {
     ),
     _S.PENDING: frozenset({_S.SUCCEEDED, _S.REFUSED, _S.NEEDS_PERSON}),
     _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.PENDING, _S.REFUSED, _S.RESERVED, _S.NEEDS_PERSON}),
-    _S.MANUAL: frozenset({_S.SUCCEEDED, _S.WITHDRAWN}),
+    _S.MANUAL: frozenset({_S.SUCCEEDED, _S.WITHDRAWN, _S.NEEDS_PERSON}),
     _S.NEEDS_PERSON: frozenset({_S.SUCCEEDED, _S.WITHDRAWN, _S.UNKNOWN}),
     _S.SUCCEEDED: frozenset({_S.FAILED_LATER}),
     _S.WITHDRAWN: frozenset(),
@@ -51,7 +51,8 @@ MOVES: Mapping[RefundState, frozenset[RefundState]] = {
 }
 """Every legal move. `submitting -> reserved` only when it is certain that nothing was sent yet, and
 `reserved -> unknown` only when something may have been: the copy that it stands in was restored, it
-was to be sent again and the time for that is over, or the gateway tells of it."""
+was to be sent again and the time for that is over, or the gateway tells of it. `manual ->
+needs_person` where the word of a person and the news of a store do not fit each other."""
 
 START = frozenset({_S.RESERVED, _S.MANUAL})
 IN_FLIGHT = frozenset(

@@ -40,7 +40,10 @@ ENGLISH = "en"
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """News of an order. `money` is a sentence where no amount is known to have gone back."""
+    """News of an order. `money` is a sentence where no amount is known to have gone back.
+
+    `said` is another amount that a person said was refunded, where both count as one refund.
+    """
 
     owner: MessageId
     note: MessageId
@@ -50,6 +53,7 @@ class Announcement:
     money: SentenceId | None
     until: datetime | None = None
     needs_person: bool = False
+    said: Money | None = None
 
 
 def order_words(order: Order, locale: str) -> Mapping[str, str]:
@@ -131,6 +135,9 @@ def _unknown(ledger: Ledger, order: Order, access: AccessMap) -> str:
 def _next(news: Announcement, time_zone: str) -> str:
     if news.needs_person:
         return sentence(SentenceId.NEXT_DECIDE_END, ENGLISH)
+    if news.said is not None:
+        said = money_words(news.said, ENGLISH)
+        return sentence(SentenceId.NEXT_COMPARE, ENGLISH, amount=said)
     if news.until is not None:
         day = day_words(news.until, time_zone, ENGLISH)
         return sentence(SentenceId.NEXT_PAID_PERIOD, ENGLISH, day=day)

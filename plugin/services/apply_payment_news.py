@@ -20,6 +20,7 @@ from plugin.domain.facts import (
     RefundFailed,
 )
 from plugin.domain.message_texts import MessageId
+from plugin.domain.money import Money
 from plugin.domain.orders import DisputeStage, Order, RefundStage
 from plugin.domain.refunds import OVER, Move, Refund, RefundState, is_our_key, may_move
 from plugin.ports.storage import UnitOfWork
@@ -42,7 +43,7 @@ from plugin.services.recognise_order import (
     is_all_back,
     order_of,
 )
-from plugin.services.settle_refund import BY_HAND, settle_refund
+from plugin.services.settle_refund import BY_HAND, OTHER_AMOUNT, plan_of, settle_refund
 
 
 def payment_refunded(
@@ -68,30 +69,42 @@ def payment_refunded(
     keep_sale(uow, order, source, now)
     if (closed := _close_manual(uow, order, event, now)) is not None:
         return closed
+    if (counted := _count_once(uow, order, event, source, now)) is not None:
+        return counted
     # By the store, as a sale cancelled; or by this gateway, which tells of one refund often.
     is_told = (
         is_all_back(uow, order) or has_refund(uow, order, event.refund) or _is_forgotten(uow, event)
     )
-    fact_of_it = Refunded(
+    uow.facts.append(_booking(order, event, event.refund), f"delivery {source.delivery}", now)
+    news = None if is_told else _elsewhere(order, event, source)
+    return let_rules_run(uow, order.customer, source, now, news)
+
+
+def _booking(order: Order, event: PaymentRefunded, booked_as: str) -> Refunded:
+    return Refunded(
         customer=order.customer,
         order=order.ref,
-        refund=event.refund,
+        refund=booked_as,
         at=event.at,
         amount=event.amount,
         whole=event.whole and len(order.payments) <= 1,
         by_payment=((event.payment, event.amount),),
         captured=order.captured,
     )
-    uow.facts.append(fact_of_it, f"delivery {source.delivery}", now)
-    news = Announcement(
+
+
+def _elsewhere(
+    order: Order, event: PaymentRefunded, source: Source, said: Money | None = None
+) -> Announcement:
+    return Announcement(
         MessageId.OWNER_REFUNDED_ELSEWHERE,
         MessageId.NOTE_REFUNDED_ELSEWHERE,
         order,
         source.store,
         event.amount,
         None,
+        said=said,
     )
-    return let_rules_run(uow, order.customer, source, now, None if is_told else news)
 
 
 def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund | None:
@@ -173,7 +186,8 @@ def _close_manual(
     for refund in refunds:
         if refund.amount != event.amount or event.at < refund.send_at - SKEW:
             continue
-        if refund.state is RefundState.MANUAL:
+        is_asked = refund.state is RefundState.NEEDS_PERSON and refund.reason == OTHER_AMOUNT
+        if refund.state is RefundState.MANUAL or is_asked:
             move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_gateway")
             settle_refund(uow, refund, move, STORE, now, event.refund)
             return Applied()
@@ -182,6 +196,37 @@ def _close_manual(
             settle_refund(uow, refund, move, STORE, now, event.refund)
             return Applied()
     return None
+
+
+def _count_once(
+    uow: UnitOfWork, order: Order, event: PaymentRefunded, source: Source, now: datetime
+) -> Application | None:
+    """News of another amount than a person called done: the same refund, told better, or one more.
+
+    Nobody can tell which, so they count as one, in the higher amount: what is paid must not end by
+    money that is counted twice. People are told. Once news of the very amount came, that was hers,
+    and what is told again counts by itself.
+    """
+    if has_refund(uow, order, event.refund):
+        return None
+    for refund in uow.refunds.of_order(order.ref):
+        if event.at < refund.send_at - SKEW or not _is_attested(refund, event):
+            continue
+        if not _was_by_hand(uow, refund):
+            continue  # what we sent has our name there, so this is another one
+        booked_as = (plan_of(uow, refund).fact.refund, refund.id)
+        name = next((name for name in booked_as if has_refund(uow, order, name)), None)
+        if name is not None:
+            fact = _booking(order, event, name)
+            is_new = uow.facts.append(fact, f"delivery {source.delivery}", now)
+            news = _elsewhere(order, event, source, refund.amount) if is_new else None
+            return let_rules_run(uow, order.customer, source, now, news)
+    return None
+
+
+def _was_by_hand(uow: UnitOfWork, refund: Refund) -> bool:
+    moves = uow.refunds.moves(refund.plan)
+    return any(m.refund == refund.id and m.before == RefundState.MANUAL for m in moves)
 
 
 def _is_attested(refund: Refund, event: PaymentRefunded) -> bool:

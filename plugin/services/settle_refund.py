@@ -16,6 +16,7 @@ from plugin.domain.refunds import Move, Refund, RefundState, is_undoable, may_mo
 from plugin.ports.records import RefundMove, StoredPlan
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce_refund import failed_later_tells, promised_tells, trouble_tells
+from plugin.services.applying import SKEW
 from plugin.services.record_sale import known_sales
 from plugin.services.run_rules import run_rules, tell_nobody, telling
 
@@ -23,6 +24,8 @@ _BROKEN = frozenset({RefundState.REFUSED, RefundState.WITHDRAWN, RefundState.FAI
 """States of a part after which its plan will never be whole."""
 BY_HAND = "by_hand"
 """The reason of a move that a person made after looking at the gateway."""
+OTHER_AMOUNT = "other_amount_told"
+"""Why a person who called a refund by hand done is asked: its store told of another amount."""
 
 
 def settle_refund(
@@ -159,6 +162,7 @@ def attest_by_hand(
     """A person says that money was refunded by hand. False when nothing waits for that.
 
     Of the refund that she was asked about, `part`; without one of all that the worksheet names.
+    Where its store told of another amount since the decision, that may be it: then she is asked.
     """
     to, waiting = RefundState.SUCCEEDED, RefundState.NEEDS_PERSON if part else RefundState.MANUAL
     return _by_hand(uow, plan_id, part, waiting, to, actor, note or "attested", now)
@@ -194,8 +198,28 @@ def _by_hand(
     now: datetime,
 ) -> bool:
     done = [
-        settle_refund(uow, r, Move(to, None, r.gateway_ref, BY_HAND), actor, now, note)
+        settle_refund(uow, r, _as_said(uow, r, to), actor, now, note)
         for r in uow.refunds.of_plan(plan_id)
         if r.state is waiting and part in (None, r.id)
     ]
     return bool(done) and all(done)
+
+
+def _as_said(uow: UnitOfWork, refund: Refund, to: RefundState) -> Move:
+    is_first_word = refund.state is RefundState.MANUAL and to is RefundState.SUCCEEDED
+    if is_first_word and _is_other_told(uow, refund):
+        return Move(RefundState.NEEDS_PERSON, None, refund.gateway_ref, OTHER_AMOUNT)
+    return Move(to, None, refund.gateway_ref, BY_HAND)
+
+
+def _is_other_told(uow: UnitOfWork, refund: Refund) -> bool:
+    """Whether money of the order went back since the decision that no refund of ours explains."""
+    facts = uow.facts.of_customer(plan_of(uow, refund).customer)
+    of_order = [fact for fact in facts if isinstance(fact, Refunded | RefundFailed)]
+    of_order = [fact for fact in of_order if fact.order == refund.order]
+    explained = {fact.refund for fact in of_order if isinstance(fact, RefundFailed)}
+    for ours in uow.refunds.of_order(refund.order):
+        explained |= {ours.plan, ours.id, ours.gateway_ref or ours.id}
+    return any(
+        fact.at >= refund.send_at - SKEW and fact.refund not in explained for fact in of_order
+    )

@@ -302,12 +302,12 @@ def _refunds_in_a_year(uow: UnitOfWork, customer: CustomerKey, tell: Telling) ->
     """Refunds of the last twelve months that did not come back, whoever made them."""
     facts = uow.facts.of_customer(customer)
     failed = {(f.order, f.refund) for f in facts if isinstance(f, RefundFailed)}
-    return sum(
-        isinstance(fact, Refunded)
-        and (fact.order, fact.refund) not in failed
-        and tell.now - fact.at < timedelta(days=365)
+    refunds = {
+        (fact.order, fact.refund)
         for fact in facts
-    )
+        if isinstance(fact, Refunded) and tell.now - fact.at < timedelta(days=365)
+    }
+    return len(refunds - failed)
 
 
 def _is_stale(found: FoundOrders) -> bool:
