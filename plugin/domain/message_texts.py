@@ -420,6 +420,7 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     ),
     "transaction_without_order": "The store names no order for this payment.",
     "url_refused": "The gateway's address is none that we may call.",
+    "word_taken_back": "A person looked again: it had not been refunded.",
     "whole_only": "This payment can be refunded only as a whole.",
 }
 REASONS: Mapping[str, tuple[Mapping[str, str], str]] = {

@@ -51,7 +51,9 @@ from plugin.services.announce import order_words
 from plugin.services.ask_all import ask_all
 from plugin.services.contact_at import contact_at
 from plugin.services.find_orders import FoundOrder, is_strong
+from plugin.services.recognise_order import counterparts
 from plugin.services.record_sale import known_sales, may_have_unseen
+from plugin.services.settle_refund import is_only_said
 from plugin.services.wording import (
     field_words,
     items_words,
@@ -165,7 +167,7 @@ def draft(
     verdict = judge(uow, order, now)
     if found.silent:
         return Preview(verdict, Blocked(BlockedBy.VERDICT_UNKNOWN))
-    ours = _ours(uow, order)
+    ours = ours_of(uow, order)
     if _is_beside(found.order, ours):
         return Preview(verdict, Blocked(BlockedBy.OTHER_PAYMENT))
     inputs = PlanInputs(
@@ -203,6 +205,25 @@ def _ours(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
     by_payment = (r for payment in order.payments for r in uow.refunds.of_payment(payment.ref))
     every = (*by_payment, *uow.refunds.of_order(order.ref))
     return tuple({refund.id: refund for refund in every}.values())
+
+
+def ours_of(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
+    """What we refunded of `order`, and of the charge or the sale that stands for the same money.
+
+    Each may be found without the other: a charge by its own number, a sale while its gateway is
+    silent.
+    """
+    of_it = (order, *counterparts(uow, order))
+    every = (refund for one in of_it for refund in _ours(uow, one))
+    return tuple({refund.id: refund for refund in every}.values())
+
+
+def unshown(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
+    """What counts as back by a person's word alone, and the payment shown for it does not show."""
+    shown = {payment.ref for payment in order.payments}
+    ours = uow.refunds.of_order(order.ref)
+    said = [one for one in ours if one.payment not in shown and is_only_said(uow, one)]
+    return said if said and _is_beside(order, _ours(uow, order)) else ()
 
 
 def _is_beside(order: Order, ours: Sequence[Refund]) -> bool:

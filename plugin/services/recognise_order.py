@@ -154,7 +154,7 @@ def order_of(uow: UnitOfWork, payment: PaymentRef, told: Order | None) -> Order 
     if told is None:
         return uow.orders.get(OrderRef(payment.installation, payment.ref))
     told = _as_bought(uow.orders.get(told.ref), told)
-    return _joined_sale(uow, told) or _as_told_last(uow, told)
+    return sale_of(uow, told) or _as_told_last(uow, told)
 
 
 def _as_bought(known: Order | None, told: Order) -> Order:
@@ -191,9 +191,18 @@ def _gives(line: Line | None) -> tuple[Resource, ...] | None:
     return None if line is None else line.gives
 
 
-def charge_of(uow: UnitOfWork, sale: Order) -> Order | None:
+def counterparts(uow: UnitOfWork, order: Order) -> Sequence[Order]:
+    """The charge or the sale, kept beside `order` as it is kept, that is of the same money."""
+    known = uow.orders.of_customer(order.customer)
+    kept = next((one for one in known if one.ref == order.ref), order)
+    found = (charge_of(uow, kept, known), sale_of(uow, kept, known))
+    return [one for one in found if one is not None]
+
+
+def charge_of(uow: UnitOfWork, sale: Order, known: Sequence[Order] | None = None) -> Order | None:
     """The gateway's own order that paid for `sale`, where one is kept that fits."""
-    others = {o.ref: o for o in uow.orders.of_customer(sale.customer) if o.ref != sale.ref}
+    known = uow.orders.of_customer(sale.customer) if known is None else known
+    others = {o.ref: o for o in known if o.ref != sale.ref}
     gateways = {ref.installation for ref in others}
     joined = join_charges([*others.values(), sale], gateways, uow.installations.get)
     paid = {p.ref for order in joined if order.ref == sale.ref for p in order.payments}
@@ -201,9 +210,10 @@ def charge_of(uow: UnitOfWork, sale: Order) -> Order | None:
     return next(fits, None)
 
 
-def _joined_sale(uow: UnitOfWork, charge: Order) -> Order | None:
+def sale_of(uow: UnitOfWork, charge: Order, known: Sequence[Order] | None = None) -> Order | None:
     """The sale that this charge paid for, as it is kept: its own payments stay its own."""
-    sales = {o.ref: o for o in uow.orders.of_customer(charge.customer) if o.ref != charge.ref}
+    known = uow.orders.of_customer(charge.customer) if known is None else known
+    sales = {o.ref: o for o in known if o.ref != charge.ref}
     told, gateway = [*sales.values(), charge], {charge.ref.installation}
     joined: Sequence[Order] = join_charges(told, gateway, uow.installations.get)
     paid = {payment.ref for payment in charge.payments}

@@ -24,6 +24,8 @@ _BROKEN = frozenset({RefundState.REFUSED, RefundState.WITHDRAWN, RefundState.FAI
 """States of a part after which its plan will never be whole."""
 BY_HAND = "by_hand"
 """The reason of a move that a person made after looking at the gateway."""
+WORD_TAKEN_BACK = "word_taken_back"
+"""The reason of a refund by hand of which a person found later that it had not been made."""
 OTHER_AMOUNT = "other_amount_told"
 """Why a person who called a refund by hand done is asked: its store told of another amount."""
 
@@ -185,6 +187,32 @@ def release_by_hand(
     if part is None and is_undoable(uow.refunds.of_plan(plan_id)):
         return False
     return _by_hand(uow, plan_id, part, waiting, to, actor, note or "not there", now)
+
+
+def take_back_word(uow: UnitOfWork, refund: Refund, actor: str, now: datetime) -> bool:
+    """A person found that what was called done by hand was not made: what was taken is given back.
+
+    To be asked only where the payment itself, read just now, shows nothing of it.
+    """
+    move = Move(RefundState.FAILED_LATER, None, None, WORD_TAKEN_BACK)
+    return is_only_said(uow, refund) and settle_refund(uow, refund, move, actor, now, "not there")
+
+
+def is_only_said(uow: UnitOfWork, refund: Refund) -> bool:
+    """Whether nothing but a person's word says that it went back: no gateway and no news."""
+    if refund.state is not RefundState.SUCCEEDED or refund.reason != BY_HAND:
+        return False
+    if refund.gateway_ref is not None:
+        return False
+    plan = plan_of(uow, refund)
+    told = [
+        fact.amount
+        for fact in uow.facts.of_customer(plan.customer)
+        if isinstance(fact, Refunded)
+        and fact.order == refund.order
+        and fact.refund in (plan.fact.refund, refund.id)
+    ]
+    return all(amount in (plan.fact.amount, refund.amount) for amount in told)
 
 
 def _by_hand(

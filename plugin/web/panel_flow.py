@@ -28,8 +28,8 @@ from plugin.services.decide_refund import (
     WeakMatch,
 )
 from plugin.services.find_orders import FindOrders, FoundOrder, is_strong
-from plugin.services.plan_refund import PlanRefund, judge
-from plugin.services.settle_refund import attest_by_hand, release_by_hand
+from plugin.services.plan_refund import PlanRefund, judge, unshown
+from plugin.services.settle_refund import attest_by_hand, release_by_hand, take_back_word
 from plugin.services.standing_disputes import dispute_stands
 from plugin.web.context import WebContext
 from plugin.web.panel_choice import Picked, differs, read_choice, with_fault
@@ -209,21 +209,35 @@ class PanelFlow:
     ) -> Picture:
         """The agent says what a person did or saw: the money went back, or it did not.
 
-        `part` is the refund that she was asked about; empty where it is the worksheet's.
+        `part` is the refund that she was asked about; empty where it is the worksheet's. Where it
+        counts as done already, and she says that it is not there, the stores are asked.
         """
-        scene = self.reader.read(sitting, Ask.DESK)
+        takes_back = not paid and self._is_done(sitting, part)
+        scene = self.reader.read(sitting, Ask.STORES if takes_back else Ask.DESK)
         if isinstance(scene, view.Told):
             return Picture(scene, sitting, None)
         _require(scene.rights().pay, "role_may_not_refund")
         ref = order_of_key(order)
-        if stored := self._plan_of(sitting, scene.strong(ref), plan_id):
+        found = scene.strong(ref)
+        stored = self._plan_of(sitting, found, plan_id)
+        if found is not None and stored is not None:
             now, actor = self._context.clock.now(), _actor(sitting)
             with self._context.storage.begin(sitting.tenant) as uow:
-                settle = attest_by_hand if paid else release_by_hand
-                settle(uow, stored.plan.id, actor, "", now, RefundId(part) if part else None)
+                if takes_back:
+                    for said in unshown(uow, found.order):
+                        if (said.id, said.plan) == (part, stored.plan.id):
+                            take_back_word(uow, said, actor, now)
+                else:
+                    settle = attest_by_hand if paid else release_by_hand
+                    settle(uow, stored.plan.id, actor, "", now, RefundId(part) if part else None)
                 uow.commit()
             scene = self.reader.read_again(scene)
         return self._open(scene, sitting, ref)
+
+    def _is_done(self, sitting: Sitting, part: str) -> bool:
+        with self._context.storage.read(sitting.tenant) as uow:
+            refund = uow.refunds.get(RefundId(part)) if part else None
+        return refund is not None and refund.state is RefundState.SUCCEEDED
 
     # --- plans of this sitting --------------------------------------------------------------------
 

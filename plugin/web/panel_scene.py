@@ -41,7 +41,14 @@ from plugin.services.find_orders import (
     Search,
     is_strong,
 )
-from plugin.services.plan_refund import Reader, as_known, judge, ledger_for_order, request_id_for
+from plugin.services.plan_refund import (
+    Reader,
+    as_known,
+    judge,
+    ledger_for_order,
+    request_id_for,
+    unshown,
+)
 from plugin.services.refund_rights import RefundRights, rights_of
 from plugin.web.context import WebContext
 from plugin.web.desk_memory import DeskMemory
@@ -237,6 +244,7 @@ class SceneReader:
                 uow.effects.of_run(RunId(latest)),
                 self.context.platforms.worksheet(payer.connection) if payer else (),
                 order.name or order.email,
+                [refund.id for refund in unshown(uow, order) if refund.plan == latest],
             )
 
     def request(self, uow: UnitOfWork, sitting: Sitting, found: FoundOrder) -> RefundRequest:

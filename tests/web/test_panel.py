@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from plugin.domain.ids import PlanId
 from plugin.domain.money import Money
+from plugin.domain.orders import Order
 from plugin.domain.refunds import Move, RefundState
 from plugin.platforms.practice_shop import Mood
+from plugin.ports import OrderQuery
 from plugin.services.settle_refund import settle_refund
+from plugin.stores.practice import PracticeStore
 from tests.platforms.practice.fixtures import TurnedClock
 from tests.web.panel_desk import ANA, BY_HAND, SILENT, opened, paid_back, pass_time, sale
 from tests.web.practice_house import PracticeHouse
@@ -110,6 +115,38 @@ def test_a_refund_by_hand_waits_for_a_person_and_ends_by_their_word(house: Pract
     assert "240.00 EUR refunded" in desk.timeline(plan).text
     assert "Open the order again" not in desk.text
     assert paid_back(house) == []  # we paid nothing: a person did
+
+
+@pytest.mark.parametrize("still_unshown", [True, False])
+def test_a_word_that_the_payment_never_bears_out_is_taken_back_while_it_does_not(
+    house: PracticeHouse, monkeypatch: pytest.MonkeyPatch, *, still_unshown: bool
+) -> None:
+    as_it_is = PracticeStore.find_orders
+
+    def by_its_charge(store: PracticeStore, query: OrderQuery) -> Sequence[Order]:
+        """The order as it is shown with the charge of a gateway that was silent before."""
+        return [
+            replace(
+                order,
+                payments=tuple(replace(p, ref=replace(p.ref, ref="ch")) for p in order.payments),
+            )
+            for order in as_it_is(store, query)
+        ]
+
+    desk = opened(house, BY_HAND).press()
+    plan = desk.field("refund")
+    desk.send("attest", desk.order("20444"), ("refund", plan))
+    house.work()
+    assert "It never went back" not in desk.timeline(plan).text
+    monkeypatch.setattr(PracticeStore, "find_orders", by_its_charge)
+    desk = opened(house, BY_HAND)
+    assert "shows nothing of it" in desk.text
+    part = ("part", desk.field("part"))
+    if not still_unshown:
+        monkeypatch.setattr(PracticeStore, "find_orders", as_it_is)
+    desk.send("attest", desk.order("20444"), ("refund", plan), part, ("found", "nothing"))
+    assert ("Came back" in desk.text) is still_unshown
+    assert ("240.00 EUR refunded" in desk.text) is not still_unshown
 
 
 def test_a_refund_by_hand_can_be_taken_back(house: PracticeHouse) -> None:

@@ -149,6 +149,18 @@ def _done(tell: Telling, progress: Progress) -> Done:
     text.append(tell.say("done.bank"))
     if references:
         text.append(tell.say("done.reference", reference=references[0]))
+    not_there: tuple[Press, ...] = ()
+    if progress.unshown and progress.rights.pay:
+        text.append(tell.say("done.unshown"))
+        asked = (("order", order_key(order.ref)), ("refund", progress.plan.id))
+        not_there = tuple(
+            Press(
+                tell.say("done.not_there"),
+                Ask.ATTEST,
+                (*asked, ("part", part), ("found", "nothing")),
+            )
+            for part in progress.unshown
+        )
     fields = (("order", order_key(order.ref)), ("again", "yes"))
     again = (Press(tell.say("done.again"), Ask.ORDER, fields),)
     return Done(
@@ -160,6 +172,7 @@ def _done(tell: Telling, progress: Progress) -> Done:
                 Icon.YES,
                 tell.say("done.title", amount=tell.both(progress.plan.amount)),
                 " ".join(text),
+                not_there,
             ),
             _done_lots(tell, progress),
             _told(tell, progress),

@@ -22,6 +22,7 @@ from plugin.domain.effects import (
     TellOwner,
     VerifyAccess,
 )
+from plugin.domain.ids import RefundId
 from plugin.domain.messages import is_own_reason, reason_words
 from plugin.domain.money import total
 from plugin.domain.orders import Order
@@ -47,7 +48,10 @@ _TO_THE_SECOND = 90
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """All rows of one decided plan, and what the agent who looks may do about it."""
+    """All rows of one decided plan, and what the agent who looks may do about it.
+
+    `unshown` went back by a person's word, and the payment that is shown now shows nothing of it.
+    """
 
     order: Order
     stored: StoredPlan
@@ -58,6 +62,7 @@ class Progress:
     effects: Sequence[StoredEffect]
     worksheet: Sequence[WorksheetStep]
     name: str
+    unshown: Sequence[RefundId] = ()
 
     @property
     def plan(self) -> Plan:

@@ -351,7 +351,10 @@ ENGLISH: Final[Mapping[str, str]] = {
     "notice.in_progress.text": "What is left is already on its way back.",
     "notice.other_payment.title": "A refund went another way",
     "notice.other_payment.text": "This sale was refunded by a payment that is not shown now. "
-    "Try again when every account answers. Before you refund more by hand, look there.",
+    "Try again when every account answers. Before you refund more by hand, look there. What was "
+    "refunded by hand and never arrived there can be freed where that refund stands.",
+    "done.unshown": "The payment that is shown for this order shows nothing of it.",
+    "done.not_there": "It never went back, free the amount",
     "way.then": "Then",
     "way.sends": "{gateway} asked us to wait. It is sent as soon as it may be.",
     "way.pending": "Not through yet",
