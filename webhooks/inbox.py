@@ -50,7 +50,7 @@ class Inbox:
             id=self._id(installation, delivery, declared, topic),
             tenant=tenant,
             installation=installation,
-            name=delivery.delivery_id(declared.delivery_id_header, declared.delivery_id_field),
+            name=_name(delivery, declared, topic),
             topic=one_line(topic or "")[:255],
             received_at=delivery.received_at,
             headers=dict(islice(delivery.headers.items(), KEPT_HEADERS)),
@@ -77,3 +77,16 @@ class Inbox:
             return DeliveryId(self.mint.id())
         parts = (installation, event, topic or "", delivery.digest())
         return DeliveryId(sha256("\n".join(parts).encode()).hexdigest()[:_ID_LENGTH])
+
+
+def _name(delivery: Delivery, declared: Webhooks, topic: str | None) -> str:
+    """What tells a repeated delivery from a new one.
+
+    Where the body says so little that a later one may read the same, a header is added to it.
+    """
+    name = delivery.delivery_id(declared.delivery_id_header, declared.delivery_id_field)
+    bare = declared.bare_topics
+    if bare is None or topic not in bare.topics:
+        return name
+    words = f"{name}\n{delivery.header(bare.header) or ''}"
+    return f"sha256:{sha256(words.encode()).hexdigest()}"

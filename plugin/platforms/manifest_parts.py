@@ -47,7 +47,13 @@ from plugin.platforms.signature_declaration import (
     SignatureDeclaration,
     declaration_faults,
 )
-from plugin.platforms.webhook_declaration import AppAddress, NamedAccount, Trust, Webhooks
+from plugin.platforms.webhook_declaration import (
+    AppAddress,
+    BareTopics,
+    NamedAccount,
+    Trust,
+    Webhooks,
+)
 
 MOST_BETWEEN_LOOKS = 900
 _WORD = "[a-z][a-z0-9_]{0,63}"
@@ -259,6 +265,12 @@ class _NamedAccountSchema(Part):
     setting = word(required=True)
 
 
+class _BareTopicsSchema(Part):
+    makes = BareTopics
+    header = _header(required=True)
+    topics = fields.List(text(), required=True, validate=validate.Length(min=1))
+
+
 class WebhooksSchema(Part):
     """How deliveries arrive."""
 
@@ -269,6 +281,7 @@ class WebhooksSchema(Part):
     delivery_id_field = fields.String(
         validate=_whole(_WORD, "give a key of the body, best its first"), allow_none=True
     )
+    bare_topics = fields.Nested(_BareTopicsSchema, allow_none=True)
     event_id_header = _header(allow_none=True)
     topic_header = _header(allow_none=True)
     topic_field = fields.String(
@@ -296,6 +309,9 @@ class WebhooksSchema(Part):
             )
         if data.get("delivery_id_header") and data.get("delivery_id_field"):
             raise ValidationError("give delivery_id_header or this, not both", "delivery_id_field")
+        bare = data.get("bare_topics")
+        if bare is not None and not set(bare.topics) <= set(data["topics"]):
+            raise ValidationError("name topics", "bare_topics")
         if not set(data.get("ticked_by_hand", ())) <= set(data["topics"]):
             raise ValidationError("name topics", "ticked_by_hand")
 

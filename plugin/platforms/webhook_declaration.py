@@ -61,12 +61,24 @@ class NamedAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BareTopics:
+    """Topics whose body says which thing it is and no more: what comes later may be told alike.
+
+    `header` tells such deliveries apart, together with the body: it need not do so alone.
+    """
+
+    header: str
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
     """How deliveries arrive. `topics`: the vendor's word, and the kinds of event it may mean.
 
     Exactly one of `topic_header` and `topic_field` (dotted path in the body) is set, and at most
     one of `delivery_id_header` and `delivery_id_field` (a field of the body, best its first: then
-    nobody opens it to take it in). `event_id_header` names what happened, where the vendor may tell
+    nobody opens it to take it in); without both the body names it, and `bare_topics` are those of
+    which it says too little. `event_id_header` names what happened, where the vendor may tell
     one thing in several deliveries: told again in the very same words it is no news. Without a
     `signature` every delivery is refused: the entry only says that the vendor does not sign.
     `secret_field`: the form field whose secret signs, an app's own. `ping_field`: the vendor tries
@@ -81,6 +93,7 @@ class Webhooks:
     topics: Mapping[str, tuple[str, ...]]
     delivery_id_header: str | None = None
     delivery_id_field: str | None = None
+    bare_topics: BareTopics | None = None
     event_id_header: str | None = None
     topic_header: str | None = None
     topic_field: str | None = None

@@ -148,6 +148,11 @@ def _way(*asks: str) -> Json:
         ("webhooks.topics.SALE", [], "webhooks.topics.SALE.value: Shorter"),
         ("webhooks.delivery_id_field", "id", "webhooks.delivery_id_field: give delivery_id_he"),
         ("webhooks.ticked_by_hand", ["SOLD"], "webhooks.ticked_by_hand: name topics"),
+        (
+            "webhooks.bare_topics",
+            {"header": "X-Id", "topics": ["SOLD"]},
+            "webhooks.bare_topics: name topics",
+        ),
         ("webhooks.secret_field", "shop", "webhooks.secret_field: name a secret install field"),
         ("webhooks.secret_field", "none", "webhooks.secret_field: name a secret install field"),
         ("webhooks.named_account", _account("api_key"), "webhooks.named_account.setting: name an"),

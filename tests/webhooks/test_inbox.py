@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from plugin.platforms.webhook_declaration import Trust, Webhooks
+from plugin.platforms.webhook_declaration import BareTopics, Trust, Webhooks
 from plugin.ports.records import DeliveryState, StoredDelivery, Tenant
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import DESK, NOW, STORE, an_installation
@@ -93,6 +93,34 @@ def test_an_event_that_was_told_in_the_same_words_is_not_kept_again(
     second = {**first, "x-delivery": "d-2", **headers}
     assert take_in(inbox, tenant, body, headers=second, declared=EVENTS) is is_new
     assert len(stored(inbox, tenant)) == 1 + is_new
+
+
+BARE = replace(
+    DECLARED,
+    delivery_id_header=None,
+    bare_topics=BareTopics(header="X-Delivery", topics=("binned",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "is_new"),
+    [
+        ({}, b'{"id": 7}', False),
+        ({"x-delivery": "d-2"}, b'{"id": 7}', True),
+        ({}, b'{"id": 8}', True),
+    ],
+)
+def test_what_can_be_told_again_in_the_same_words_has_its_header_in_its_name(
+    inbox: Inbox, tenant: Tenant, headers: Mapping[str, str], body: bytes, *, is_new: bool
+) -> None:
+    first = {"x-event": "binned", "x-delivery": "d-1"}
+    assert take_in(inbox, tenant, b'{"id": 7}', headers=first, declared=BARE)
+    assert take_in(inbox, tenant, body, headers={**first, **headers}, declared=BARE) is is_new
+
+
+def test_other_topics_are_named_by_their_body_alone(inbox: Inbox, tenant: Tenant) -> None:
+    assert take_in(inbox, tenant, declared=BARE)
+    assert not take_in(inbox, tenant, headers={**SENT, "x-delivery": "d-2"}, declared=BARE)
 
 
 def test_two_accounts_may_hear_of_the_same_event(inbox: Inbox, tenant: Tenant) -> None:

@@ -263,6 +263,22 @@ def test_a_sweep_makes_them_once_the_extension_is_installed(
     assert [one.topic for one in shop.door.stored()] == [UPDATED]
 
 
+def test_one_that_is_binned_restored_and_binned_again_is_heard_of_each_time(
+    shop: SweptShop, fake: FakeShop
+) -> None:
+    """Of one in the bin the shop sends the number alone, each time in the same words."""
+    fake.books.subscriptions = {}
+    shop.sweep()
+    hook = fake.books.webhooks[int(shop.webhook_ref().split(",")[1])]
+    body = b'{"id":1300}'
+    mark = b64encode(digest(hook["secret"].encode(), body, "sha256")).decode()
+    headers = {"X-WC-Webhook-Signature": mark, "X-WC-Webhook-Topic": DELETED}
+    for second in ("first", "second", "second"):
+        told_at = {"X-WC-Webhook-Delivery-ID": f"the-{second}-second"}
+        assert shop.post(body, {**headers, **told_at}).status == 200
+    assert [one.topic for one in shop.door.stored()] == [DELETED] * 2
+
+
 def test_a_subscription_that_ends_in_the_shop_ends_what_it_renews(
     scene: Scene, fake: FakeShop
 ) -> None:
