@@ -51,7 +51,9 @@ _ROLE_ACCESS: Final[Mapping[str, Reach]] = MappingProxyType(
         "assigned-only": Reach.ASSIGNED,
     }
 )
-_LIGHT_AGENT: Final = 1
+_ANSWERS_IN_PUBLIC: Final = frozenset({None, 0})
+"""Types of role of a full agent: none, and a role of the account's own. Others (light agents, chat
+agents, contributors) read tickets and may write private notes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ def read_user(answer: Reader) -> DeskUser:
 
 def _role(user: Reader) -> str:
     role = user.text("role")
-    if role == "agent" and user.optional_integer("role_type") == _LIGHT_AGENT:
-        return "light_agent"
+    is_full = user.optional_integer("role_type") in _ANSWERS_IN_PUBLIC
+    if role == "agent" and (not is_full or user.optional_boolean("only_private_comments")):
+        return "light_agent"  # reads, and pays nothing
     return role if role in {"admin", "agent"} else "end_user"
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from plugin.domain.ids import AgentId, TicketId
+from plugin.services.refund_rights import rights_of
+from tests.factories import DESK
 from tests.platforms.zendesk.data import (
     AGENT,
     ASSIGNED,
@@ -117,6 +119,30 @@ def test_an_agent_comes_with_the_role_the_desk_gives(
     found = world.desk.read_agent(AgentId(str(agent)))
     assert found is not None
     assert (found.role, found.active) == (role, active)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"role_type": 0, "custom_role_id": 7, "only_private_comments": True},
+        {"only_private_comments": True},
+        {"role_type": 2},
+        {"role_type": 3},
+    ],
+    ids=["own-role-private", "private", "chat-agent", "contributor"],
+)
+def test_who_may_not_answer_in_public_pays_nothing(world: World, told: dict[str, object]) -> None:
+    world.fake.account.users[AGENT].update(told)
+    found = world.desk.read_agent(AgentId(str(AGENT)))
+    assert found is not None
+    assert found.role == "light_agent"
+    assert not rights_of(found, DESK, None).pay
+
+
+def test_a_full_agent_in_a_role_of_the_accounts_own_pays(world: World) -> None:
+    found = world.desk.read_agent(AgentId(str(IN_ROLE)))
+    assert found is not None
+    assert rights_of(found, DESK, None).pay
 
 
 def test_a_deleted_agent_is_not_active(world: World) -> None:
