@@ -20,7 +20,6 @@ from plugin.domain.effects import (
     goes_by_mail,
 )
 from plugin.domain.ids import CustomerKey, RunId, TenantId
-from plugin.domain.rules import rule_effects
 from plugin.ports import Changed, Clock, Mailer
 from plugin.ports.platforms import Platforms
 from plugin.ports.records import Run, RunState, StoredEffect
@@ -38,7 +37,7 @@ from plugin.services.effect_calls import (
     resource_of,
 )
 from plugin.services.retry_plan import RETRIES, next_wait, spread, stretched, wished
-from plugin.services.run_rules import MOMENT, book_next_moment, ledger_of
+from plugin.services.run_rules import MOMENT, book_next_moment, what_follows
 
 _Claimed = tuple[StoredEffect, Call]
 
@@ -92,9 +91,8 @@ class CarryOut:
         if run is None or run.wake_at is None or run.wake_at > now:
             return None
         if run.cause == MOMENT:
-            ledger = ledger_of(uow, run.customer, now)
-            turns = uow.effects.turns(run.customer)
-            uow.effects.add_effects(run, rule_effects(run.customer, run.id, ledger, turns), now)
+            ledger, effects = what_follows(uow, run.customer, run.id, run.cause, now)
+            uow.effects.add_effects(run, effects, now)
             book_next_moment(uow, run.customer, ledger, now)
         return run
 

@@ -33,15 +33,20 @@ def known_sales(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
     course that was bought twice would go with the first refund. Lines of other orders count where
     somebody told what they give.
     """
+    kept = kept_sales(uow, order.customer)
+    return (*sale_facts(order), *(bought for bought in kept if bought.line.order != order.ref))
+
+
+def kept_sales(uow: UnitOfWork, customer: CustomerKey) -> tuple[Bought, ...]:
+    """The facts of all that this customer still has paid, where somebody told what it gives."""
     access = uow.settings.access_map()
-    others = (
+    return tuple(
         bought
-        for other in uow.orders.of_customer(order.customer)
-        if other.ref != order.ref and _is_still_paid(other)
-        for bought in sale_facts(other)
+        for order in uow.orders.of_customer(customer)
+        if _is_still_paid(order)
+        for bought in sale_facts(order)
         if gives_of(bought, access) is not None
     )
-    return (*sale_facts(order), *others)
 
 
 def may_have_unseen(uow: UnitOfWork, customer: CustomerKey) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from plugin.domain.effects import CancelSubscription, PlannedEffect
+from plugin.domain.effects import CancelSubscription, PlannedEffect, RemoveTag, RevokeAccess
 from plugin.domain.ids import CustomerKey, RunId, digest
 from plugin.domain.ledger import Ledger, read_ledger
 from plugin.domain.rules import Tell, rule_effects, with_tells
 from plugin.ports.records import Run, RunState
 from plugin.ports.storage import UnitOfWork
+from plugin.services.record_sale import kept_sales
 
 MOMENT = "moment"
 Tellers = Callable[[Ledger, Sequence[PlannedEffect]], Sequence[tuple[str, Tell]]]
@@ -34,8 +35,7 @@ def run_rules(
     and a replay may find more to do. Nobody is told twice of one cause. Also books the moment at
     which time alone will change the ledger: the end of a paid period.
     """
-    ledger = ledger_of(uow, customer, now)
-    effects = rule_effects(customer, run_id, ledger, uow.effects.turns(customer), cancels)
+    ledger, effects = what_follows(uow, customer, run_id, cause, now, cancels)
     effects = with_tells(run_id, effects, tellers(ledger, effects))
     if effects:
         run = Run(run_id, customer, cause, RunState.WAITING, now)
@@ -43,6 +43,41 @@ def run_rules(
             _add_to(uow, run, effects, now)
     book_next_moment(uow, customer, ledger, now)
     return effects
+
+
+def what_follows(
+    uow: UnitOfWork,
+    customer: CustomerKey,
+    run_id: RunId,
+    cause: str,
+    now: datetime,
+    cancels: Sequence[CancelSubscription] = (),
+) -> tuple[Ledger, tuple[PlannedEffect, ...]]:
+    """The ledger at `now` and all that follows from it.
+
+    Before anything is taken, the sales that are kept count too: an order that was found when a
+    store was asked, and of which no event told, may pay for the same thing.
+    """
+    turns = uow.effects.turns(customer)
+    ledger = ledger_of(uow, customer, now)
+    effects = rule_effects(customer, run_id, ledger, turns, cancels)
+    if any(_takes(planned) for planned in effects) and _learn_kept_sales(uow, customer, cause, now):
+        ledger = ledger_of(uow, customer, now)
+        effects = rule_effects(customer, run_id, ledger, turns, cancels)
+    return ledger, effects
+
+
+def _takes(planned: PlannedEffect) -> bool:
+    return isinstance(planned.effect, RevokeAccess | RemoveTag)
+
+
+def _learn_kept_sales(uow: UnitOfWork, customer: CustomerKey, cause: str, now: datetime) -> bool:
+    """Kept sales of which no fact tells become facts. False when there are none."""
+    known = {fact.id for fact in uow.facts.of_customer(customer)}
+    new = [bought for bought in kept_sales(uow, customer) if bought.id not in known]
+    for bought in new:
+        uow.facts.append(bought, cause, now)
+    return bool(new)
 
 
 def _add_to(uow: UnitOfWork, run: Run, effects: Sequence[PlannedEffect], now: datetime) -> None:
