@@ -7,9 +7,10 @@ comes back as a value, so that one effect's trouble stays its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 from plugin.domain.effects import (
@@ -17,6 +18,7 @@ from plugin.domain.effects import (
     CancelSubscription,
     Effect,
     EffectState,
+    PlannedEffect,
     RemoveTag,
     RestoreAccess,
     RestoreTag,
@@ -34,7 +36,7 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.ids import CustomerKey, EffectKey, InstallationId, TicketId, address_of
-from plugin.domain.orders import Resource
+from plugin.domain.orders import Order, OrderRef, Resource
 from plugin.domain.texts import bullets
 from plugin.ports import (
     CancelsSubscriptions,
@@ -51,7 +53,7 @@ from plugin.ports import (
 from plugin.ports.platforms import P, Platforms
 from plugin.ports.records import InstallationStatus, StoredEffect
 from plugin.ports.storage import UnitOfWork
-from plugin.services.contact_at import contact_at
+from plugin.services.contact_at import contact_at, contacts_at
 from plugin.services.record_sale import may_have_unseen
 from plugin.services.run_rules import ledger_of
 from plugin.services.wording import resource_words
@@ -114,7 +116,7 @@ class EffectCalls:
     platforms: Platforms
     mailer: Mailer
     clock: Clock
-    contacts: dict[InstallationId, Contact | None] = field(default_factory=dict)
+    sold: dict[CustomerKey, Sequence[Order]] = field(default_factory=dict)
     connections: dict[InstallationId, Connection | None] = field(default_factory=dict)
 
     def prepare(
@@ -130,46 +132,48 @@ class EffectCalls:
         What an order may pay for that nobody here has seen is not taken: a person looks. So does
         one where the store cannot be told who the customer is.
         """
-        contact = self._contact(uow, stored)
-        if contact is None:
+        contacts = self._contacts(uow, stored)
+        if not contacts:
             return lambda: ForPerson("no_address")
         taken = _taken(stored.planned.effect)
         if taken is not None and may_have_unseen(uow, stored.customer):
             holder = self._port(uow, taken.installation, HoldsAccess)
-            return lambda: _left_to_person(holder(), contact, taken)
-        return self._call(uow, stored, contact, siblings, interrupted=interrupted)
+            return lambda: _left_to_person(holder(), contacts, taken)
+        return self._call(uow, stored, contacts, siblings, interrupted=interrupted)
 
     def _call(  # noqa: C901, PLR0911 - one case per effect
         self,
         uow: UnitOfWork,
         stored: StoredEffect,
-        contact: Contact,
+        contacts: Sequence[Contact],
         siblings: Sequence[StoredEffect],
         *,
         interrupted: bool,
     ) -> Call:
         key = stored.planned.key
         effect = stored.planned.effect
+        contact = contacts[0]
         match effect:
             case CancelSubscription(installation, ref, at_once):
                 cancels = self._port(uow, installation, CancelsSubscriptions)
                 return lambda: Done(cancels().cancel_subscription(contact, ref, at_once=at_once))
             case RevokeAccess(resource):
                 holder = self._port(uow, resource.installation, HoldsAccess)
-                return lambda: Done(holder().revoke(contact, resource))
+                return lambda: _taken_from(contacts, partial(holder().revoke, resource=resource))
             case RestoreAccess(resource):
                 holder = self._port(uow, resource.installation, HoldsAccess)
                 return lambda: Done(holder().restore(contact, resource))
             case RemoveTag(tag):
                 tags = self._port(uow, tag.installation, HoldsTags)
-                return lambda: Done(tags().remove_tag(contact, tag))
+                return lambda: _taken_from(contacts, partial(tags().remove_tag, tag=tag))
             case RestoreTag(tag):
                 tags = self._port(uow, tag.installation, HoldsTags)
                 return lambda: Done(tags().add_tag(contact, tag))
             case VerifyAccess(installation):
                 holder = self._port(uow, installation, HoldsAccess)
                 check = _still_wanted(uow, stored.customer, effect, self.clock.now())
-                return lambda: _verified(check, holder(), contact)
+                asked = self._asked(uow, siblings)
+                return lambda: _verified(check, holder(), asked, contact)
             case AddTicketNote():
                 desks = self._desks(uow, effect.desk)
                 open_ends = _open_ends(siblings)
@@ -197,14 +201,36 @@ class EffectCalls:
 
         return call
 
-    def _contact(self, uow: UnitOfWork, stored: StoredEffect) -> Contact | None:
-        """The customer at the effect's store; None where that store cannot be told who she is."""
+    def _contacts(self, uow: UnitOfWork, stored: StoredEffect) -> Sequence[Contact]:
+        """The customer at the effect's store; none where that store cannot be told who she is.
+
+        She may have more than one account there. What has ended goes from each that bought it.
+        """
         store, customer = _store_of(stored), stored.customer
         if store is None:
-            return Contact(address_of(customer))
-        if store not in self.contacts:
-            self.contacts[store] = contact_at(store, customer, uow.orders.of_customer(customer))
-        return self.contacts[store]
+            return (Contact(address_of(customer)),)
+        orders = self._sold(uow, customer)
+        about = _about(stored.planned, orders)
+        if _taken(stored.planned.effect) is not None:
+            return contacts_at(store, customer, orders, about)
+        one = contact_at(store, customer, orders, about)
+        return () if one is None else (one,)
+
+    def _sold(self, uow: UnitOfWork, customer: CustomerKey) -> Sequence[Order]:
+        if customer not in self.sold:
+            self.sold[customer] = uow.orders.of_customer(customer)
+        return self.sold[customer]
+
+    def _asked(
+        self, uow: UnitOfWork, siblings: Sequence[StoredEffect]
+    ) -> Mapping[Resource, Sequence[Contact]]:
+        """At which accounts each thing was changed."""
+        changes = ((resource_of(sibling), sibling) for sibling in siblings)
+        return {
+            resource: self._contacts(uow, sibling)
+            for resource, sibling in changes
+            if resource is not None
+        }
 
     def _port(
         self, uow: UnitOfWork, installation: InstallationId, port: type[P]
@@ -284,11 +310,34 @@ def _taken(effect: Effect) -> Resource | None:
             return None
 
 
-def _left_to_person(holder: HoldsAccess, contact: Contact, taken: Resource) -> Attempt:
+def _about(planned: PlannedEffect, orders: Sequence[Order]) -> frozenset[OrderRef]:
+    """The orders for which this is done, where that is known."""
+    match planned.effect:
+        case CancelSubscription(installation, ref):
+            return frozenset(
+                order.ref
+                for order in orders
+                if order.ref.installation == installation and ref in _renewed_by(order)
+            )
+        case _:
+            return frozenset(r.line.order for r in planned.because if r.line is not None)
+
+
+def _renewed_by(order: Order) -> Sequence[str | None]:
+    whole = () if order.subscription is None else (order.subscription.ref,)
+    return (*whole, *(line.subscription for line in order.lines))
+
+
+def _left_to_person(holder: HoldsAccess, contacts: Sequence[Contact], taken: Resource) -> Attempt:
     """What a person takes by hand, if at all; once it is gone this is over."""
-    if taken in holder.read_access(contact):
+    if any(taken in holder.read_access(contact) for contact in contacts):
         return ForPerson("orders_unseen")
     return Done(Changed.ALREADY)
+
+
+def _taken_from(contacts: Sequence[Contact], take: Callable[[Contact], Changed]) -> Attempt:
+    changes = [take(contact) for contact in contacts]
+    return Done(Changed.DONE if Changed.DONE in changes else Changed.ALREADY)
 
 
 def resource_of(effect: StoredEffect) -> Resource | None:
@@ -317,10 +366,18 @@ def _still_wanted(
     return replace(effect, gone=gone, kept=kept)
 
 
-def _verified(effect: VerifyAccess, holder: HoldsAccess, contact: Contact) -> Attempt:
-    has = frozenset(holder.read_access(contact))
-    still = [r for r in effect.gone if r in has]
-    missing = [r for r in effect.kept if r not in has]
+def _verified(
+    effect: VerifyAccess,
+    holder: HoldsAccess,
+    asked: Mapping[Resource, Sequence[Contact]],
+    contact: Contact,
+) -> Attempt:
+    """Each thing where it was changed; without such a place at `contact`."""
+    at = {resource: asked.get(resource, (contact,)) for resource in (*effect.gone, *effect.kept)}
+    everywhere = dict.fromkeys(one for contacts in at.values() for one in contacts)
+    has = {one: frozenset(holder.read_access(one)) for one in everywhere or (contact,)}
+    still = [r for r in effect.gone if any(r in has[one] for one in at[r])]
+    missing = [r for r in effect.kept if not all(r in has[one] for one in at[r])]
     if still or missing:
         raise RetryLater(f"not_yet: {len(still)} still held, {len(missing)} missing")
     return Done(Changed.DONE)

@@ -140,7 +140,7 @@ class PlanRefund:
         asks = {
             store: partial(port.read_access, replace(contact, email=order.email))
             for store, port in holders.items()
-            if (contact := contact_at(store, order.customer, sold)) is not None
+            if (contact := contact_at(store, order.customer, sold, [order.ref])) is not None
         }
         answers = zip(asks, ask_all(self.gather, list(asks.values())), strict=True)
         held = {store: frozenset(things) for store, things in answers if things is not None}

@@ -9,7 +9,7 @@ import pytest
 from plugin.domain.ids import unnamed_key
 from plugin.domain.orders import Order
 from plugin.ports import Contact
-from plugin.services.contact_at import contact_at
+from plugin.services.contact_at import contact_at, contacts_at
 from tests.factories import BANK, CUSTOMER, EMAIL, STORE, an_order_ref
 from tests.services.scene import Scene, sale
 
@@ -42,3 +42,22 @@ def test_without_an_id_and_an_address_nobody_is_asked_about() -> None:
     nobody = unnamed_key(STORE, "order", an_order_ref("998").ref)
     assert contact_at(STORE, nobody, [UNTOLD]) is None
     assert contact_at(STORE, nobody, [LAST]) == Contact("", "77")
+
+
+def test_what_it_is_about_names_the_account() -> None:
+    orders = [BEFORE, LAST, UNTOLD]
+    assert contact_at(STORE, CUSTOMER, orders, [BEFORE.ref]) == Contact(EMAIL, "5")
+    assert contact_at(STORE, CUSTOMER, orders, [UNTOLD.ref]) == Contact(EMAIL, "77")
+
+
+def test_each_account_that_bought_it_is_asked_about_once() -> None:
+    again = sale(ref="999", days=300, contact="5")
+    orders = [BEFORE, again, LAST, UNTOLD]
+    every = [order.ref for order in orders]
+    five, last = Contact(EMAIL, "5"), Contact(EMAIL, "77")
+    assert contacts_at(STORE, CUSTOMER, orders, every) == (five, last)
+    assert contacts_at(STORE, CUSTOMER, orders, [BEFORE.ref, again.ref]) == (five,)
+    assert contacts_at(STORE, CUSTOMER, orders, [UNTOLD.ref]) == (last,)
+    assert contacts_at(BANK, CUSTOMER, orders, every) == (Contact(EMAIL),)
+    nobody = unnamed_key(STORE, "order", an_order_ref("998").ref)
+    assert contacts_at(STORE, nobody, [UNTOLD], [UNTOLD.ref]) == ()
