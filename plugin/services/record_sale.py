@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from plugin.domain.facts import Bought
 from plugin.domain.ids import CustomerKey, InstallationId
 from plugin.domain.ledger import gives_of
@@ -54,12 +56,13 @@ def may_have_unseen(uow: UnitOfWork, customer: CustomerKey) -> bool:
 
     One of them may pay for what another no longer does: then a person decides what is taken.
     """
-    latest: dict[InstallationId, Order] = {}
+    latest: dict[InstallationId, tuple[datetime, bool]] = {}
     for order in uow.orders.of_customer(customer):
-        known = latest.get(order.ref.installation)
-        if order.others_unseen is not None and (known is None or known.read_at <= order.read_at):
-            latest[order.ref.installation] = order
-    return any(order.others_unseen for order in latest.values())
+        if order.others_unseen is not None:
+            store, word = order.ref.installation, (order.read_at, order.others_unseen)
+            # Of two words of one moment the careful one counts.
+            latest[store] = max(word, latest.get(store, word))
+    return any(is_unseen for _, is_unseen in latest.values())
 
 
 def _is_still_paid(order: Order) -> bool:

@@ -92,5 +92,8 @@ def _merged(known: Order, told: Order) -> Order:
     newer, older = (told, known) if told.read_at >= known.read_at else (known, told)
     named = {line.ref for line in newer.lines}
     extra = tuple(line for line in older.lines if line.ref not in named)
-    unseen = older.others_unseen if newer.others_unseen is None else newer.others_unseen
+    unseen = newer.others_unseen
+    if unseen is None and older.others_unseen:
+        # "None unseen" was said of its moment only: kept, it would pass for this newer reading's.
+        unseen = True
     return share_total(replace(newer, lines=(*newer.lines, *extra), others_unseen=unseen))

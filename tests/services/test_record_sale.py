@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import OrderRef
 from plugin.services.record_sale import known_sales, may_have_unseen, sale_facts
@@ -63,3 +65,23 @@ def test_a_reading_that_does_not_tell_of_others_changes_nothing(scene: Scene) ->
         assert may_have_unseen(uow, CUSTOMER)
         uow.orders.save(replace(order, read_at=soon(hours=2), others_unseen=False))
         assert not may_have_unseen(uow, CUSTOMER)
+
+
+def test_an_old_word_that_all_is_seen_is_no_newer_than_it_was(scene: Scene) -> None:
+    """The order of which it was said is read again, by a reading that tells of no others."""
+    old, new = sale(), sale(ref="300")
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.orders.save(replace(old, others_unseen=False))
+        uow.orders.save(replace(new, read_at=soon(minutes=10), others_unseen=True))
+        uow.orders.save(replace(old, read_at=soon(minutes=20)))
+        assert may_have_unseen(uow, CUSTOMER)
+
+
+@pytest.mark.parametrize("refs", [("1", "2"), ("2", "1")])
+def test_of_two_words_of_one_moment_the_careful_one_counts(
+    scene: Scene, refs: tuple[str, str]
+) -> None:
+    with scene.storage.begin(scene.tenant.id) as uow:
+        for ref, is_unseen in zip(refs, (True, False), strict=True):
+            uow.orders.save(replace(sale(ref=ref), others_unseen=is_unseen))
+        assert may_have_unseen(uow, CUSTOMER)
