@@ -5,13 +5,14 @@ Pure. It decides nothing and sends nothing: a plan that cannot be made is `Block
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.effects import CancelSubscription, PlannedEffect, RemoveTag, RevokeAccess
-from plugin.domain.facts import Fact, Refunded
+from plugin.domain.endings import sold_lines
+from plugin.domain.facts import Fact, PaidUntil, Refunded
 from plugin.domain.ids import InstallationId, PlanId, RunId
 from plugin.domain.ledger import Ledger, read_ledger
 from plugin.domain.money import Money, total
@@ -22,6 +23,7 @@ from plugin.domain.orders import (
     Payment,
     RefundRoute,
     Resource,
+    SubscriptionRef,
     SubscriptionStatus,
 )
 from plugin.domain.plan import (
@@ -95,9 +97,10 @@ def draft_plan(
         by_payment=tuple((part.payment, part.amount) for part in parts),
         captured=order.captured,
     )
-    cancels = _cancels(order, choice, ends)
+    cancels = _cancels(inputs, choice, ends, now)
     before = read_ledger(inputs.facts, inputs.access, now)
-    after = read_ledger((*inputs.facts, fact), inputs.access, now)
+    facts = (*inputs.facts, fact, *_ended_with(cancels, order, now))
+    after = read_ledger(facts, inputs.access, now)
     effects = rule_effects(order.customer, RunId(plan_id), after, inputs.turns, cancels)
     goes, open_ends = _goes(effects, inputs)
     return Plan(
@@ -205,15 +208,39 @@ def _renews(order: Order, line: Line) -> bool:
 
 
 def _cancels(
-    order: Order, choice: Choice, ends: tuple[LineRef, ...]
+    inputs: PlanInputs, choice: Choice, ends: tuple[LineRef, ...], now: datetime
 ) -> tuple[CancelSubscription, ...]:
+    """At once where what is refunded was paid last: a month that is paid since then is hers."""
+    order = inputs.order
     subscription = order.subscription
     if subscription is None or not choice.stop_subscription:
         return ()
     if subscription.status in (SubscriptionStatus.ENDED, SubscriptionStatus.ENDING):
         return ()
-    at_once = any(order.line(ref).subscription == subscription.ref for ref in ends)
+    is_of_it = any(order.line(ref).subscription == subscription.ref for ref in ends)
+    at_once = is_of_it and not _is_paid_since(inputs, subscription.ref, now)
     return (CancelSubscription(subscription.installation, subscription.ref, at_once),)
+
+
+def _is_paid_since(inputs: PlanInputs, subscription: str, now: datetime) -> bool:
+    order = inputs.order
+    return any(
+        sold.bought.subscription == subscription
+        and sold.bought.line.order.installation == order.ref.installation
+        and sold.bought.at > order.bought_at
+        for sold in sold_lines(inputs.facts, now)
+        if not sold.ended
+    )
+
+
+def _ended_with(
+    cancels: Iterable[CancelSubscription], order: Order, now: datetime
+) -> Iterator[PaidUntil]:
+    """What the store will tell of a subscription that is cancelled at once: all of it is over."""
+    for cancel in cancels:
+        if cancel.at_once:
+            of = SubscriptionRef(cancel.installation, cancel.subscription)
+            yield PaidUntil(order.customer, of, now, now)
 
 
 def _goes(

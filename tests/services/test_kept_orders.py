@@ -76,7 +76,7 @@ def test_an_end_that_comes_with_time_asks_what_else_pays_too(scene: Scene) -> No
     renewed = sale(lines=(line,))
     told_and_found(scene, renewed, sale(course, ref="200", days=400))
     now = scene.clock.now()
-    scene.apply(SubscriptionNews(STORE, "sub-1", EMAIL, False, now, soon(days=3)))
+    scene.apply(SubscriptionNews(STORE, "sub-1", EMAIL, False, soon(days=3), now))
     scene.wait(days=4)
     assert (scene.shop.called("revoke"), scene.owed(), scene.held()) == ([], {"c1"}, {"c1"})
 
