@@ -185,13 +185,16 @@ def _ends(
 
     What the policy gives back ends its line; a free amount only when it is all that is left of it.
 
-    A pro-rated line with a subscription that goes on keeps its grants.
+    A pro-rated line with a subscription that goes on keeps its grants. What went back before of
+    the order, for no line alone, counts once nothing of it is left paid.
     """
     ends = []
+    all_back = order.captured <= order.refunded + total(amounts.values(), order.currency)
     for allowed in ticked:
         line = order.line(allowed.line)
         amount = amounts[allowed.line]
-        fully = bool(amount) and line.left <= amount  # goodwill must not end what was free anyway
+        # Goodwill must not end what was free anyway.
+        fully = bool(amount) and (line.left <= amount or all_back)
         goes_on = allowed.prorated and _renews(order, line) and not choice.stop_subscription
         if fully or (choice.kind is AmountKind.POLICY and not goes_on):
             ends.append(allowed.line)

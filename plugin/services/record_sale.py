@@ -7,6 +7,7 @@ from datetime import datetime
 from plugin.domain.facts import Bought
 from plugin.domain.ids import CustomerKey, InstallationId
 from plugin.domain.ledger import gives_of
+from plugin.domain.money import total
 from plugin.domain.orders import Order, SubscriptionStatus
 from plugin.ports.storage import UnitOfWork
 
@@ -69,4 +70,6 @@ def _is_still_paid(order: Order) -> bool:
     subscription = order.subscription
     if subscription is not None and subscription.status is SubscriptionStatus.ENDED:
         return False
-    return order.refunded < order.paid
+    # What the bank holds of an open dispute may come back: it changes no access.
+    lost = (paid.disputed for paid in order.payments if not paid.dispute_open)
+    return total((order.refunded, *lost), order.currency) < order.paid

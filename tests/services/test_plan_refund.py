@@ -300,3 +300,15 @@ def test_a_ticket_makes_one_request_per_order() -> None:
     assert first == request_id_for(DESK, "77", order)
     assert first != request_id_for(DESK, "78", order)
     assert first != request_id_for(DESK, "77", sale(ref="other"))
+
+
+@pytest.mark.parametrize(("cents", "goes"), [(4900, ["c1"]), (4800, [])])
+def test_the_rest_of_an_order_ends_its_line_whatever_went_back_for_no_line(
+    scene: Scene, cents: int, goes: list[str]
+) -> None:
+    """Half of it was refunded in the gateway's own pages, which name no line."""
+    line = a_line(paid=eur(9800), gives=(a_course("c1"),))
+    paid = a_payment("pay-10412", captured=eur(9800), refunded=eur(4900))
+    order = scene.sell(order=sale(lines=(line,), payments=(paid,)))
+    plan = scene.plan(order, a_choice(order, free=eur(cents)))
+    assert [item.resource.ref for item in plan.goes] == goes

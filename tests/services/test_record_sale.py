@@ -9,7 +9,7 @@ import pytest
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import OrderRef
 from plugin.services.record_sale import known_sales, may_have_unseen, sale_facts
-from tests.factories import BANK, CUSTOMER, STORE, a_course, a_line, an_order, eur, soon
+from tests.factories import BANK, CUSTOMER, STORE, a_course, a_line, a_payment, an_order, eur, soon
 from tests.services.scene import Scene, sale
 
 
@@ -85,3 +85,16 @@ def test_of_two_words_of_one_moment_the_careful_one_counts(
         for ref, is_unseen in zip(refs, (True, False), strict=True):
             uow.orders.save(replace(sale(ref=ref), others_unseen=is_unseen))
         assert may_have_unseen(uow, CUSTOMER)
+
+
+@pytest.mark.parametrize(("is_open", "counts"), [(False, False), (True, True)])
+def test_an_order_that_the_bank_took_back_pays_for_nothing(
+    scene: Scene, is_open: bool, counts: bool
+) -> None:
+    """While the bank has not decided, it changes no access."""
+    held = replace(a_payment("pay-200", disputed=eur(4900)), dispute_open=is_open)
+    order, other = sale(), sale(a_course("c1"), ref="200", payments=(held,))
+    with scene.storage.begin(scene.tenant.id) as uow:
+        uow.orders.save(other)
+        known = known_sales(uow, order)
+    assert ("200" in [bought.line.order.ref for bought in known]) is counts
