@@ -212,6 +212,9 @@ class Refunds(Protocol):
     def of_plan(self, plan: PlanId) -> Sequence[Refund]: ...
     def of_order(self, order: OrderRef) -> Sequence[Refund]: ...
     def of_payment(self, payment: PaymentRef) -> Sequence[Refund]: ...
+    def of_customer(self, customer: CustomerKey) -> Sequence[Refund]:
+        """Of all orders that are kept as this customer's."""
+
     def move(self, before: Refund, after: Refund, move: RefundMove) -> bool:
         """Compare-and-set on state and wakes. False when somebody else moved it first.
 

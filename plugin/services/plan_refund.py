@@ -51,6 +51,7 @@ from plugin.services.announce import order_words
 from plugin.services.ask_all import ask_all
 from plugin.services.contact_at import contact_at
 from plugin.services.find_orders import FoundOrder, is_strong
+from plugin.services.promised_elsewhere import promised_elsewhere
 from plugin.services.recognise_order import counterparts
 from plugin.services.record_sale import known_sales, may_have_unseen
 from plugin.services.settle_refund import is_only_said
@@ -174,7 +175,11 @@ def draft(
         order=order,
         allowed=allowed_lines(judge(uow, _less_ours(uow, order, ours), now)),
         ours=ours,
-        facts=[*uow.facts.of_customer(order.customer), *known_sales(uow, order)],
+        facts=[
+            *uow.facts.of_customer(order.customer),
+            *known_sales(uow, order),
+            *promised_elsewhere(uow, order),
+        ],
         access=uow.settings.access_map(),
         turns=uow.effects.turns(order.customer),
         has=has,

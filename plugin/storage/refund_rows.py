@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 from plugin.domain.ids import (
     AgentId,
     AgentRef,
+    CustomerKey,
     InstallationId,
     PlanId,
     RefundId,
@@ -30,6 +31,7 @@ from plugin.storage.rows import TenantRows, mine
 
 _q = t.requests
 _p = t.plans
+_o = t.orders
 _r = t.refunds
 _m = t.refund_moves
 
@@ -43,6 +45,12 @@ _OF_PLAN = _refunds(_r.c.plan_id == bindparam("of"))
 _OF_ORDER = _refunds(_r.c.order_installation == bindparam("at"), _r.c.order_ref == bindparam("of"))
 _OF_PAYMENT = _refunds(
     _r.c.payment_installation == bindparam("at"), _r.c.payment_ref == bindparam("of")
+)
+_OF_CUSTOMER = _refunds(
+    _o.c.tenant_id == _r.c.tenant_id,
+    _o.c.installation_id == _r.c.order_installation,
+    _o.c.ref == _r.c.order_ref,
+    _o.c.customer == bindparam("of"),
 )
 
 
@@ -153,6 +161,9 @@ class RefundRows(TenantRows):
 
     def of_payment(self, payment: PaymentRef) -> Sequence[Refund]:
         return self._found(_OF_PAYMENT, at=payment.installation, of=payment.ref)
+
+    def of_customer(self, customer: CustomerKey) -> Sequence[Refund]:
+        return self._found(_OF_CUSTOMER, of=customer)
 
     def move(self, before: Refund, after: Refund, move: RefundMove) -> bool:
         moved = self._db.execute(
