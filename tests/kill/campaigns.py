@@ -1,6 +1,7 @@
-"""The ways to kill: at random moments, at every named point, in system calls, and the whole server.
+"""The ways to kill: at random moments, in system calls, the whole server, and the database.
 
-Each builds a scene of its own, kills under load, lets one last worker finish, and judges.
+Each builds a scene of its own, kills under load, lets one last worker finish, and judges. The named
+points are in `at_points.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ from tests.kill.judge import Findings, judge
 from tests.kill.load import Load
 from tests.kill.mortal import find_strace
 from tests.kill.peers import Peer
-from tests.kill.points import read_names
+from tests.kill.places import free_port
 from tests.kill.scene import Outside, Scene, build_scene, read_registry
 
 SPEED = 40
@@ -28,13 +30,15 @@ BATCH = 50
 DRAIN_SECONDS = 120
 PLANTED_DRAIN_SECONDS = 10
 """The planted bug leaves rows that never end; there is no point in waiting for them."""
-POINT_SECONDS = 6.0
-"""How long a process may take to get to its point; one that does not is killed where it is."""
+DOORS_OF = 5
+"""One kill of the web's door at a random moment to so many of workers."""
+CALL_SECONDS = 6.0
+"""How long a process may take to get to its call; one that does not is killed where it is."""
 CALLS = {
     "sqlite": ("pwrite64", "fsync,fdatasync", "sendto", "pwrite64,write,sendto"),
     "postgresql": ("sendto", "recvfrom", "write"),
 }
-"""System calls by which a worker writes, syncs and sends."""
+"""System calls by which a worker, or the door, writes, syncs and sends."""
 STRIDE = 7
 """System calls between one kill and the next: the first, the eighth, and so on."""
 
@@ -45,10 +49,15 @@ class Result:
 
     seed: int
     kills: int = 0
+    web_kills: int = 0
     points: int = 0
     point_kills: int = 0
+    never_passed: list[str] = field(default_factory=list)
+    not_reached: list[str] = field(default_factory=list)
+    times_not_reached: int = 0
     call_kills: int = 0
-    not_reached: int = 0
+    web_call_kills: int = 0
+    calls_not_reached: int = 0
     restarts: int = 0
     left_behind: int = 0
     findings: list[Findings] = field(default_factory=list)
@@ -117,23 +126,25 @@ def battle(ground: Ground, result: Result) -> Iterator[Battle]:
 
 
 def _take_up_places(stack: ExitStack, scene: Scene, outside: Outside) -> Battle:
-    door = stack.enter_context(Peer("door", scene.file, log=scene.log))
+    door = stack.enter_context(Peer("door", scene.file, scene.door, log=scene.log))
     nursery = stack.enter_context(Peer("warm", scene.file, log=scene.log))
     parts = scene.parts(read_registry(), limited=False)
     stack.callback(parts.house.engine.dispose)
     assert door.ready
     assert nursery.ready
-    return Battle(scene, parts, outside, door, nursery, Load(scene, parts, outside))
+    return Battle(scene, parts, outside, door, nursery, Load(scene, parts, outside, scene.door))
 
 
 def kill_warm(ground: Ground, result: Result, kills: int) -> None:
-    """Kill `kills` warm-forked workers at random moments."""
-    with battle(ground, result) as fight:
+    """Kill `kills` warm-forked workers at random moments, and the door beside them."""
+    with battle(ground, result) as fight, ThreadPoolExecutor(1) as beside:
         done = 0
         while done < kills:
             batch = min(BATCH, kills - done)
+            doors = beside.submit(fight.door.ask, "kill", times=-(-batch // DOORS_OF))
             told = fight.nursery.ask("kill", times=batch)
             done += batch
+            result.web_kills += doors.result()
             say(
                 f"{done} kills, {batch / told['seconds']:.1f}/s, {told['worked']} of {batch} at "
                 f"work, {told['boot']:.2f} s to work, {len(fight.load.done.decided)} decided"
@@ -141,52 +152,32 @@ def kill_warm(ground: Ground, result: Result, kills: int) -> None:
         result.kills += kills
 
 
-def kill_at_points(ground: Ground, result: Result, occurrences: int) -> None:
-    """Kill workers and the door at every point that there is, at each of its first occurrences.
-
-    Names that are learnt on the way are added; a campaign ends when none is left.
-    """
-    with battle(ground, result) as fight:
-        fight.nursery.ask("kill_at", **_words("nowhere", 1))  # a life that learns names
-        tried: set[tuple[str, int]] = set()
-        while todo := _not_tried(fight.scene.points, tried, occurrences):
-            for name, occurrence in todo:
-                tried.add((name, occurrence))
-                post = fight.door if name.endswith(" intake") else fight.nursery
-                reached = post.ask("kill_at", **_words(name, occurrence))
-                result.kills += 1
-                result.point_kills += reached
-                result.not_reached += not reached
-            say(f"{len(tried)} points and occurrences, {len(fight.load.done.decided)} decided")
-        result.points += len({name for name, _ in tried})
-
-
-def _words(name: str, occurrence: int) -> dict[str, str | int | float]:
-    return {"name": name, "occurrence": occurrence, "bound_seconds": POINT_SECONDS}
-
-
-def _not_tried(
-    learnt: Path, tried: set[tuple[str, int]], occurrences: int
-) -> Sequence[tuple[str, int]]:
-    every = [(name, n) for n in range(1, occurrences + 1) for name in read_names(learnt)]
-    return [one for one in every if one not in tried]
-
-
 def kill_in_calls(ground: Ground, result: Result, kills: int) -> None:
-    """Kill workers in the n-th write, sync or send, for growing n."""
+    """Kill workers, then the door, in the n-th write, sync or send, for growing n."""
     strace = find_strace()
     if strace is None:
         say("no kills in system calls: strace is not installed, or may not trace here")
         return
-    kinds = CALLS[ground.kind]
     with battle(ground, result) as fight:
-        for place in range(kills):
-            when = 1 + place // len(kinds) * STRIDE
-            words = {"strace": strace, "calls": kinds[place % len(kinds)], "when": when}
-            reached = fight.nursery.ask("kill_in_call", **words, bound_seconds=POINT_SECONDS)
-            result.kills += 1
-            result.call_kills += reached
-            result.not_reached += not reached
+        doors = kills // 3
+        made = _kill_in_calls(fight.nursery, strace, CALLS[ground.kind], kills - doors)
+        with at_work(fight):
+            made_of_doors = _kill_in_calls(fight.door, strace, CALLS[ground.kind], doors)
+        result.kills += kills - doors
+        result.web_kills += doors
+        result.call_kills += made + made_of_doors
+        result.web_call_kills += made_of_doors
+        result.calls_not_reached += kills - made - made_of_doors
+
+
+def _kill_in_calls(post: Peer, strace: str, kinds: Sequence[str], kills: int) -> int:
+    """How many were made of so many."""
+    made = 0
+    for place in range(kills):
+        when = 1 + place // len(kinds) * STRIDE
+        words = {"strace": strace, "calls": kinds[place % len(kinds)], "when": when}
+        made += post.ask("kill_in_call", **words, bound_seconds=CALL_SECONDS)
+    return made
 
 
 def kill_cold(ground: Ground, result: Result, kills: int) -> None:
@@ -202,7 +193,11 @@ def kill_cold(ground: Ground, result: Result, kills: int) -> None:
         )
         parts = scene.parts(read_registry(), limited=False)
         stack.callback(parts.house.engine.dispose)
-        load = Load(scene, parts, outside)
+        # Agents press at a door of their own, which stays: here it is the server that is killed.
+        port = free_port()
+        agents = stack.enter_context(Peer("door", scene.file, port, log=scene.log))
+        assert agents.ready
+        load = Load(scene, parts, outside, port)
         begun = time.monotonic()
         with Server(scene, random.Random(f"{scene.seed} cold")) as server:
             is_up = server.is_up()
@@ -215,7 +210,7 @@ def kill_cold(ground: Ground, result: Result, kills: int) -> None:
         result.left_behind += server.left_behind
         say(f"{kills} cold kills in {time.monotonic() - begun:.0f} s")
         # The server is gone for good; what it left is finished on a clock that can jump.
-        door = stack.enter_context(Peer("door", scene.file, log=scene.log))
+        door = stack.enter_context(Peer("door", scene.file, scene.door, log=scene.log))
         nursery = stack.enter_context(Peer("warm", scene.file, log=scene.log))
         fight = Battle(scene, parts, outside, door, nursery, load)
         findings = fight.finish(result, DRAIN_SECONDS)
@@ -228,7 +223,7 @@ def restart_postgres(
 ) -> None:
     """Restart the database under load, after 5 to 40 seconds each, with a worker at work."""
     chance = random.Random(f"{result.seed} restarts")
-    with battle(ground, result) as fight, _at_work(fight):
+    with battle(ground, result) as fight, at_work(fight):
         for done in range(1, times + 1):
             time.sleep(chance.uniform(5, 40))
             restart(chance)
@@ -237,7 +232,8 @@ def restart_postgres(
 
 
 @contextmanager
-def _at_work(fight: Battle) -> Iterator[None]:
+def at_work(fight: Battle) -> Iterator[None]:
+    """A worker that nobody kills, for the block."""
     fight.nursery.ask("let_live")
     yield
     fight.nursery.ask("end")

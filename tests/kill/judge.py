@@ -26,8 +26,8 @@ from plugin.ports.records import DeliveryState
 from plugin.ports.storage import UnitOfWork
 from plugin.storage import tables as t
 from tests.kill.drain import QUEUES, reading
-from tests.kill.load import Done
 from tests.kill.scene import STRIPE, SYSTEME_IO, Outside, Scene
+from tests.kill.stories import Done
 
 SETTLED = frozenset(
     {
@@ -100,6 +100,7 @@ def judge(
             found.mismatch.append(f"the audit trail breaks at entry {broken} of {entries}")
     found.stuck += [f"{count} x {what}" for what, count in left.items()]
     _judge_money(found, seen)
+    judge_presses(found, seen)
     _judge_tells(found, seen)
     _judge_deliveries(found, seen)
     _judge_facts(found, seen)
@@ -120,9 +121,6 @@ def _judge_money(found: Findings, seen: Seen) -> None:
     found.double += [
         f"refund {i} moved money {len(m)} times" for i, m in ours.items() if len(m) > 1
     ]
-    found.double += [f"{seen.done.decided_twice} plans were decided twice"] * bool(
-        seen.done.decided_twice
-    )
     found.mismatch += [f"refund {i} moved money and has no row" for i in ours if i not in rows]
     for intent, row in rows.items():
         moved_amounts = [one["amount"] for one in ours.get(intent, ())]
@@ -139,6 +137,18 @@ def _judge_money(found: Findings, seen: Seen) -> None:
         f"plan {p} was decided and has no row" for p in seen.done.decided if p not in planned
     ]
     found.mismatch += [f"plan {p} was not decided" for p in planned if p not in seen.done.decided]
+
+
+def judge_presses(found: Findings, seen: Seen) -> None:
+    """One press decides a plan, one plan an order, and what was taken back stays so."""
+    answered = seen.done.answered_decided
+    found.double += [f"plan {p} was decided {n} times" for p, n in answered.items() if n > 1]
+    plans: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in seen.refunds:
+        plans[row.order_installation, row.order_ref].add(row.plan_id)
+        if row.plan_id in seen.done.undone and row.state != RefundState.WITHDRAWN:
+            found.mismatch.append(f"refund {row.id} was taken back and is {row.state}")
+    found.double += [f"order {ref} was refunded by {p}" for ref, p in plans.items() if len(p) > 1]
 
 
 def _judge_tells(found: Findings, seen: Seen) -> None:
@@ -213,7 +223,7 @@ def _judge_access(found: Findings, seen: Seen, uow: UnitOfWork, parts: Parts) ->
     called = {row.customer for row in seen.effects if row.state == EffectState.NEEDS_PERSON}
     access, now = uow.settings.access_map(), parts.clock.now()
     for email in sorted({email for email, _, _ in held} | set(seen.done.cancelled)):
-        if email in called:
+        if email in called or email in seen.done.meddled:
             continue
         ledger = read_ledger(uow.facts.of_customer(CustomerKey(email)), access, now)
         for resource, holding in ledger.holdings.items():

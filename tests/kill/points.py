@@ -1,7 +1,8 @@
 """Where a process can die: before and after each commit, each call and each mail, by name.
 
-A name is the place in the code that commits, or what the call is for. Names are learnt by running:
-whoever passes a point for the first time writes its name down, so none has to be listed by hand.
+A name is who passes (`web` or `worker`) and the place in the code that commits, or what the call is
+for. Names are learnt by running: whoever passes a point for the first time writes its name down, so
+none has to be listed by hand. That none was forgotten, `sites.py` says.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from plugin.mail import SmtpMailer
 from plugin.platforms.http_client import HttpClient
 from plugin.storage.unit_of_work import SqlStorage, SqlUnitOfWork
 
+WEB, WORKER = "web", "worker"
 Naming = Callable[[Sequence[Any]], str]
 """From the arguments of what is called to the name of the point."""
 
@@ -34,9 +36,13 @@ class Trap:
 
 
 class Points:
-    """The points of one process. `learnt` is the file that all processes of a run write to."""
+    """The points of one process. `learnt` is the file that all processes of a run write to.
 
-    def __init__(self, learnt: Path, trap: Trap | None) -> None:
+    `role` is what the process is: `WEB` or `WORKER`.
+    """
+
+    def __init__(self, learnt: Path, role: str, trap: Trap | None) -> None:
+        self._role = role
         self._learnt = os.open(learnt, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._trap = trap
         self._passed: Counter[str] = Counter()
@@ -55,9 +61,9 @@ class Points:
         @wraps(inner)
         def around(*arguments: object, **words: object) -> object:
             name = name_of(arguments)
-            self._pass(f"before {name}")
+            self._pass(f"{self._role} before {name}")
             result = inner(*arguments, **words)
-            self._pass(f"after {name}")
+            self._pass(f"{self._role} after {name}")
             return result
 
         setattr(owner, method, around)
@@ -73,9 +79,10 @@ class Points:
 
 
 def _committer(_: object) -> str:
-    """Who commits: `commit SendRefund.__call__:67`."""
+    """Who commits: `commit plugin.services.send_refund:SendRefund.__call__:67`."""
     frame = sys._getframe(2)
-    return f"commit {frame.f_code.co_qualname}:{frame.f_lineno}"
+    module = frame.f_globals["__name__"]
+    return f"commit {module}:{frame.f_code.co_qualname}:{frame.f_lineno}"
 
 
 def _called(arguments: Sequence[Any]) -> str:

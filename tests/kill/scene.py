@@ -143,6 +143,14 @@ def read_registry() -> Registry:
     return Registry([DataFiles().manifests()])
 
 
+def import_platforms(registry: Registry) -> None:
+    """What a process would import on its first call."""
+    for manifest in registry.manifests():
+        registry.adapter_class(manifest.kind, manifest.stem)
+        if manifest.kind is Kind.STORE and manifest.webhooks is not None:
+            registry.parser(manifest.kind, manifest.stem)
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """The three peers that are the world outside."""

@@ -20,17 +20,16 @@ from dataclasses import dataclass, field
 
 from dbos._dbos import _get_or_create_dbos_registry
 
-from plugin.app import worker_tasks
+from plugin.app import looking_back, worker_tasks
 from plugin.domain.ids import RefundId, TenantId
 from plugin.platforms.registry import Registry
-from plugin.ports import Kind
 from plugin.workflows.engine import Task
 from plugin.workflows.worker import run_worker
 from tests.kill.mortal import await_end, end, fork, kill, lay_trap_in_calls
 from tests.kill.peers import obey
 from tests.kill.planted import call_then_record
-from tests.kill.points import Points, Trap
-from tests.kill.scene import Scene, read_registry
+from tests.kill.points import WORKER, Points, Trap
+from tests.kill.scene import Scene, import_platforms, read_registry
 
 _MOMENT = struct.Struct("d")
 POLL_SECONDS = 0.02
@@ -126,14 +125,20 @@ class Nursery:
 
     def _be_a_worker(self, tell: int, trap: Trap | None) -> None:
         """The child: the real worker, on its own connections, until it is killed or told to end."""
-        Points(self.scene.points, trap).watch()
+        Points(self.scene.points, WORKER, trap).watch()
         parts = self.scene.parts(self.registry, limited=True)
         tasks = worker_tasks(parts)
         if self.scene.planted:
             tasks["refund"] = lambda tenant, ref: call_then_record(
                 parts, TenantId(tenant), RefundId(ref)
             )
-        run_worker(parts.settings, parts.house.storage, parts.clock, _telling(tasks, tell))
+        run_worker(
+            parts.settings,
+            parts.house.storage,
+            parts.clock,
+            _telling(tasks, tell),
+            looking_back=looking_back(parts),
+        )
 
 
 def _telling(tasks: Mapping[str, Task], tell: int) -> dict[str, Task]:
@@ -160,18 +165,10 @@ def _poll_sooner() -> None:
     _get_or_create_dbos_registry().get_internal_queue()._polling_interval_sec = POLL_SECONDS
 
 
-def _import_platforms(registry: Registry) -> None:
-    """What a worker would import on its first call."""
-    for manifest in registry.manifests():
-        registry.adapter_class(manifest.kind, manifest.stem)
-        if manifest.kind is Kind.STORE and manifest.webhooks is not None:
-            registry.parser(manifest.kind, manifest.stem)
-
-
 def main(scene_file: str) -> None:
     scene = Scene.read(scene_file)
     registry = read_registry()
-    _import_platforms(registry)
+    import_platforms(registry)
     _poll_sooner()
     gc.collect()
     gc.freeze()
