@@ -1,4 +1,4 @@
-"""What agents do at the door, in the process that is killed there: plan, decide, undo, tick.
+"""What agents do at the door, in the process that is killed there: plan, decide, undo, attest.
 
 The same use cases and the panel's own moves that the web calls, behind plain JSON. Keeps nothing:
 who presses again after a crash sends the same words again.
@@ -112,6 +112,12 @@ class Agents:
         picture = self._panel().look(self._sitting(words), key, words["plan"])
         return None if picture.opened is None else True
 
+    def attest(self, words: Words) -> bool | None:
+        """Say that what goes back by hand did. None where the desk was silent just now."""
+        key, plan = order_key(_order(words)), words["plan"]
+        picture = self._panel().attest(self._sitting(words), key, plan, "", paid=True)
+        return None if picture.opened is None else True
+
     def sweep(self, words: Words) -> bool:
         """Have missed events of an account looked for now."""
         soon = SweepSoon(self.parts.house.storage)
@@ -155,6 +161,7 @@ def agents_blueprint(agents: Agents) -> Blueprint:
         "undo": agents.undo,
         "tick": agents.tick,
         "look": agents.look,
+        "attest": agents.attest,
         "sweep": agents.sweep,
     }
 

@@ -29,6 +29,7 @@ LEADS = (
     ("UndoRefund", "undone"),
     ("sweep_account", "swept"),
     ("event.list", "swept"),
+    ("PanelFlow.attest", "joined"),
     ("PanelFlow", "ticked"),
     ("agent.read", "ticked"),
     ("ticket.read", "ticked"),

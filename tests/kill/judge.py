@@ -24,6 +24,7 @@ from plugin.domain.orders import ResourceKind
 from plugin.domain.refunds import OVER, RefundState
 from plugin.ports.records import DeliveryState
 from plugin.ports.storage import UnitOfWork
+from plugin.services.settle_refund import BY_HAND
 from plugin.storage import tables as t
 from tests.kill.drain import QUEUES, reading
 from tests.kill.scene import STRIPE, SYSTEME_IO, Outside, Scene
@@ -125,7 +126,9 @@ def _judge_money(found: Findings, seen: Seen) -> None:
     for intent, row in rows.items():
         moved_amounts = [one["amount"] for one in ours.get(intent, ())]
         state = RefundState(row.state)
-        if state is RefundState.SUCCEEDED and moved_amounts != [row.amount_minor]:
+        is_by_hand = row.reason == BY_HAND and row.plan_id in seen.done.attested
+        wanted = [] if is_by_hand else [row.amount_minor]
+        if state is RefundState.SUCCEEDED and moved_amounts != wanted:
             found.mismatch.append(f"refund {intent} succeeded with {moved_amounts} moved")
         if state in (RefundState.WITHDRAWN, RefundState.REFUSED) and moved_amounts:
             found.mismatch.append(f"refund {intent} is {state} with {moved_amounts} moved")
@@ -148,6 +151,8 @@ def judge_presses(found: Findings, seen: Seen) -> None:
         plans[row.order_installation, row.order_ref].add(row.plan_id)
         if row.plan_id in seen.done.undone and row.state != RefundState.WITHDRAWN:
             found.mismatch.append(f"refund {row.id} was taken back and is {row.state}")
+        if row.plan_id in seen.done.attested and row.state == RefundState.MANUAL:
+            found.lost.append(f"refund {row.id} was paid by hand, was said to be, and is manual")
     found.double += [f"order {ref} was refunded by {p}" for ref, p in plans.items() if len(p) > 1]
 
 

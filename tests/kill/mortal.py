@@ -57,16 +57,16 @@ def fork(live: Callable[[], None], *, waits: bool = False) -> int:
         os._exit(code)
 
 
-def is_gone(child: int) -> bool:
-    """Whether it has ended; if so, nothing is left of it."""
-    return os.waitpid(child, os.WNOHANG)[0] == child
-
-
 def await_end(child: int, bound_seconds: float) -> bool:
-    """Whether it ended by itself within the bound. If not, it is killed."""
+    """Whether it was killed within the bound, by itself or by its tracer. If not, it is killed.
+
+    Raises RuntimeError where it came to an end of its own: that is no kill, and must be seen.
+    """
     deadline = time.monotonic() + bound_seconds
     while time.monotonic() < deadline:
-        if is_gone(child):
+        gone, status = os.waitpid(child, os.WNOHANG)
+        if gone:
+            _must_be_killed(status)
             return True
         time.sleep(LOOK_SECONDS)
     kill(child)
@@ -74,11 +74,17 @@ def await_end(child: int, bound_seconds: float) -> bool:
 
 
 def kill(child: int) -> None:
-    """SIGKILL, and wait until it is gone."""
+    """SIGKILL, and wait until it is gone. Raises RuntimeError where it had ended before."""
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     with suppress(ChildProcessError):
-        os.waitpid(child, 0)
+        _must_be_killed(os.waitpid(child, 0)[1])
+
+
+def _must_be_killed(status: int) -> None:
+    code = os.waitstatus_to_exitcode(status)
+    if code != -signal.SIGKILL:
+        raise RuntimeError(f"a process that was to be killed ended with {code}")
 
 
 def end(child: int) -> int:

@@ -27,6 +27,7 @@ KILLED = frozenset(
         "plugin.services.sweep_account:SweepSoon.__call__",
         "plugin.services.sweep_account:_Run._save",
         "plugin.services.sweep_account:_Run._take_in",
+        "plugin.web.panel_flow:PanelFlow.attest",
         "plugin.web.panel_flow:PanelFlow.look",
         "plugin.web.panel_flow:PanelFlow.steps",
         "webhooks.dispatch:Dispatch._apply",
@@ -91,10 +92,6 @@ SPARED = {
     "plugin.web.canvas_buttons:Buttons.spend": (
         "spent before its press is done: after a crash the agent is shown what there is, and "
         "presses a new button"
-    ),
-    "plugin.web.panel_flow:PanelFlow.attest": (
-        "no store of the scene is paid back by hand; a person's word is compare-and-set, so that "
-        "pressed again nothing waits any more: tests/services/test_parts_by_hand.py"
     ),
 }
 """Where a crash needs no kill of its own -> why."""

@@ -48,6 +48,8 @@ class Done:
     """The dispute that the bank decided for the customer -> the customer."""
     undone: set[PlanId] = field(default_factory=set)
     """Plans of which an agent was answered that they are taken back."""
+    attested: set[PlanId] = field(default_factory=set)
+    """Plans of which a person said that what goes back by hand went back."""
     meddled: set[str] = field(default_factory=set)
     """Customers whom somebody gave something back by hand: a person must see it, and no more."""
     answered_decided: Counter[str] = field(default_factory=Counter)
@@ -105,13 +107,18 @@ class Stories:
         yield from self._refund(email, OrderRef(STRIPE, charge))
 
     def _refund_a_joined_sale(self, email: str) -> Job:
-        """Sold at the store, paid at the gateway: the money goes back there, the access here."""
+        """Sold at the store, paid at the gateway: the money goes back there, the access here.
+
+        Where the gateway told of its payment too late, by hand: then a person says that it was.
+        """
         amount = self._price()
         sold = self._outside.systeme_io.ask("sell", email=email, amount=amount)
         self._outside.stripe.ask("sell", email=email, amount=amount)
         order = OrderRef(SYSTEME_IO, str(sold["order"]))
         yield from self._until_known(order)
-        yield from self._refund(email, order)
+        words = yield from self._refund(email, order)
+        yield from self._until_answered("attest", words)
+        self.done.attested.add(PlanId(words["plan"]))
 
     def _refund_outside(self, email: str) -> Job:
         """Somebody refunds in the gateway's dashboard, in full or a part."""
@@ -196,7 +203,7 @@ class Stories:
         now = self._parts.clock.now()
         file = self._parts.settings.data_dir / LAST_SEEN
         part = file.with_suffix(".planted")
-        part.write_text(json.dumps({self._scene.tenant: (2**31, "f" * 64, now.isoformat())}))
+        part.write_text(json.dumps({self._scene.tenant: (2**30, "f" * 64, now.isoformat())}))
         part.replace(file)
         return self._wait_and_end_hold()
 

@@ -45,3 +45,10 @@ def test_what_was_taken_back_and_sent_is_at_odds() -> None:
     done = Done()
     done.undone.add(PlanId("p"))
     assert len(_judged(done, _row("p", "a")).mismatch) == 1
+
+
+def test_what_was_said_to_be_paid_by_hand_must_not_wait_for_it() -> None:
+    done = Done()
+    done.attested.add(PlanId("p"))
+    assert len(_judged(done, _row("p", "a", RefundState.MANUAL)).lost) == 1
+    assert list(_judged(done, _row("p", "a")).lines()) == []
