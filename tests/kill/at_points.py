@@ -59,15 +59,18 @@ class _Campaign:
     died: set[Turn] = field(default_factory=set)
 
     def learn(self) -> None:
-        """One story of each kind, and a worker's life; again while places were not passed."""
+        """One story of each kind, and a worker's life; again for places that were not passed."""
+        stories = set(self.fight.load.kinds)
         for turn in range(TURNS):
-            for story in self.fight.load.kinds:
+            for story in sorted(stories):
                 self.fight.load.lead_to(story)
             bound = POINT_SECONDS * 2**turn
             words = {"name": "nowhere", "occurrence": 1, "bound_seconds": bound}
             self.fight.nursery.ask("kill_at", **words)
-            if not self.never_passed():
+            missing = self.never_passed()
+            if not missing:
                 return
+            stories = {story for name in missing for story in _leading_to(name)}
 
     def never_passed(self) -> list[str]:
         return never_passed(self.learnt())
@@ -96,13 +99,17 @@ class _Campaign:
         name, occurrence = turn
         bound = POINT_SECONDS * 2 ** self.tried[turn]
         self.tried[turn] += 1
-        for story in {story for part, story in LEADS if part in name}:
+        for story in sorted(_leading_to(name)):
             self.fight.load.lead_to(story)
         post = self.fight.door if is_web else self.fight.nursery
         if post.ask("kill_at", name=name, occurrence=occurrence, bound_seconds=bound):
             self.died.add(turn)
         else:
             say(f"not within {bound:.0f} s: {name}, time {occurrence}")
+
+
+def _leading_to(name: str) -> set[str]:
+    return {story for part, story in LEADS if part in name}
 
 
 def kill_at_points(ground: Ground, result: Result, occurrences: int, sample: int) -> None:
