@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plugin.domain.facts import Refunded
 from plugin.domain.ids import RefundId
 from plugin.domain.orders import RefundRoute
@@ -9,7 +11,7 @@ from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
 from plugin.services.settle_refund import attest_by_hand, release_by_hand, settle_refund
 from tests.factories import STORE, a_course, a_line, a_payment, an_order_ref, eur
-from tests.services.event_cases import facts
+from tests.services.event_cases import facts, refunded
 from tests.services.scene import Scene, sale
 
 
@@ -82,3 +84,15 @@ def test_what_cannot_be_paid_by_hand_is_freed_once_the_rest_was_paid(scene: Scen
     assert [one.amount for one in facts(scene, Refunded) if isinstance(one, Refunded)] == [
         eur(4900)
     ]
+
+
+def test_news_of_another_amount_stand_by_themselves_while_nothing_is_booked_yet(
+    scene: Scene,
+) -> None:
+    plan, parts = mixed(scene, RefundRoute.BY_API, RefundRoute.BY_HAND)
+    assert attest(scene, plan)
+    order = scene.shop.orders["10412"]
+    told = refunded(refund="re-1", amount=4000, whole=False, order=order)
+    scene.apply(replace(told, payment=order.payments[1].ref, at=scene.clock.now()))
+    assert states(scene, plan, parts) == [RefundState.RESERVED, RefundState.SUCCEEDED]
+    assert [one.refund for one in facts(scene, Refunded) if isinstance(one, Refunded)] == ["re-1"]
