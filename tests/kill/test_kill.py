@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 ALONE = ("--n", "0", "--cold", "0", "--occurrences", "0", "--calls", "0")
 """No campaign but what is asked for after it: the last word counts."""
 SEED = ("--seed", "20261122")
-SAMPLE = 60
+SAMPLE = 40
 """Points at which the suite kills, of about a hundred; `make kill` takes them all."""
 
 
