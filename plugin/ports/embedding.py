@@ -1,7 +1,7 @@
 """A store's own admin frames a page of ours: for which account, and who asks. Protocols only.
 
-Where a store has an admin with room for apps, we stand in it: to connect, to see the self-test, and
-to find the way to the settings. Three things are told apart:
+Where a store has an admin with room for apps, we stand in it: to connect, to see the self-test, to
+say what the store's plans give, and to find the way to the settings. Three things are told apart:
 
 - the *frame's address* is a claim. `EmbeddedAdmin.frame` reads from it for which account the page
   is framed, by a strict grammar, and nothing else: the page that answers it is the same for every

@@ -3,7 +3,8 @@
 A token of that admin is all that counts. What it claims finds the connections and waiting installs
 whose keys could prove it; the keys decide. The tenant is the one whose keys did: an account that no
 signed-in admin named opens nothing, and neither does one that two tenants named. Whoever sits in
-the store's admin may connect it and see its self-test, and nothing else of the tenant's.
+the store's admin may connect it, see its self-test and set its access map, and nothing else of the
+tenant's. Who that may be is the store's to say.
 """
 
 from __future__ import annotations

@@ -2,11 +2,18 @@
 
 The page itself is the same for everybody: it asks no database, and who may frame it is filled from
 the manifest with what its address claims. Its calls carry the admin's token; what that opens is the
-use case's to say. Never shows or logs a token.
+use case's to say. Whoever it opens for may connect the store, see its self-test, and say what its
+plans give: of that very connection, which no field and no address names. Never shows or logs a
+token.
+
+Its forms carry no token against forgery. A browser sends a cookie along with any site's post, and
+no header of ours: the admin's token is put there by our own script, from the admin's own hand, and
+a post without it opens nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from flask import Blueprint, Response, render_template, request
@@ -21,16 +28,22 @@ from plugin.services.key_replacement import KEY_WORKS
 from plugin.services.open_embedded import Opened, OpenEmbedded, Shut
 from plugin.services.pending_install import InstallByWay
 from plugin.services.run_self_test import RunSelfTest
+from plugin.services.save_access_map import of_installation
 from plugin.services.self_test_lines import FAILED, is_under_way
+from plugin.web.access_map_screen import MapForm, Tried, asked_entry
 from plugin.web.auth import Access, open_to
 from plugin.web.context import WebContext
 from plugin.web.headers import allow_framing
 from plugin.web.problems import NotHere
-from plugin.web.strict_forms import query_pairs, single_fields
+from plugin.web.schemas import MapEntry, MapQuery
+from plugin.web.strict_forms import query_pairs, read_form, single_fields
 from plugin.web.views import install_view as view
+from plugin.web.views.access_map_view import MapPlace, OpenEntry
 
 _BRIDGE: Final = "embedded/bridge.js"
 _LONGEST_TOKEN: Final = 8192
+_SAVED: Final = "Saved"
+_FORGOTTEN: Final = "Forgotten: what it opens is unknown again"
 
 
 def embedded_blueprint(context: WebContext) -> Blueprint:
@@ -48,11 +61,21 @@ def embedded_blueprint(context: WebContext) -> Blueprint:
     def act(platform: str, app: str, move: str) -> Response:
         return screen.act(platform, app, move)
 
+    @blueprint.post("/<platform>/<app>/map")
+    @open_to(Access.EMBEDDED)
+    def access_map(platform: str, app: str) -> Response:
+        return screen.access_map(platform, app)
+
+    @blueprint.post("/<platform>/<app>/entry")
+    @open_to(Access.EMBEDDED)
+    def save_entry(platform: str, app: str) -> Response:
+        return screen.save_entry(platform, app)
+
     return blueprint
 
 
 class _Screen:
-    """The page and its three moves."""
+    """The page and its moves."""
 
     def __init__(self, context: WebContext) -> None:
         settings = context.settings
@@ -75,6 +98,7 @@ class _Screen:
             context.mint,
             settings.public_url,
         )
+        self._map = MapForm(context)
 
     def page(self, platform: str, app: str) -> Response:
         """The page around, for whom its address says. 404 for an address that is none."""
@@ -100,10 +124,7 @@ class _Screen:
 
     def act(self, platform: str, app: str, move: str) -> Response:
         """One move for who holds a token of the admin. The answer is the page's content."""
-        self._declared(platform)
-        opened = self._open(platform, _token(), self._context.clock.now)
-        if opened is None:
-            raise NotHere("not_here")
+        opened = self._opened(platform)
         if isinstance(opened, Shut):
             return self._shut(platform, app, opened)
         connection = opened.installation.connection
@@ -116,10 +137,59 @@ class _Screen:
             self._self_test.step(connection.tenant, connection.installation, now)
         return self._shown(platform, app, opened)
 
+    def access_map(self, platform: str, app: str) -> Response:
+        """What the plans of the token's own store give, with the entry open that was asked for."""
+        opened = self._opened(platform)
+        if isinstance(opened, Shut):
+            return self._shut(platform, app, opened)
+        return self._map_shown(platform, app, opened, Tried(asked_entry(read_form(MapQuery)), {}))
+
+    def save_entry(self, platform: str, app: str) -> Response:
+        """Keep one entry of that map, or forget it. The audit trail names the store's admin."""
+        opened = self._opened(platform)
+        if isinstance(opened, Shut):
+            return self._shut(platform, app, opened)
+        tried = self._map.keep(opened.installation, MapEntry, opened.actor)
+        if tried.faults:
+            return self._map_shown(platform, app, opened, tried, 422)
+        fresh = replace(tried, entry=OpenEntry(tried.entry.part))
+        said = _FORGOTTEN if tried.forgotten else _SAVED
+        return self._map_shown(platform, app, opened, fresh, said=said)
+
+    def _map_shown(
+        self,
+        platform: str,
+        app: str,
+        opened: Opened,
+        tried: Tried,
+        status: int = 200,
+        said: str = "",
+    ) -> Response:
+        base = f"/embedded/{platform}/{app}"
+        return _html(
+            "embedded/map.html",
+            status,
+            name=self._title(platform),
+            base=base,
+            card=self._map.card(opened.installation, tried.entry, tried.faults),
+            place=MapPlace(f"{base}/map", f"{base}/entry", framed=True),
+            said=said,
+        )
+
+    def _opened(self, platform: str) -> Opened | Shut:
+        """What this request's token opens. Raises NotHere where there is no page."""
+        self._declared(platform)
+        opened = self._open(platform, _token(), self._context.clock.now)
+        if opened is None:
+            raise NotHere("not_here")
+        return opened
+
     def _shown(self, platform: str, app: str, opened: Opened) -> Response:
         connection = opened.installation.connection
         with self._context.storage.read(connection.tenant) as uow:
             found = uow.installations.get(connection.installation) or opened.installation
+            access = of_installation(uow, connection.installation)
+        manifest = self._context.registry.manifest(Kind.STORE, platform)
         lines = self._declarations.self_test(found.connection)
         card = view.self_test(
             found,
@@ -133,6 +203,7 @@ class _Screen:
             base=f"/embedded/{platform}/{app}",
             link=view.link(found),
             card=card,
+            found=view.found(found, manifest, access),
             can_renew=bool(opened.proven.grant),
             settings_url=f"{self._context.settings.public_url}/install/at/"
             f"{connection.installation}#connect",

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from plugin.domain.orders import ResourceKind
 from plugin.domain.texts import is_one_line
 from plugin.platforms.manifest import InstallField, PlatformManifest
 from plugin.services.replaying import WhyNot
 from plugin.web.strict_forms import Form
+from plugin.web.views.access_map_view import LONGEST_REF, PARTS
 
 VALUE: Final = "value-"
 """What stands before the name of a manifest's field, so that it cannot be one of ours."""
@@ -95,20 +97,29 @@ class StartPolicyForm(AdminForm):
     start = one_line(64, required=True)
 
 
-class MapEntry(AdminForm):
-    """What one thing of a store opens. `gives` are `kind:ref` of the catalogue."""
+class MapEntry(Form):
+    """What one thing of a store opens. `gives` are `kind:ref` of the catalogue.
 
-    part = one_of(("products", "bundles", "tags"))
-    ref = one_line(255, required=True)
-    gives = fields.List(one_line(300), load_default=list)
+    `more` is the id of one further thing, which the store did not list; `kind` says what it is.
+    """
+
+    part = one_of(PARTS)
+    ref = one_line(LONGEST_REF, required=True)
+    gives = fields.List(one_line(_TEXT), load_default=list)
+    kind = one_of(ResourceKind, default=ResourceKind.COURSE)
+    more = one_line(LONGEST_REF)
     forget = one_of(("", "yes"), default="")
+
+
+class AdminMapEntry(MapEntry, AdminForm):
+    """The same from a page that a cookie opens."""
 
 
 class MapQuery(Form):
     """Which entry of the access map is open for change."""
 
-    part = one_of(("", "products", "bundles", "tags"), default="")
-    ref = one_line(255)
+    part = one_of(("", *PARTS), default="")
+    ref = one_line(LONGEST_REF)
 
 
 def connect_form(manifest: PlatformManifest, *, development: bool) -> Schema:

@@ -29,6 +29,10 @@ from tests.web.practice_house import PracticeHouse
 
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
+_SAID: Final = (
+    {"part": "products", "ref": "632910392", "gives": "membership:custom.member:Member"},
+    {"part": "tags", "ref": "vip", "gives": "membership:custom.member:Member"},
+)
 _AROUND = """
   body { font: 14px/20px "Liberation Sans", Arial, sans-serif; color: #303030; }
   header { box-sizing: border-box; height: 48px; padding: 14px 20px; background: #303030;
@@ -95,7 +99,7 @@ def _dress(page: Page, who: str, *places: str) -> None:
 
 
 def _shopify(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
-    """Our page in Shopify's admin, connected."""
+    """Our page in Shopify's admin: connected, and what its plans give."""
     with open_admin(place, migrated_files(place)) as admin:
         admin.connected()
         page = _window(browser)
@@ -104,6 +108,13 @@ def _shopify(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
         expect(scene.ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
         _dress(page, "acme", "Home", "Orders", "Products", "Customers", "Apps")
         yield _shot(page, folder / "shopify-1280-light.png")
+        for fields in _SAID:
+            assert admin.call("entry", fields=fields).status_code == 200
+        scene.ours.get_by_role("button", name="Say what each plan gives").click()
+        expect(scene.ours.get_by_role("heading", name="Said so far")).to_be_visible()
+        page.set_viewport_size({"width": 1280, "height": 860})
+        scene.ours.evaluate("document.activeElement?.blur()")
+        yield _shot(page, folder / "shopify-map-1280-light.png")
         page.context.close()
 
 
@@ -121,7 +132,7 @@ def _saleor(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
 
 def _window(browser: Browser) -> Page:
     context = browser.new_context(
-        viewport={"width": 1280, "height": 640}, color_scheme="light", reduced_motion="reduce"
+        viewport={"width": 1280, "height": 760}, color_scheme="light", reduced_motion="reduce"
     )
     return context.new_page()
 

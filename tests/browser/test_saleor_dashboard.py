@@ -79,6 +79,37 @@ def test_whoever_is_not_known_looks_again_with_the_dashboards_next_token(
     expect(ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
 
 
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+def test_what_a_product_gives_is_said_in_the_dashboard(scene: Scene, by: str) -> None:
+    scene.go()
+    ours = scene.ours
+
+    def press(name: str) -> None:
+        button = ours.get_by_role("button", name=name)
+        if by == "mouse":
+            button.click()
+            return
+        tab_to(scene.page, button)
+        scene.page.keyboard.press("Enter")
+
+    press("Say what each plan gives")
+    expect(ours.get_by_text("Saleor does not list what a sale may open")).to_be_visible()
+    ours.get_by_label("Its id").fill("UHJvZHVjdDox")
+    ours.get_by_label("Kind").select_option("membership")
+    ours.get_by_label("Id of what it opens").fill("gold")
+    press("Save what it opens")
+    expect(ours.locator(".notice.good")).to_be_focused()
+    expect(ours.locator("tbody tr")).to_contain_text("membership gold")
+    press("Change Price plan UHJvZHVjdDox")
+    expect(ours.get_by_label("gold")).to_be_checked()
+    press("Forget it: unknown again")
+    expect(ours.locator("tbody tr")).to_have_count(0)
+    press("Back to the connection")
+    expect(ours.get_by_text("not said yet")).to_be_visible()
+    assert scene.page.context.cookies() == []
+    keeps_nothing(ours)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("spoilt", [False, True], ids=["connected", "unknown"])
@@ -92,6 +123,10 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_frame(
     shown = scene.ours.locator(".notice strong" if spoilt else "#self-test").last
     expect(shown).to_be_visible()
     is_clean(scene.ours)
+    if not spoilt:
+        scene.ours.get_by_role("button", name="Say what each plan gives").click()
+        expect(scene.ours.get_by_role("heading", name="Said so far")).to_be_visible()
+        is_clean(scene.ours)
 
 
 def test_a_later_token_takes_the_place_of_the_one_before(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
+from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.ports.records import Installation, InstallationStatus
@@ -332,8 +333,15 @@ def test_the_map_is_filled_from_the_stores_own_list(site: Site, admin: Browser) 
     [
         ({"part": "bundles", "ref": "1", "gives": "shoe:1:x"}, "choose from the list"),
         ({"part": "tags", "ref": "1", "gives": "tag:2:x"}, "may not open another tag"),
-        ({"part": "products", "ref": " ", "gives": "course:1:x"}, "as text in quotes"),
-        ({"part": "other", "ref": "1"}, "Something typed cannot be used"),
+        ({"part": "tags", "ref": "1", "kind": "tag", "more": "2"}, "may not open another tag"),
+        ({"part": "products", "ref": " ", "gives": "course:1:x"}, "give its id, on one line"),
+        ({"part": "products", "ref": "1" * 256}, "give its id, on one line"),
+        ({"part": "products", "ref": "1", "more": "2\r3"}, "give its id, on one line"),
+        ({"part": "products", "ref": "1", "more": " "}, "give its id, on one line"),
+        ({"part": "products", "ref": "1", "gives": "course:a%0Ab:x"}, "choose from the list"),
+        ({"part": "products", "ref": "1", "kind": "shoe"}, "choose what it is"),
+        ({"part": "other", "ref": "1"}, "choose one of these"),
+        ({"part": "products", "ref": "1", "shoe": "x"}, "load the page again"),
     ],
 )
 def test_an_entry_that_cannot_be_used_says_why(
@@ -344,6 +352,34 @@ def test_an_entry_that_cannot_be_used_says_why(
     answer = admin.press(place, place, fields)
     assert answer.status_code == 422
     assert words in _words(answer)
+    with site.storage.read(TENANT.id) as uow:
+        assert of_installation(uow, made.connection.installation) == AccessMap()
+
+
+def test_what_was_typed_stands_in_the_form_again(site: Site, admin: Browser) -> None:
+    course = site.fake.books.add_course("Portrait Lighting")
+    made = _connected(site, admin, lines=1)
+    place = f"/install/at/{made.connection.installation}/map"
+    gives = f"course:{course}:Portrait Lighting"
+    typed: dict[str, str | list[str]] = {
+        "part": "tags",
+        "ref": 'a "tag"',
+        "gives": [gives, "community:5:Of old"],
+        "kind": "tag",
+        "more": "vip",
+    }
+    answer = admin.press(place, place, typed)
+    assert answer.status_code == 422
+    assert 'value="tags" checked' in answer.text
+    assert 'name="ref" value="a &#34;tag&#34;"' in answer.text
+    assert f'value="{gives}" checked' in answer.text
+    assert 'value="community:5:Of old" checked' in answer.text
+    assert '<option value="tag" selected>' in answer.text
+    assert 'name="more" value="vip"' in answer.text
+    assert 'name="form_token"' in answer.text
+    assert admin.press(place, place, {**typed, "kind": "course"}).status_code == 303
+    words = _words(admin.get(place))
+    assert "course Portrait Lighting, community Of old, course vip" in words
 
 
 def test_ids_can_be_typed_while_the_store_is_silent(site: Site, admin: Browser) -> None:

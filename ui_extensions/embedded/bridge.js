@@ -52,7 +52,11 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
   token = "";
 });
 
-document.addEventListener("htmx:afterSwap", () => trouble(false));
+// What came tells where to go on: at what it says, or at the field that could not be taken.
+document.addEventListener("htmx:afterSwap", () => {
+  trouble(false);
+  document.querySelector("#embedded [data-focus]")?.focus();
+});
 for (const lost of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   document.addEventListener(lost, () => trouble(true));
 }

@@ -147,7 +147,7 @@ class ShopifyStore:
                 for one in data.items("metafieldDefinitions", "nodes")
                 if one.text("type", "name") == "boolean"
             ]
-        return Catalog(tuple(products), tuple(flags), (ResourceKind.TAG,))
+        return Catalog(tuple(products), tuple(flags), ("tags",))
 
     # --- events -----------------------------------------------------------------------------------
 

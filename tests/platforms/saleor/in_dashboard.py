@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -64,10 +65,20 @@ class InDashboard:
         mark = a_key(key).sign(signed.encode(), PKCS1v15(), SHA256())
         return f"{signed}.{encoded(mark)}"
 
-    def call(self, move: str = "open", token: str | None = None) -> TestResponse:
+    def call(
+        self,
+        move: str = "open",
+        token: str | None = None,
+        fields: Mapping[str, str] = MappingProxyType({}),
+    ) -> TestResponse:
         told = self.token() if token is None else token
         client = self.ways.site.app.test_client(use_cookies=False)
-        return client.post(f"{PAGE}/{move}", headers={"Authorization": f"Bearer {told}"})
+        return client.post(
+            f"{PAGE}/{move}",
+            headers={"Authorization": f"Bearer {told}"},
+            data=urlencode(fields),
+            content_type="application/x-www-form-urlencoded",
+        )
 
 
 @contextmanager

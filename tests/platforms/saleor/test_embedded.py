@@ -10,10 +10,13 @@ from pathlib import Path
 import jwt
 import pytest
 
+from plugin.domain.access_map import AccessMap
+from plugin.services.save_access_map import of_installation
 from plugin.stores.saleor import SaleorEmbedded
 from tests.databases import Databases
 from tests.platforms.saleor.in_dashboard import InDashboard, open_dashboard
 from tests.platforms.saleor.signing import a_key, encoded, key_set, public
+from tests.web.site import TENANT
 from tests.web.ways import words
 
 
@@ -164,3 +167,52 @@ def test_a_key_that_was_withdrawn_opens_nothing_any_more(at: InDashboard) -> Non
     assert (proven.person, dict(proven.grant)) == ("User:7", {})
     without = {name: value for name, value in secrets.items() if name != "app_id"}
     assert embedded.prove(settings, without, at.token("new", {"app": ""}), now) is None
+
+
+# --- what each plan gives -------------------------------------------------------------------------
+
+
+def test_staff_says_what_a_product_gives_by_ids_as_saleor_lists_none(at: InDashboard) -> None:
+    before = list(at.ways.saleor.paths)
+    shown = at.call("map")
+    assert shown.status_code == 200
+    assert "Saleor does not list what a sale may open" in words(shown)
+    entry = {"part": "products", "ref": "UHJvZHVjdDox", "kind": "membership", "more": "gold"}
+    kept = at.call("entry", fields=entry)
+    assert kept.status_code == 200
+    assert "Set-Cookie" not in kept.headers
+    assert "Saved" in words(kept)
+    assert "Price plan UHJvZHVjdDox membership gold" in words(kept)
+    [found] = at.ways.site.installations()
+    with at.ways.site.storage.read(TENANT.id) as uow:
+        access = of_installation(uow, found.connection.installation)
+        [saved] = [one for one in uow.audit.entries(0, 99) if one.action == "access_map.saved"]
+    assert len(access.products) == 1
+    assert (saved.actor, saved.subject) == ("saleor User:7", found.connection.installation)
+    assert at.ways.saleor.paths == before
+    forgot = at.call("entry", fields={**entry, "forget": "yes"})
+    assert "Nothing yet" in words(forgot)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"type": "access"},
+        {"app": "App:4"},
+        {"iss": "https://bob.example.com/graphql/"},
+        {"is_staff": False},
+        {"permissions": ["MANAGE_ORDERS"]},
+        {"exp": 1},
+    ],
+)
+@pytest.mark.parametrize("move", ["map", "entry"])
+def test_whoever_may_not_open_the_page_neither_reads_nor_changes_it(
+    at: InDashboard, move: str, changed: dict[str, object]
+) -> None:
+    entry = {"part": "products", "ref": "1", "more": "gold"}
+    assert at.call(move, at.token(changed=changed), entry).status_code == 401
+    assert at.call(move, "", entry).status_code == 401
+    assert at.call(move, at.token("another"), entry).status_code == 401
+    [found] = at.ways.site.installations()
+    with at.ways.site.storage.read(TENANT.id) as uow:
+        assert of_installation(uow, found.connection.installation) == AccessMap()

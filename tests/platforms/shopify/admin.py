@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
 
 from werkzeug.test import TestResponse
 
@@ -38,13 +39,23 @@ class ShopifyAdmin:
         return client.get(path, query_string={**FRAMED, **query})
 
     def call(
-        self, move: str, token: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        move: str,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        fields: Mapping[str, str | list[str]] | None = None,
     ) -> TestResponse:
         """What the page's script sends. No cookie goes with it."""
         told = session_token(self.site.clock.now()) if token is None else token
         client = self.site.app.test_client(use_cookies=False)
         sent = {"Authorization": f"Bearer {told}"} if headers is None else headers
-        return client.post(f"{PAGE}/{move}", headers=sent)
+        if fields is None and move in ("map", "entry"):
+            fields = {}
+        if fields is None:
+            return client.post(f"{PAGE}/{move}", headers=sent)
+        kind = "application/x-www-form-urlencoded"
+        body = urlencode(fields, doseq=True)
+        return client.post(f"{PAGE}/{move}", headers=sent, data=body, content_type=kind)
 
     def claim(self, tenant: Tenant = TENANT, **more: str) -> str:
         """Our admin says in Makegood that this shop is theirs; gives the page that waits."""

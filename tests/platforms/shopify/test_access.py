@@ -227,4 +227,4 @@ def test_the_catalog_lists_products_and_yes_or_no_fields(store: ShopifyStore) ->
     catalog = store.read_catalog()
     assert [(item.ref, item.name) for item in catalog.products] == [("632910392", "A course")]
     assert [(item.ref, item.name) for item in catalog.resources] == [("custom.member", "Member")]
-    assert catalog.unlisted == ("tag",)
+    assert catalog.unlisted == ("tags",)
