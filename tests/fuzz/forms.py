@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Final
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
@@ -22,7 +23,7 @@ from plugin.helpdesks.practice import practice_link
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.practice_cases import AGENTS
 from plugin.ports import Connection, Kind
-from plugin.ports.records import Installation
+from plugin.ports.records import Installation, InstallationStatus
 from plugin.web.auth import Access, access_of, cookie_name
 from plugin.web.schemas import VALUE, connect_form
 from tests.fuzz import hostile
@@ -30,6 +31,8 @@ from tests.fuzz.form_fields import ASKED, OF_DESKS, choices, field_names, host_f
 from tests.fuzz.hostile import HOSTS, TEXTS, broken
 from tests.fuzz.world import NOW, TICKETS, World
 from tests.fuzz.wsgi import Asked, Told
+from tests.platforms.shopify.beside_others import STEM as FRAMES
+from tests.platforms.shopify.beside_others import page_of, token_of_staff
 
 FORM: Final = "application/x-www-form-urlencoded"
 _PART: Final = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_]+)>")
@@ -89,6 +92,7 @@ class Forms:
             "installation": [str(ref) for ref in refs],
             "platform": [m.stem for m in manifests],
             "kind": ["store", "helpdesk"],
+            "move": ["open", "step", "again"],
             "name": sorted(set(DataFiles().assets().values())),
             "order": [f"{shop}~order-{number}" for number in numbers],
             "ticket": [str(ticket) for ticket in TICKETS],
@@ -102,6 +106,15 @@ class Forms:
     @property
     def _desks(self) -> Sequence[Installation]:
         return [i for i in self.world.installations.values() if i.connection.kind == "helpdesk"]
+
+    @property
+    def _framing(self) -> Connection:
+        """The account of a store whose admin frames our page."""
+        return next(
+            one.connection
+            for one in self.world.installations.values()
+            if one.connection.platform == FRAMES and one.status is InstallationStatus.CONNECTED
+        )
 
     def learn(self, tried: Tried, told: Told) -> None:
         """Keep what a page's own forms would send back, and the connection that was just made."""
@@ -125,6 +138,8 @@ class Forms:
         rule, access = chance.choice(self._weighed)
         method = chance.choice(sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}))
         if access is Access.PUBLIC or chance.random() < 0.45:
+            if access is Access.EMBEDDED:
+                return self._forger(method, rule, chance)
             return self._stranger(method, rule, access, chance)
         tried = self._signed_in(method, rule, access, chance)
         if chance.random() < 0.05:
@@ -185,6 +200,25 @@ class Forms:
         asked = self._asked(method, path, headers, pairs, chance)
         return Tried(asked, access, proven=False)
 
+    def _forger(self, method: str, rule: Rule, chance: random.Random) -> Tried:
+        """In a store's own admin, with a token that nobody made, or made long ago."""
+        account, headers = self._framing, []
+        token = token_of_staff(account, NOW)
+        at = chance.randrange(len(token) - 4)
+        bad = (
+            token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :],
+            token.rpartition(".")[0] + ".",
+            token_of_staff(account, NOW - timedelta(hours=1)),
+            "",
+            "a.b.c",
+            chance.choice(TEXTS),
+        )
+        headers.append(("Authorization", f"Bearer {_latin(chance.choice(bad))}"))
+        path, pairs = self._path(rule, chance, _page_names(account)), self._pairs(rule, chance)
+        return Tried(
+            self._asked(method, path, headers, pairs, chance), Access.EMBEDDED, proven=False
+        )
+
     def _signed_in(self, method: str, rule: Rule, access: Access, chance: random.Random) -> Tried:
         world, headers, pairs = self.world, [], self._pairs(rule, chance)
         tenant: TenantId | None = None
@@ -225,6 +259,10 @@ class Forms:
             pairs = [pair for pair in pairs if pair[0] != "session"]
             pairs.append(("session", panel.token))
             own = {"platform": panel.platform, "installation": str(panel.installation)}
+        elif access is Access.EMBEDDED:
+            account = self._framing
+            tenant, own = account.tenant, _page_names(account)
+            headers.append(("Authorization", f"Bearer {token_of_staff(account, NOW)}"))
         elif access is Access.SIGN_IN:
             headers.append(("Sec-Fetch-Site", "same-origin"))
             if chance.random() < 0.2:
@@ -335,6 +373,12 @@ class Forms:
             text = text.ljust(chance.choice((65_536, 65_537, 200_000)), b"a")
         ended = length is None and chance.random() < 0.5
         return Asked(method, path, query, tuple(told), text, length, ended)
+
+
+def _page_names(account: Connection) -> dict[str, str]:
+    """What names our page in the admin of this account, in its address."""
+    platform, app = page_of(account).split("/")[2:]
+    return {"platform": platform, "app": app}
 
 
 def _forged_token(desk: Connection) -> str:

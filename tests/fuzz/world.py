@@ -53,6 +53,7 @@ TICKETS: Final = tuple(TicketId(str(number)) for number in range(1001, 1013))
 _KEY: Final = "bm90IGEgc2VjcmV0LCBvbmx5IGEgdGVzdCBvZiBvdXI="
 _TYPED: Final = {FieldForm.HOST_NAME: "acme.example", FieldForm.SITE: "acme.example/shop"}
 _SERVER: Final = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::[0-9]+)?(?:/[A-Za-z0-9/._~-]*)?")
+_LONG_SECRET: Final = 32
 _FINISHED: Final = {"app_id": "913", "app_installation_id": "8201"}
 """What finishing an install adds to the settings, where a platform has such a step."""
 
@@ -290,7 +291,12 @@ def account(
         for one in manifest.install_fields
         if not one.secret
     }
-    hidden = {one.name: f"{word}-{one.name}" for one in manifest.install_fields if one.secret}
+    hidden = {
+        # As long as a real one: a short one proves nothing where it signs.
+        one.name: f"{word}-{one.name}".ljust(_LONG_SECRET, "-")
+        for one in manifest.install_fields
+        if one.secret
+    }
     scheme = None if manifest.webhooks is None else manifest.webhooks.signature
     secrets = {
         f"webhook_secret_{n}": secret_for(scheme, f"{word}-{manifest.stem}-{ref}-{n}")

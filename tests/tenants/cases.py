@@ -48,6 +48,11 @@ _PLAN: Final = ("order", "line", "plan", "hash")
 TICKET: Final = "ticket"
 _PICKED: Final = {name: text for name, text in _CHOICE.items() if name != "line"}
 
+# It keeps nothing: what we said ourselves would be on our own pages from then on.
+_FORGET: Final = Case(
+    ids=("ref", "gives", "more"), rest={"part": "products", "kind": "course", "forget": "yes"}
+)
+
 _MOVES: Final[Mapping[str, Case]] = {
     "orders": Case(ids=_PLAN, rest={**_PICKED, "again": ""}),
     "order": Case(ids=("order",), rest={"again": "yes"}),
@@ -92,15 +97,14 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "installing.arrive": Case(told_apart=_ONE_TIME),
         "embedded.page": Case(free="the page is the same for every account, and asks no database"),
         "embedded.act": Case(),
+        "embedded.access_map": Case(ids=("ref",), rest={"part": "products"}),
+        "embedded.save_entry": _FORGET,
         "install.at": Case(),
         "install.step": Case(),
         "install.again": Case(),
         "install.finish": Case(),
         "install.access_map": Case(ids=("ref",), rest={"part": "products"}),
-        # `forget` keeps nothing: what we said ourselves would be on our own pages from then on.
-        "install.save_entry": Case(
-            ids=("ref", "gives"), rest={"part": "products", "forget": "yes"}
-        ),
+        "install.save_entry": _FORGET,
         "install.describe_shop": Case(
             rest={"name": "Sold Here", "time_zone": "UTC", "language": "en"},
             free="it names nothing: the shop is the session's own",

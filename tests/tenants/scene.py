@@ -293,6 +293,7 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
     own |= {(ANA, name): page[name] for name in ("plan", "hash")}
     own |= {(TWICE, "refund"): paid, (BY_HAND, "refund"): hand}
     own[BY_HAND, "part"] = _parts(scene, scene.desk.tenant, hand)[0]
+    own[ANA, "ref"] = "ours-77"
     scene.own = own
     shop = connection_of(scene, scene.theirs, "store").installation
     orders = [f"{place}~order-{n}" for place in (shop, house.shop) for n in ("88001", "88002")]
@@ -309,6 +310,7 @@ def _live(scene: Scene, clock: TurnedClock) -> None:
         "proof": [_EMAIL, "88001"],
         "ref": ["zebulon-88001"],
         "gives": ["course:zebulon-88001"],
+        "more": ["zebulon-88001"],
     }
     scene.foreign = sorted({*_ids(scene), *(one for some in scene.likely.values() for one in some)})
 

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fuzz.watch import Calls
 from tests.harness import Databases
 from tests.tenants.planted import PLANTED
 from tests.tenants.scene import build_scene
@@ -39,6 +40,11 @@ def sweep_share(share: Share) -> tuple[Findings, frozenset[str]]:
                 PLANTED[share.planted](scene)
             sweep = Sweep(scene)
             pairs = sweep.pairs(share.n, random.Random(share.seed))
-            return sweep.go(pairs[share.place :: share.of]), sweep.reached
+            outside = Calls()
+            outside.armed = True  # pages ask stores: nobody answers, and no packet leaves
+            try:
+                return sweep.go(pairs[share.place :: share.of]), sweep.reached
+            finally:
+                outside.armed = False
         finally:
             scene.close()

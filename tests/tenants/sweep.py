@@ -21,9 +21,11 @@ from plugin.web.views.canvas_components import ask_id
 from tests.fuzz.form_fields import ASKED
 from tests.fuzz.wsgi import Asked, Told
 from tests.platforms.intercom.beside_practice import STEM
+from tests.platforms.shopify.beside_others import STEM as FRAMES
+from tests.platforms.shopify.beside_others import token_of_staff
 from tests.tenants.cases import CASES, TICKET, Case
 from tests.tenants.posts import NUMBER, fresh_number, number_of_theirs, post_of_teammate
-from tests.tenants.scene import FORM, WORD, Scene, signed_delivery
+from tests.tenants.scene import FORM, WORD, Scene, connection_of, signed_delivery
 
 MUST_BE_NOTHING: Final = (
     "leaks",
@@ -36,6 +38,8 @@ MUST_BE_NOTHING: Final = (
 NOBODY: Final = "nobody"
 SENDER: Final = "sender of ours"
 TEAMMATE: Final = "teammate of ours"
+STAFF: Final = "staff of a store of another"
+"""In the own admin of a store of the business that has, like theirs, an account everywhere."""
 _TYPED: Final = frozenset({"line", "amount", "free", "sub", "reason", "step", "q", "proof"})
 """What comes back by the inputs of a canvas; all else stands in the button."""
 _FIXED: Final = ("platform", "kind")
@@ -167,6 +171,8 @@ class Sweep:
                 return (NOBODY, panels[0])
             case Access.SIGNED_WEBHOOK:
                 return (NOBODY, SENDER)
+            case Access.EMBEDDED:
+                return (NOBODY, STAFF)
             case _:
                 return (NOBODY,)
 
@@ -185,6 +191,8 @@ class Sweep:
         like = own if named is None else named
         path_values = {"platform": like.platform, "kind": like.kind}
         path_values["installation"] = str(own.installation)
+        if probe.access is Access.EMBEDDED:
+            path_values |= {"app": own.settings["client_id"], "move": "open"}
         if probe.slot in probe.rule.arguments:
             path_values[probe.slot] = value
         path = _path(probe.rule, path_values)
@@ -249,6 +257,9 @@ class Sweep:
             return Asked(probe.method, path, query, (*headers, *kind), body)
         elif role in scene.panels:
             pairs = [("session", scene.panels[role][probe.case.ticket]), *pairs]
+        elif role == STAFF:
+            token = token_of_staff(own, scene.house.clock.now())
+            headers.append(("Authorization", f"Bearer {token}"))
         elif role == SENDER:
             shop = scene.house.installation("store").connection
             signed = signed_delivery(scene, shop, b'{"type": "ping"}', "ours")
@@ -261,6 +272,8 @@ class Sweep:
     def _own(self, probe: Probe) -> Connection:
         """The connection that a request of this role is rightly about."""
         scene = self.scene
+        if probe.access is Access.EMBEDDED:
+            return connection_of(scene, scene.home, "store", FRAMES)
         if probe.role in scene.admins and scene.admins[probe.role].tenant == scene.home:
             with scene.house.parts.house.storage.read(scene.home) as uow:
                 return next(
