@@ -37,6 +37,7 @@ from plugin.ports.records import (
 from plugin.ports.storage import Storage
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
+    CALL_IN_FLIGHT,
     Application,
     Applied,
     Ignored,
@@ -182,7 +183,7 @@ class Dispatch:
                 uow.commit()
         if waits:
             # Nothing of this delivery is applied until all of it can be: its parts belong together.
-            self._settle(stored, DeliveryState.WAITING, "our own call is in flight", min(waits))
+            self._settle(stored, DeliveryState.WAITING, CALL_IN_FLIGHT, min(waits))
 
     def _retry(self, stored: StoredDelivery, code: str, wish_seconds: int | None = None) -> None:
         """Later, and later each time: as long again as it has waited already.

@@ -368,6 +368,10 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     "by_hand": "A person refunded it by hand.",
     "charged_back": "The bank took this payment back, so nothing was sent.",
     "dispute_open": "The bank opened a dispute on this payment, so nothing was sent.",
+    "disputed_since": (
+        "It may have gone out, and the bank opened a dispute on this payment, "
+        "so it is not sent again."
+    ),
     "failed_later": "A refund that had succeeded failed later.",
     "host_not_allowed": "The gateway's address is none that we may call.",
     "https_only": "The gateway's address is none that we may call.",
@@ -404,6 +408,9 @@ _ENGLISH_REASONS: Mapping[str, str] = {
     "refund_running": "The gateway is still working on this refund.",
     "refunded_elsewhere": (
         "More of this payment went back since this was decided, so nothing was sent."
+    ),
+    "refunded_since": (
+        "It may have gone out, and more of this payment went back since, so it is not sent again."
     ),
     "reported_by_gateway": "The gateway reported the refund.",
     "reported_by_store": "The store reported the refund.",

@@ -51,7 +51,7 @@ MOVES: Mapping[RefundState, frozenset[RefundState]] = {
 }
 """Every legal move. `submitting -> reserved` only when it is certain that nothing was sent yet, and
 `reserved -> unknown` only when something may have been: the copy that it stands in was restored, it
-was to be sent again and the time for that is over, or the gateway tells of it. `manual ->
+was to be sent again and something forbids that now, or the gateway tells of it. `manual ->
 needs_person` where the word of a person and the news of a store do not fit each other."""
 
 START = frozenset({_S.RESERVED, _S.MANUAL})
@@ -65,6 +65,9 @@ RESTORED = "restored"
 """Why a refund of a restored copy is looked up: what became of it since the copy is forgotten."""
 RESTORED_NOT_FOUND = "restored_not_found"
 """The gateway has no trace of it. It may have been undone or replaced since: never sent again."""
+REFUNDED_SINCE = "refunded_since"
+DISPUTED_SINCE = "disputed_since"
+"""Why one that was sent, and is not found, is not sent again: a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,18 +295,20 @@ def after_look(refund: Refund, found: LookUp | None, now: datetime, rules: Gatew
 
     A refund that was never found is sent again only with the same key where the gateway honours it
     and the key still lives; where it has no keys, only after the whole schedule of looks, else a
-    person decides. One of a restored copy is never sent again, and none at a gateway whose rules
-    say so: after the whole schedule a person decides.
+    person decides. One of a restored copy is never sent again, nor one of whose payment more went
+    back or was disputed since, and none at a gateway whose rules say so: after the whole schedule a
+    person decides.
     """
     match found:
         case Found(answer):
             return _as_found(refund, answer, now, rules)
         case Ambiguous():
             return Move(_S.NEEDS_PERSON, None, None, "several_refunds_match")
-        case NotFound() if refund.state is _S.UNKNOWN and _is_restored(refund):
+        case NotFound() if refund.state is _S.UNKNOWN and _is_never_again(refund):
+            reason = RESTORED_NOT_FOUND if _is_restored(refund) else refund.reason
             if refund.looks + 1 >= len(rules.looks):
-                return Move(_S.NEEDS_PERSON, None, None, RESTORED_NOT_FOUND)
-            return replace(_look_again(refund, now, rules), reason=RESTORED_NOT_FOUND)
+                return Move(_S.NEEDS_PERSON, None, None, reason)
+            return replace(_look_again(refund, now, rules), reason=reason)
         case NotFound() if refund.state is _S.PENDING:
             return Move(_S.NEEDS_PERSON, None, refund.gateway_ref, "refund_disappeared")
         case NotFound() | None if _is_early(refund, now, rules):
@@ -348,6 +353,10 @@ def after_restore(refund: Refund, now: datetime) -> Move | None:
 
 def _is_restored(refund: Refund) -> bool:
     return refund.reason in (RESTORED, RESTORED_NOT_FOUND)
+
+
+def _is_never_again(refund: Refund) -> bool:
+    return _is_restored(refund) or refund.reason in (REFUNDED_SINCE, DISPUTED_SINCE)
 
 
 def _is_early(refund: Refund, now: datetime, rules: GatewayRules) -> bool:

@@ -21,6 +21,8 @@ from plugin.services.run_rules import run_rules, tell_nobody
 STORE = "store"
 PATIENCE = timedelta(minutes=15)
 """How long news waits for a call of ours that it may be the echo of."""
+CALL_IN_FLIGHT = "our own call is in flight"
+"""Why such news wait, as it is kept with their delivery."""
 SKEW = timedelta(minutes=5)
 """By how much a store's clock may be behind ours or ahead of it."""
 

@@ -19,8 +19,10 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.ids import RefundId, TenantId
-from plugin.domain.plan import ending_lines
+from plugin.domain.plan import Plan, ending_lines
 from plugin.domain.refunds import (
+    DISPUTED_SINCE,
+    REFUNDED_SINCE,
     Declined,
     GatewayRules,
     LookUp,
@@ -37,8 +39,9 @@ from plugin.domain.refunds import (
 )
 from plugin.ports import Clock, RefundsMoney
 from plugin.ports.platforms import Platforms
-from plugin.ports.records import InstallationStatus, RefundMove
+from plugin.ports.records import DeliveryState, InstallationStatus, RefundMove
 from plugin.ports.storage import Storage, UnitOfWork
+from plugin.services.applying import CALL_IN_FLIGHT
 from plugin.services.refunded_meanwhile import refunded_meanwhile
 from plugin.services.settle_refund import plan_of, settle_refund
 from plugin.services.standing_disputes import dispute_stands
@@ -52,6 +55,8 @@ and another may have the refund. What begins by then is over before `BUSY` is, b
 LONGEST_WAIT = timedelta(minutes=10)
 PATIENCE = timedelta(days=3)
 """A refund that never left us by then is withdrawn and told of: nobody waits for it for ever."""
+NEWS_WAIT = timedelta(minutes=1)
+MOST_NEWS = 1000
 _SOON = GatewayRules(honours_key=False, key_lives=0, looks=(2,))
 
 
@@ -154,24 +159,50 @@ class SendRefund:
 def _hindrance(
     uow: UnitOfWork, refund: Refund, gateway: Gateway | None, now: datetime
 ) -> Move | None:
-    """Why a reserved refund must not be sent. One that may have arrived is never withdrawn.
-
-    It is looked up again where its time to be sent again is over.
-    """
+    """Why a reserved refund must not be sent. One that may have arrived is never withdrawn."""
     if refund.looks:
-        if gateway is not None and has_time_again(refund, now, gateway.rules):
-            return None
-        return Move(RefundState.UNKNOWN, now, None, refund.reason)
+        return _hindrance_again(uow, refund, gateway, now)
     if gateway is None:
         return _withdrawn("not_connected")
     plan = plan_of(uow, refund)
-    if dispute_stands(uow, refund.order, plan.customer, [part.payment for part in plan.parts]):
+    if _is_disputed(uow, refund, plan):
         return _withdrawn("dispute_open")
     if refunded_meanwhile(uow, refund, plan):
         return _withdrawn("refunded_elsewhere")
     if now - refund.send_at > PATIENCE:
         return _withdrawn("never_reached")
     return None
+
+
+def _hindrance_again(
+    uow: UnitOfWork, refund: Refund, gateway: Gateway | None, now: datetime
+) -> Move | None:
+    """Why one that was sent before must not be sent again now: it is looked up once more instead.
+
+    For ever where its time is over, or more of its payment went back or is disputed since. News
+    that waits for the end of this call may tell of that, so it is read first.
+    """
+    if gateway is None or not has_time_again(refund, now, gateway.rules):
+        return Move(RefundState.UNKNOWN, now, None, refund.reason)
+    plan = plan_of(uow, refund)
+    if _is_disputed(uow, refund, plan):
+        return Move(RefundState.UNKNOWN, now, None, DISPUTED_SINCE)
+    if refunded_meanwhile(uow, refund, plan):
+        return Move(RefundState.UNKNOWN, now, None, REFUNDED_SINCE)
+    if _news_wait(uow, refund):
+        return Move(RefundState.UNKNOWN, now + NEWS_WAIT, None, refund.reason)
+    return None
+
+
+def _is_disputed(uow: UnitOfWork, refund: Refund, plan: Plan) -> bool:
+    payments = [part.payment for part in plan.parts]
+    return dispute_stands(uow, refund.order, plan.customer, payments)
+
+
+def _news_wait(uow: UnitOfWork, refund: Refund) -> bool:
+    waiting = uow.deliveries.newest((DeliveryState.WAITING,), MOST_NEWS)
+    taker = refund.payment.installation
+    return any(news.installation == taker and news.reason == CALL_IN_FLIGHT for news in waiting)
 
 
 def _withdrawn(reason: str) -> Move:
