@@ -15,19 +15,20 @@ from plugin.domain.orders import OrderRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import IN_FLIGHT, UNDO_SECONDS, Refund, RefundState
 from plugin.ports.storage import UnitOfWork
+from plugin.services.standing_disputes import facts_of
 
 
 def refunded_meanwhile(uow: UnitOfWork, refund: Refund, plan: Plan) -> bool:
     """Whether somebody else refunded of the payment of `refund`, a part of `plan`, meanwhile.
 
-    To be asked of a refund that was never sent: of another, what went back may be itself.
+    Of a refund that was sent, what went back may be itself: only a look-up tells.
     """
     return _is_told(uow, refund, plan) or _is_shown(uow, refund, plan)
 
 
 def _is_told(uow: UnitOfWork, refund: Refund, plan: Plan) -> bool:
     """Whether news told of money that went back after the decision, and not by us."""
-    facts = uow.facts.of_customer(plan.customer)
+    facts = facts_of(uow, refund.order, plan.customer)
     of_payment = uow.refunds.of_payment(refund.payment)
     not_told = {name for ours in of_payment for name in (ours.plan, ours.id, ours.gateway_ref)}
     not_told |= {fact.refund for fact in facts if isinstance(fact, RefundFailed)}

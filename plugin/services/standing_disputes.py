@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from plugin.domain.facts import Fact
 from plugin.domain.ids import CustomerKey
 from plugin.domain.ledger import open_disputes
 from plugin.domain.orders import OrderRef, PaymentRef, RefundRoute
@@ -27,12 +28,22 @@ def dispute_stands(
     `payments` are those that paid for it: for a sale that was joined with a gateway's charge, the
     charge's. An event does not tell which of them is disputed, so each must have been read since.
     """
-    opened = open_disputes(uow.facts.of_customer(customer), order)
+    opened = open_disputes(facts_of(uow, order, customer), order)
     if not opened:
         return False
     last = max(fact.at for fact in opened)
     refs = tuple(payments)
     return not (refs and all(_is_clear_since(uow, order, payment, last) for payment in refs))
+
+
+def facts_of(uow: UnitOfWork, order: OrderRef, customer: CustomerKey) -> tuple[Fact, ...]:
+    """What is known of who bought `order`, also under the address that the order has by now.
+
+    News is kept under the latter, and `customer` may be of a plan from before it changed.
+    """
+    known = uow.orders.get(order)
+    keys = {customer} if known is None else {customer, known.customer}
+    return tuple(fact for key in sorted(keys) for fact in uow.facts.of_customer(key))
 
 
 def _is_clear_since(
