@@ -22,7 +22,7 @@ from plugin.domain.facts import (
 from plugin.domain.ids import RunId, customer_key, digest
 from plugin.domain.message_texts import MessageId, SentenceId
 from plugin.domain.orders import OrderRef, SubscriptionRef
-from plugin.domain.refunds import IN_FLIGHT, Move, RefundState
+from plugin.domain.refunds import IN_FLIGHT, Move, Refund, RefundState
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import Announcement
 from plugin.services.applying import (
@@ -53,7 +53,7 @@ def sale_refunded(
     keep_sale(uow, order, source, now)
     ours = uow.refunds.of_order(order.ref)
     waiting = [r for r in ours if r.state in IN_FLIGHT]
-    manual = [r for r in waiting if r.state in (RefundState.MANUAL, RefundState.NEEDS_PERSON)]
+    manual = [r for r in waiting if _is_word_on(r, source)]
     if len(manual) < len(waiting) and now - source.received_at < PATIENCE:
         return MustWait(now + timedelta(seconds=5))
     for refund in manual:
@@ -80,6 +80,17 @@ def sale_refunded(
         SentenceId.MONEY_ALL_BACK,
     )
     return let_rules_run(uow, order.customer, source, now, news if is_new else None)
+
+
+def _is_word_on(refund: Refund, source: Source) -> bool:
+    """Whether a store that cancelled its sale thereby tells what became of `refund`.
+
+    One in doubt at another account is that account's to tell: the seller may have given the money
+    back another way, or not at all.
+    """
+    if refund.state is RefundState.NEEDS_PERSON:
+        return refund.payment.installation == source.installation
+    return refund.state is RefundState.MANUAL
 
 
 def subscription_cancelled(
