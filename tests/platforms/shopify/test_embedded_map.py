@@ -72,7 +72,7 @@ def test_the_map_offers_what_the_shop_lists(admin: ShopifyAdmin, found: Installa
     assert answer.headers["Cache-Control"] == "no-store"
     assert f'name="gives" value="{MEMBER}"' in answer.text
     assert f'<option value="{PLAN}">A course</option>' in answer.text
-    assert "Shopify does not list tags" in words(answer)
+    assert "Shopify does not list tags Type a tag as it stands in Shopify." in words(answer)
     assert "Nothing yet. Start with the plan that sells most" in words(answer)
     for word in ("form_token", "/install", "northlight", "shpat", str(found.connection.tenant)):
         assert word not in answer.text
