@@ -177,6 +177,8 @@ def _close_manual(
     Only the first news of a refund are evidence, and only of what was decided before it was made: a
     store tells of all refunds of an order whenever anything of it changes.
     """
+    # A payment that the order does not know may be what its store names otherwise.
+    payments = [payment.ref for payment in order.payments]
     refunds = uow.refunds.of_order(order.ref)
     for refund in refunds:
         if refund.gateway_ref == event.refund:
@@ -184,7 +186,8 @@ def _close_manual(
     if has_refund(uow, order, event.refund):
         return None
     for refund in refunds:
-        if refund.amount != event.amount or event.at < refund.send_at - SKEW:
+        is_of_it = refund.payment == event.payment or event.payment not in payments
+        if not is_of_it or refund.amount != event.amount or event.at < refund.send_at - SKEW:
             continue
         is_asked = refund.state is RefundState.NEEDS_PERSON and refund.reason == OTHER_AMOUNT
         if refund.state is RefundState.MANUAL or is_asked:

@@ -59,8 +59,11 @@ def sale_refunded(
     for refund in manual:
         move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_store")
         settle_refund(uow, refund, move, STORE, now, event.refund)
-    if is_ended(uow, order):
-        return Applied()  # the same money, told of before: by us, or by the gateway
+    is_told = is_ended(uow, order)
+    if is_told and any(r.state is RefundState.SUCCEEDED for r in uow.refunds.of_order(order.ref)):
+        return Applied()  # the same money, by us
+    # The same money may have been told of by a gateway. The store's word is kept all the same:
+    # whichever came first, it stands where the gateway's is taken back.
     lines = tuple(line.ref for line in event.order.lines)
     fact = Refunded(
         customer=order.customer,
@@ -79,7 +82,8 @@ def sale_refunded(
         event.order.paid,
         SentenceId.MONEY_ALL_BACK,
     )
-    return let_rules_run(uow, order.customer, source, now, news if is_new else None)
+    is_news = is_new and not is_told
+    return let_rules_run(uow, order.customer, source, now, news if is_news else None)
 
 
 def _is_word_on(refund: Refund, source: Source) -> bool:

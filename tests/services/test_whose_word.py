@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from plugin.domain.events import SaleMade
-from plugin.domain.orders import Order
+from plugin.domain.facts import Refunded
+from plugin.domain.orders import Order, RefundRoute, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
 from plugin.services.applying import PATIENCE, Applied
@@ -14,12 +17,14 @@ from tests.factories import (
     BANK,
     STORE,
     a_course,
+    a_line,
     a_payment,
     an_order,
     an_order_ref,
+    eur,
 )
 from tests.fakes.platforms import FakeStore, Mood
-from tests.services.event_cases import cancelled, hand_sale
+from tests.services.event_cases import cancelled, facts, hand_sale, refunded
 from tests.services.scene import Scene, sale
 
 S = RefundState
@@ -69,3 +74,47 @@ def test_a_store_settles_what_is_in_doubt_at_itself(scene: Scene) -> None:
     in_doubt(scene, plan, scene.shop)
     assert scene.apply(replace(cancelled(order), at=scene.clock.now())) == Applied()
     assert scene.states(plan) == [S.SUCCEEDED]
+
+
+# --- a gateway that tells of one payment ----------------------------------------------------------
+
+
+def test_news_of_one_payment_are_no_evidence_for_another_one(scene: Scene) -> None:
+    paid = (
+        a_payment("card", captured=eur(4900)),
+        a_payment("gift", captured=eur(4900), route=RefundRoute.BY_HAND, account=BANK),
+    )
+    line = a_line("l1", paid=eur(9800), gives=(a_course("c1"),), order=an_order_ref("10412"))
+    order = scene.sell(order=sale(payments=paid, lines=(line,)))
+    scene.apply(SaleMade(order))
+    plan = scene.decided(order)
+    scene.bank.moods = [Mood.NO]
+    scene.wait(seconds=11)
+    assert sorted(scene.states(plan)) == [S.MANUAL, S.REFUSED]
+    card = replace(refunded(refund="re-x", payment="card", whole=False), at=scene.clock.now())
+    scene.apply(card, at=BANK)
+    assert sorted(scene.states(plan)) == [S.MANUAL, S.REFUSED]
+    assert [fact.refund for fact in facts(scene, Refunded)] == ["re-x"]  # type: ignore[attr-defined]  # facts of that kind
+    gift = replace(refunded(refund="re-y", payment="gift", whole=False), at=scene.clock.now())
+    scene.apply(gift, at=BANK)
+    assert sorted(scene.states(plan)) == [S.REFUSED, S.SUCCEEDED]
+
+
+@pytest.mark.parametrize("first", ["bank", "store"])
+def test_a_gateways_refund_that_failed_after_its_store_cancelled_changes_nothing_there(
+    scene: Scene, first: str
+) -> None:
+    """Whoever told first: the store's word stands, and nobody is told twice of one thing."""
+    order = joined(scene)
+    charge = scene.bank.orders["ch-1"]
+    paid = refunded(refund="re-1", payment="ch-1", order=charge)
+    failed = refunded(RefundStage.FAILED, refund="re-1", payment="ch-1", order=charge)
+    told = {"bank": (paid, BANK), "store": (cancelled(order), STORE)}
+    for name in (first, *(told.keys() - {first})):
+        event, at = told[name]
+        scene.apply(event, at=at)
+        scene.work()
+    assert len(scene.mailer.sent) == 1
+    scene.apply(replace(failed, at=scene.clock.now()), at=BANK)
+    scene.work()
+    assert (scene.owed(), scene.held()) == (set(), set())
