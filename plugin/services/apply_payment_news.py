@@ -87,7 +87,7 @@ def _booking(order: Order, event: PaymentRefunded, booked_as: str) -> Refunded:
         refund=booked_as,
         at=event.at,
         amount=event.amount,
-        whole=event.whole and len(order.payments) <= 1,
+        whole=event.whole and _is_last_payment(order, event.order),
         by_payment=((event.payment, event.amount),),
         captured=order.captured,
     )
@@ -105,6 +105,16 @@ def _elsewhere(
         None,
         said=said,
     )
+
+
+def _is_last_payment(order: Order, told: Order | None) -> bool:
+    """Whether nothing of `order` is left paid once the payment that was told of is all back.
+
+    Of several, others may have gone back before anybody told us: the gateway's own view says so.
+    """
+    if len(order.payments) <= 1:
+        return True
+    return told is not None and told.ref == order.ref and told.refunded >= order.captured
 
 
 def _our_refund(candidates: Iterable[Refund], event: PaymentRefunded) -> Refund | None:
@@ -174,6 +184,8 @@ def _close_manual(
 ) -> Application | None:
     """A refund by hand of this amount takes this as its evidence, also where a person was first.
 
+    So does one in doubt of the same payment: it came through, or somebody made it by hand instead.
+
     Only the first news of a refund are evidence, and only of what was decided before it was made: a
     store tells of all refunds of an order whenever anything of it changes.
     """
@@ -189,7 +201,9 @@ def _close_manual(
         is_of_it = refund.payment == event.payment or event.payment not in payments
         if not is_of_it or refund.amount != event.amount or event.at < refund.send_at - SKEW:
             continue
-        is_asked = refund.state is RefundState.NEEDS_PERSON and refund.reason == OTHER_AMOUNT
+        is_asked = refund.state is RefundState.NEEDS_PERSON and (
+            refund.reason == OTHER_AMOUNT or refund.payment == event.payment
+        )
         if refund.state is RefundState.MANUAL or is_asked:
             move = Move(RefundState.SUCCEEDED, None, event.refund, "reported_by_gateway")
             settle_refund(uow, refund, move, STORE, now, event.refund)

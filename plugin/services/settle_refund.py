@@ -11,6 +11,7 @@ from datetime import datetime
 
 from plugin.domain.facts import Refunded, RefundFailed
 from plugin.domain.ids import PlanId, RefundId, RunId
+from plugin.domain.orders import PaymentRef
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, Refund, RefundState, is_undoable, may_move
 from plugin.ports.records import RefundMove, StoredPlan
@@ -19,6 +20,7 @@ from plugin.services.announce_refund import failed_later_tells, promised_tells, 
 from plugin.services.applying import SKEW
 from plugin.services.record_sale import known_sales
 from plugin.services.run_rules import run_rules, tell_nobody, telling
+from plugin.services.standing_disputes import facts_of
 
 _BROKEN = frozenset({RefundState.REFUSED, RefundState.WITHDRAWN, RefundState.FAILED_LATER})
 """States of a part after which its plan will never be whole."""
@@ -121,15 +123,33 @@ def _complete(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
     order = uow.orders.get(plan.order)
     for fact in known_sales(uow, order) if order is not None else ():
         uow.facts.append(fact, f"plan {plan.id}", now)
-    uow.facts.append(replace(plan.fact, at=now), f"plan {plan.id}", now)
+    told = _told_of(uow, plan)
+    by_payment = tuple(paid for paid in plan.fact.by_payment if paid[0] not in told)
+    uow.facts.append(replace(plan.fact, at=now, by_payment=by_payment), f"plan {plan.id}", now)
     tells = telling(promised_tells(plan, _stored_plan(uow, plan.id).decided_by))
     run_rules(uow, plan.customer, RunId(plan.id), f"plan {plan.id}", now, tells, plan.cancels)
 
 
+def _told_of(uow: UnitOfWork, plan: Plan) -> frozenset[PaymentRef]:
+    """The payments whose part of `plan` was booked before as made elsewhere.
+
+    News without our reference, told while nobody knew that the refund was there: counted once more,
+    half of an order would be all of it.
+    """
+    booked = {
+        fact.refund
+        for fact in facts_of(uow, plan.order, plan.customer)
+        if isinstance(fact, Refunded) and fact.order == plan.order
+    }
+    parts = uow.refunds.of_plan(plan.id)
+    return frozenset(part.payment for part in parts if part.gateway_ref in booked)
+
+
 def _book_parts(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
     """Of a refund that will never be whole, each part that stands counts by itself."""
+    told = _told_of(uow, plan)
     for part in uow.refunds.of_plan(plan.id):
-        if part.state is RefundState.SUCCEEDED:
+        if part.state is RefundState.SUCCEEDED and part.payment not in told:
             fact = Refunded(
                 customer=plan.customer,
                 order=plan.order,
@@ -144,7 +164,7 @@ def _book_parts(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
 
 def _reverse(uow: UnitOfWork, plan: Plan, refund: Refund, now: datetime) -> None:
     """Money that had counted as back is not: what was taken is owed again, visibly."""
-    for booked_as in (plan.fact.refund, refund.id):
+    for booked_as in filter(None, (plan.fact.refund, refund.id, refund.gateway_ref)):
         fact = RefundFailed(plan.customer, plan.order, booked_as, now)
         uow.facts.append(fact, f"refund {refund.id}", now)
     _book_parts(uow, plan, now)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from plugin.domain.events import SaleMade
+from plugin.domain.events import SaleMade, StoreEvent
 from plugin.domain.facts import Refunded
+from plugin.domain.ids import InstallationId
 from plugin.domain.orders import Order, RefundRoute, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
@@ -109,7 +110,10 @@ def test_a_gateways_refund_that_failed_after_its_store_cancelled_changes_nothing
     charge = scene.bank.orders["ch-1"]
     paid = refunded(refund="re-1", payment="ch-1", order=charge)
     failed = refunded(RefundStage.FAILED, refund="re-1", payment="ch-1", order=charge)
-    told = {"bank": (paid, BANK), "store": (cancelled(order), STORE)}
+    told: dict[str, tuple[StoreEvent, InstallationId]] = {
+        "bank": (paid, BANK),
+        "store": (cancelled(order), STORE),
+    }
     for name in (first, *(told.keys() - {first})):
         event, at = told[name]
         scene.apply(event, at=at)
