@@ -38,6 +38,7 @@ from plugin.services.applying import (
     let_rules_run,
     tick_delivery_received,
 )
+from plugin.services.lines_gone import lines_gone
 from plugin.services.recognise_order import (
     has_refund,
     is_all_back,
@@ -87,6 +88,7 @@ def _booking(order: Order, event: PaymentRefunded, booked_as: str) -> Refunded:
         refund=booked_as,
         at=event.at,
         amount=event.amount,
+        ends=lines_gone(uow, order, event),
         whole=event.whole and _is_last_payment(order, event.order),
         by_payment=((event.payment, event.amount),),
         captured=order.captured,
