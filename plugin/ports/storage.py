@@ -205,21 +205,16 @@ class Plans(Protocol):
 
 
 class Refunds(Protocol):
-    """Intents to move money, and every move of their states."""
+    """Intents to move money, and every move of their states. A customer's are of all her orders."""
 
     def add(self, refund: Refund, actor: str, at: datetime) -> bool: ...
     def get(self, refund: RefundId) -> Refund | None: ...
     def of_plan(self, plan: PlanId) -> Sequence[Refund]: ...
     def of_order(self, order: OrderRef) -> Sequence[Refund]: ...
     def of_payment(self, payment: PaymentRef) -> Sequence[Refund]: ...
-    def of_customer(self, customer: CustomerKey) -> Sequence[Refund]:
-        """Of all orders that are kept as this customer's."""
-
+    def of_customer(self, customer: CustomerKey) -> Sequence[Refund]: ...
     def move(self, before: Refund, after: Refund, move: RefundMove) -> bool:
-        """Compare-and-set on state and wakes. False when somebody else moved it first.
-
-        Equal states only wake it again and write no move.
-        """
+        """Compare-and-set on state and wakes. False when late. Equal states write no move."""
 
     def wake(self, refund: Refund, at: datetime) -> None:
         """Have it looked at from `at` on instead of later. Changes nothing else."""
