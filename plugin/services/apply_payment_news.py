@@ -76,12 +76,12 @@ def payment_refunded(
     is_told = (
         is_all_back(uow, order) or has_refund(uow, order, event.refund) or _is_forgotten(uow, event)
     )
-    uow.facts.append(_booking(order, event, event.refund), f"delivery {source.delivery}", now)
+    uow.facts.append(_booking(uow, order, event, event.refund), f"delivery {source.delivery}", now)
     news = None if is_told else _elsewhere(order, event, source)
     return let_rules_run(uow, order.customer, source, now, news)
 
 
-def _booking(order: Order, event: PaymentRefunded, booked_as: str) -> Refunded:
+def _booking(uow: UnitOfWork, order: Order, event: PaymentRefunded, booked_as: str) -> Refunded:
     return Refunded(
         customer=order.customer,
         order=order.ref,
@@ -236,7 +236,7 @@ def _count_once(
         booked_as = (plan_of(uow, refund).fact.refund, refund.id)
         name = next((name for name in booked_as if has_refund(uow, order, name)), None)
         if name is not None:
-            fact = _booking(order, event, name)
+            fact = _booking(uow, order, event, name)
             is_new = uow.facts.append(fact, f"delivery {source.delivery}", now)
             news = _elsewhere(order, event, source, refund.amount) if is_new else None
             return let_rules_run(uow, order.customer, source, now, news)
