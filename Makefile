@@ -24,7 +24,7 @@ FRONT_END := $(shell find ui_extensions -mindepth 1 \
 # Without this, a make that is killed would leave the server behind.
 END_WITH_MAKE := $(shell command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM)
 
-.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz bodies tenants drill selftest mutants lock chromium clean
+.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz bodies tenants drill selftest mutants audit lock chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,11 +95,15 @@ selftest: $(STAMPS)/test $(DIST) ## plant twelve bugs, each of which its harness
 mutants: $(STAMPS)/test $(DIST) ## change the code that moves money a word at a time; tests must notice
 	@exec nice -n 19 $(BIN)/python -m tests.mutants --workers $(WORKERS)
 
+audit: $(STAMPS)/audit ## ask PyPI and npm for known weaknesses of all that is locked
+	@$(VENV)/audit/bin/python -m tools.audit
+
 PIP_COMPILE := ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
 	--strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--no-emit-options
 
 lock: $(STAMPS)/test ## resolve requirements/*.in anew into the hash-locked *.txt
+	cd requirements && $(PIP_COMPILE) --output-file audit.txt audit.in
 	cd requirements && $(PIP_COMPILE) --output-file build.txt build.in
 	cd requirements && $(PIP_COMPILE) --output-file node.txt node.in
 	cd requirements && $(PIP_COMPILE) --output-file run.txt run.in
@@ -131,6 +135,13 @@ $(STAMPS)/run: requirements/build.txt requirements/run.txt setup.cfg setup.py py
 $(STAMPS)/test: requirements/test.txt $(STAMPS)/run
 	@echo "Installing what the tests and checks need ..."
 	@$(PIP_INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+# In an environment of its own: what it needs may be at odds with what is locked for us.
+$(STAMPS)/audit: requirements/audit.txt | $(STAMPS)/venv
+	@$(PYTHON) -m venv --clear $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes -r requirements/audit.txt
 	@touch $@
 
 $(STAMPS)/npm: ui_extensions/package.json ui_extensions/package-lock.json | $(STAMPS)/venv

@@ -214,7 +214,7 @@ def test_the_lock_of_tracing_is_made_from_what_its_extra_asks() -> None:
     assert requirement_lines((ROOT / "requirements/tracing.in").read_text()) == asked
 
 
-@pytest.mark.parametrize("name", ["build", "node", "run", "test", "tracing"])
+@pytest.mark.parametrize("name", ["audit", "build", "node", "run", "test", "tracing"])
 def test_every_requirement_is_locked_with_its_digest(name: str) -> None:
     locked = (ROOT / f"requirements/{name}.txt").read_text()
     pins = re.findall(r"^[A-Za-z0-9][^\n]*(?:\n {4}[^\n]*)*", locked, re.MULTILINE)
@@ -229,6 +229,7 @@ def test_every_requirement_is_locked_with_its_digest(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "requirements/audit.txt",
         "requirements/build.txt",
         "requirements/node.txt",
         "requirements/run.txt",
