@@ -165,6 +165,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "refunds.get": lambda uow: uow.refunds.get(REFUND.id),
     "refunds.of_plan": lambda uow: uow.refunds.of_plan(PLAN.id),
     "refunds.of_order": lambda uow: uow.refunds.of_order(ORDER),
+    "refunds.of_customer": lambda uow: uow.refunds.of_customer(CUSTOMER),
     "refunds.of_payment": lambda uow: uow.refunds.of_payment(a_payment_ref()),
     "refunds.moves": lambda uow: uow.refunds.moves(PLAN.id),
     "refunds.newest": lambda uow: uow.refunds.newest(9),
