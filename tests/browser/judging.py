@@ -6,11 +6,15 @@ import pytest
 from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 from playwright.sync_api import Frame, Locator, Page, expect
 
+# A colour on its way to another is read by nobody, and would be judged as it is half-way.
+_AT_REST = """() => !document.querySelector('.htmx-settling, .htmx-swapping')
+  && document.getAnimations().every(one => !(one instanceof CSSTransition))"""
 _WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def is_clean(where: Page | Frame) -> None:
     """Axe finds nothing, and nothing is wider than the window. Run by the debugger: our policy."""
+    where.wait_for_function(_AT_REST)
     found = Axe().run(where)["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], where.url
     assert where.evaluate(_WIDE) == 0, where.url
