@@ -160,8 +160,14 @@ def panel_of(page: Page) -> Frame:
     return next(one for one in page.frames if one.url.startswith(OURS))
 
 
-def pair(page: Page, panel: Frame, house: FreshdeskHouse, press: Press = by_keyboard) -> None:
-    """The whole way through the window."""
+def pair(
+    page: Page,
+    panel: Frame,
+    house: FreshdeskHouse,
+    press: Press = by_keyboard,
+    see_link: Callable[[Page], object] | None = None,
+) -> None:
+    """The whole way through the window; `see_link` is shown the page that the mailed link opens."""
     with page.expect_popup() as opened:
         press(page, panel.get_by_role("button", name=re.compile("Say who I am")))
     window = opened.value
@@ -173,6 +179,8 @@ def pair(page: Page, panel: Frame, house: FreshdeskHouse, press: Press = by_keyb
     found = re.search(r"https://\S+", mail.body)
     assert found is not None
     window.goto(found[0])
+    if see_link is not None:
+        see_link(window)
     press(window, window.get_by_role("button", name="Yes, this is me"))
     expect(window.locator("h1")).to_have_text("You can close this window")
     window.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -64,7 +65,10 @@ def migrated_files(place: Path) -> SqliteDatabases:
 
 
 def _freshdesk(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
-    """The panel in Freshdesk's sidebar: of an agent whom nobody has proven, and once paired."""
+    """The panel in Freshdesk's sidebar: of an agent whom nobody has proven, and once paired.
+
+    Between them the window of our own, in which she says who she is.
+    """
     for theme in THEMES:
         with ExitStack() as stack:
             fake = stack.enter_context(FakeFreshdesk())
@@ -79,13 +83,21 @@ def _freshdesk(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
             panel = panel_of(page)
             for name in ("pairing", "panel"):
                 if name == "panel":
-                    pair(page, panel, house)
+                    link = folder / f"freshdesk-link-400-{theme}.png"
+                    pair(page, panel, house, see_link=partial(_small_shot, path=link))
+                    yield link
                     expect(panel.locator("#pay")).to_be_visible()
                 path = folder / f"freshdesk-{name}-320-{theme}.png"
                 page.wait_for_load_state("networkidle")
                 panel.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
                 page.locator("iframe").screenshot(path=path)
                 yield path
+
+
+def _small_shot(page: Page, path: Path) -> None:
+    page.set_viewport_size({"width": 400, "height": 520})
+    page.evaluate("document.activeElement?.blur()")
+    page.screenshot(path=path)
 
 
 def _dress(page: Page, who: str, *places: str) -> None:
