@@ -229,9 +229,10 @@ def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> di
     mailer: Mailer = SmtpMailer(parts.settings.smtp_url, parts.settings.mail_from)
     if parts.settings.smtp_url:
         mailer = WatchedMailer(mailer, parts.settings.smtp_url, parts.watch)
-    dispatch = Dispatch(storage, parts.platforms, parts.registry, parts.clock)
+    gather = Threads(4)
+    dispatch = Dispatch(storage, parts.platforms, parts.registry, parts.clock, gather)
     send = SendRefund(storage, parts.platforms, parts.clock)
-    carry_out = CarryOut(storage, parts.platforms, mailer, parts.clock)
+    carry_out = CarryOut(storage, parts.platforms, mailer, parts.clock, gather)
     end_hold = EndHold(storage, parts.platforms, parts.clock)
     mail_pairing = MailPairing(
         storage, parts.platforms, mailer, parts.clock, parts.mint, parts.settings.public_url

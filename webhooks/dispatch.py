@@ -21,13 +21,13 @@ from plugin.domain.errors import (
     RetryLater,
 )
 from plugin.domain.events import Irrelevant, StoreEvent, Unrecognised
-from plugin.domain.ids import DeliveryId, TenantId
+from plugin.domain.ids import CustomerKey, DeliveryId, TenantId
 from plugin.domain.money import InvalidAmount
 from plugin.domain.texts import one_line
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import JsonValue, Malformed, Unreadable, read_json
 from plugin.ports import Clock, ConfirmsEvents, Connection
-from plugin.ports.platforms import Platforms
+from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.records import (
     DeliveryState,
     Installation,
@@ -35,12 +35,14 @@ from plugin.ports.records import (
     StoredDelivery,
 )
 from plugin.ports.storage import Storage
+from plugin.services import ask_for_others
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     CALL_IN_FLIGHT,
     Application,
     Applied,
     Ignored,
+    MustAsk,
     MustWait,
     NotRecognised,
     Source,
@@ -64,6 +66,7 @@ class Dispatch:
     platforms: Platforms
     registry: Registry
     clock: Clock
+    gather: Gather
 
     def __call__(self, tenant: TenantId, delivery_id: DeliveryId) -> None:
         """Bring one delivery to its end, or say when to try again."""
@@ -167,23 +170,44 @@ class Dispatch:
     def _apply(
         self, stored: StoredDelivery, connection: Connection, events: Sequence[StoreEvent]
     ) -> None:
-        now = self.clock.now()
         source = Source(
             stored.id,
             connection.installation,
             self.platforms.title(connection),
             stored.received_at,
         )
-        with self.storage.begin(stored.tenant) as uow:
-            outcomes = [apply_event(uow, event, source, now) for event in events]
-            waits = [o.until for o in outcomes if isinstance(o, MustWait)]
-            if not waits:
-                state, reason = _summary(outcomes)
-                uow.deliveries.settle(stored.id, state, reason=one_line(reason), topic=stored.topic)
-                uow.commit()
-        if waits:
+        while True:
+            with self.storage.begin(stored.tenant) as uow:
+                now = self.clock.now()
+                outcomes = [apply_event(uow, event, source, now) for event in events]
+                waits = [o.until for o in outcomes if isinstance(o, MustWait)]
+                unasked = [o.customer for o in outcomes if isinstance(o, MustAsk)]
+                if not waits and not unasked:
+                    state, reason = _summary(outcomes)
+                    uow.deliveries.settle(
+                        stored.id, state, reason=one_line(reason), topic=stored.topic
+                    )
+                    uow.commit()
+                    return
             # Nothing of this delivery is applied until all of it can be: its parts belong together.
-            self._settle(stored, DeliveryState.WAITING, CALL_IN_FLIGHT, min(waits))
+            if waits:
+                self._settle(stored, DeliveryState.WAITING, CALL_IN_FLIGHT, min(waits))
+                return
+            source = self._with_others(stored, source, unasked)
+
+    def _with_others(
+        self, stored: StoredDelivery, source: Source, customers: Sequence[CustomerKey]
+    ) -> Source:
+        """`source` once the stores were asked what else these bought.
+
+        Raises RetryLater where one did not answer. After a while what would be taken is left to a
+        person: no store may hold up another's news.
+        """
+        ask = ask_for_others.AskForOthers(self.storage, self.platforms, self.gather)
+        unread = {one for one in customers if not ask(stored.tenant, one)}
+        if unread and self.clock.now() - stored.received_at < ask_for_others.PATIENCE:
+            raise RetryLater(ask_for_others.UNREAD)
+        return replace(source, asked=source.asked.union(customers), unread=source.unread | unread)
 
     def _retry(self, stored: StoredDelivery, code: str, wish_seconds: int | None = None) -> None:
         """Later, and later each time: as long again as it has waited already.

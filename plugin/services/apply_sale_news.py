@@ -31,6 +31,7 @@ from plugin.services.applying import (
     Application,
     Applied,
     Ignored,
+    MustAsk,
     MustWait,
     Source,
     keep_sale,
@@ -142,25 +143,27 @@ def subscription_changed(
     subscription = SubscriptionRef(event.installation, event.subscription)
     fact = PaidUntil(customer, subscription, until, event.at)
     uow.facts.append(fact, f"delivery {source.delivery}", now)
-    _tell_first_buyer(uow, event, until, source, now)
+    first = _tell_first_buyer(uow, event, until, source, now)
+    if isinstance(first, MustAsk):
+        return first
     return let_rules_run(uow, customer, source, now)
 
 
 def _tell_first_buyer(
     uow: UnitOfWork, event: SubscriptionNews, until: datetime | None, source: Source, now: datetime
-) -> None:
+) -> Applied | MustAsk:
     """It renews too what was bought before its customer had another address there."""
     if event.begun_by is None:
-        return
+        return Applied()
     begun = uow.orders.get(OrderRef(event.installation, event.begun_by))
     if begun is None or begun.customer == customer_key(event.email):
-        return
+        return Applied()
     for bought in uow.facts.of_customer(begun.customer):
         if isinstance(bought, Bought) and _is_renewed(bought, event, until):
             fact = PaidUntil(begun.customer, bought.line, until, event.at)
             uow.facts.append(fact, f"delivery {source.delivery}", now)
     named = RunId(digest("first buyer", source.delivery))
-    let_rules_run(uow, begun.customer, source, now, run_id=named)
+    return let_rules_run(uow, begun.customer, source, now, run_id=named)
 
 
 def _is_renewed(bought: Bought, event: SubscriptionNews, until: datetime | None) -> bool:

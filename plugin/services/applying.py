@@ -14,9 +14,10 @@ from plugin.domain.orders import Order, RefundRoute
 from plugin.ports.records import SelfTestLine
 from plugin.ports.storage import UnitOfWork
 from plugin.services.announce import Announcement, announce
+from plugin.services.ask_for_others import leave_to_person
 from plugin.services.recognise_order import charge_of
 from plugin.services.record_sale import sale_facts
-from plugin.services.run_rules import run_rules, tell_nobody
+from plugin.services.run_rules import run_rules, takes, tell_nobody
 
 STORE = "store"
 PATIENCE = timedelta(minutes=15)
@@ -53,17 +54,30 @@ class MustWait:
     until: datetime
 
 
-Application = Applied | Ignored | NotRecognised | MustWait
+@dataclass(frozen=True, slots=True)
+class MustAsk:
+    """It would take something: apply it once stores were asked what else `customer` bought."""
+
+    customer: CustomerKey
+
+
+Application = Applied | Ignored | NotRecognised | MustWait | MustAsk
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an event comes from: its delivery, when it arrived, and the store's name for people."""
+    """Where an event comes from: its delivery, when it arrived, and the store's name for people.
+
+    `asked` are those of whose other orders the stores were asked; for those in `unread` one of the
+    stores did not answer.
+    """
 
     delivery: DeliveryId
     installation: InstallationId
     store: str
     received_at: datetime
+    asked: frozenset[CustomerKey] = frozenset()
+    unread: frozenset[CustomerKey] = frozenset()
 
 
 def keep_sale(uow: UnitOfWork, order: Order, source: Source, now: datetime) -> None:
@@ -83,11 +97,19 @@ def let_rules_run(
     now: datetime,
     news: Announcement | None = None,
     run_id: RunId | None = None,
-) -> Applied:
-    """Let the rules run. `run_id` names the cause where more than one delivery may tell of it."""
+) -> Applied | MustAsk:
+    """Let the rules run. `run_id` names the cause where more than one delivery may tell of it.
+
+    What they take is taken only when the stores were asked what else this customer bought.
+    """
     tellers = tell_nobody if news is None else announce(uow, news)
     named = run_id or RunId(source.delivery)
-    run_rules(uow, customer, named, f"delivery {source.delivery}", now, tellers)
+    effects = run_rules(uow, customer, named, f"delivery {source.delivery}", now, tellers)
+    if any(takes(effect) for effect in effects):
+        if customer not in source.asked:
+            return MustAsk(customer)
+        if customer in source.unread:
+            leave_to_person(uow, named, effects, now)
     return Applied()
 
 

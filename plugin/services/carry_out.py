@@ -21,9 +21,10 @@ from plugin.domain.effects import (
 )
 from plugin.domain.ids import CustomerKey, RunId, TenantId
 from plugin.ports import Changed, Clock, Mailer
-from plugin.ports.platforms import Platforms
+from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.records import Run, RunState, StoredEffect
 from plugin.ports.storage import Storage, UnitOfWork
+from plugin.services.ask_for_others import AskForOthers
 from plugin.services.effect_calls import (
     Attempt,
     Call,
@@ -36,8 +37,9 @@ from plugin.services.effect_calls import (
     attempt,
     resource_of,
 )
+from plugin.services.read_moment import ReadMoment
 from plugin.services.retry_plan import RETRIES, next_wait, spread, stretched, wished
-from plugin.services.run_rules import MOMENT, book_next_moment, what_follows
+from plugin.services.run_rules import MOMENT
 
 _Claimed = tuple[StoredEffect, Call]
 
@@ -60,14 +62,19 @@ class CarryOut:
     platforms: Platforms
     mailer: Mailer
     clock: Clock
+    gather: Gather
 
     def __call__(self, tenant: TenantId, run_id: RunId) -> None:
         """Do what is due of a run now, and say when to come back.
 
         One transaction stands between two calls: it keeps what the one brought and claims the next.
         """
+        with self.storage.read(tenant) as uow:
+            run = self._due(uow, run_id)
+        if run is None or (run.cause == MOMENT and not self._read_moment(tenant, run)):
+            return
         with self.storage.begin(tenant) as uow:
-            run = self._begin(uow, run_id)
+            run = self._due(uow, run_id)
             if run is None:
                 return
             effects = uow.effects.of_run(run.id)
@@ -84,17 +91,14 @@ class CarryOut:
                 claimed = self._claim_next(uow, course)
                 uow.commit()
 
-    def _begin(self, uow: UnitOfWork, run_id: RunId) -> Run | None:
-        """The run if it is due; a booked moment reads the ledger now that its time is here."""
-        now = self.clock.now()
+    def _due(self, uow: UnitOfWork, run_id: RunId) -> Run | None:
         run = uow.effects.run(run_id)
-        if run is None or run.wake_at is None or run.wake_at > now:
-            return None
-        if run.cause == MOMENT:
-            ledger, effects = what_follows(uow, run.customer, run.id, run.cause, now)
-            uow.effects.add_effects(run, effects, now)
-            book_next_moment(uow, run.customer, ledger, now)
-        return run
+        is_due = run is not None and run.wake_at is not None and run.wake_at <= self.clock.now()
+        return run if is_due else None
+
+    def _read_moment(self, tenant: TenantId, run: Run) -> bool:
+        ask = AskForOthers(self.storage, self.platforms, self.gather)
+        return ReadMoment(self.storage, self.clock, ask)(tenant, run)
 
     def _keep(self, uow: UnitOfWork, settled: StoredEffect) -> None:
         """What came of a call. Kept in the transaction that claims the next.

@@ -61,13 +61,14 @@ def what_follows(
     turns = uow.effects.turns(customer)
     ledger = ledger_of(uow, customer, now)
     effects = rule_effects(customer, run_id, ledger, turns, cancels)
-    if any(_takes(planned) for planned in effects) and _learn_kept_sales(uow, customer, cause, now):
+    if any(takes(planned) for planned in effects) and _learn_kept_sales(uow, customer, cause, now):
         ledger = ledger_of(uow, customer, now)
         effects = rule_effects(customer, run_id, ledger, turns, cancels)
     return ledger, effects
 
 
-def _takes(planned: PlannedEffect) -> bool:
+def takes(planned: PlannedEffect) -> bool:
+    """Whether it takes access or a tag from the customer."""
     return isinstance(planned.effect, RevokeAccess | RemoveTag)
 
 

@@ -31,7 +31,7 @@ from plugin.ports import ConfirmsEvents
 from plugin.ports.records import Tenant
 from plugin.ports.storage import UnitOfWork
 from plugin.services.apply_event import apply_event
-from plugin.services.applying import MustWait, Source
+from plugin.services.applying import MustAsk, MustWait, Source
 from plugin.services.record_sale import sale_facts
 from plugin.services.run_rules import ledger_of
 from plugin.storage.unit_of_work import SqlStorage
@@ -209,9 +209,16 @@ class AnyOrderContract:
         with storage.begin(tenant.id) as uow:
             for at, (place, step) in enumerate(way):
                 now = RECEIVED + timedelta(hours=1, seconds=at)
-                source = Source(DeliveryId(f"delivery-{at}"), INSTALLATION, "Test shop", now)
+                source = Source(
+                    DeliveryId(f"delivery-{at}"),
+                    INSTALLATION,
+                    "Test shop",
+                    now,
+                    asked=frozenset(told.customers),
+                )
                 for event in told.events[step][place]:
-                    assert not isinstance(apply_event(uow, event, source, now), MustWait)
+                    outcome = apply_event(uow, event, source, now)
+                    assert not isinstance(outcome, MustWait | MustAsk)
             return {customer: End.of(uow, customer) for customer in told.customers}
 
 

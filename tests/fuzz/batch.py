@@ -19,6 +19,7 @@ from plugin.ports.platforms import P
 from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.web.auth import Access
 from tests.factories import EMAIL
+from tests.fakes.platforms import one_after_the_other
 from tests.fuzz.canvas import Posted, canvases
 from tests.fuzz.deliveries import Deliveries, Sent, sources
 from tests.fuzz.forms import Forms, Tried
@@ -192,7 +193,13 @@ class _Run:
         self._hosts = world.hosts
         parts = world.parts
         self._dispatch = [
-            Dispatch(parts.house.storage, platforms, parts.registry, parts.clock)
+            Dispatch(
+                parts.house.storage,
+                platforms,
+                parts.registry,
+                parts.clock,
+                one_after_the_other,
+            )
             for platforms in (parts.platforms, _Confirming(parts.platforms))
         ]
         self._place = 0

@@ -18,7 +18,8 @@ from plugin.ports.news import News
 from plugin.ports.records import DeliveryState, StoredDelivery, Sweep
 from plugin.services import sweep_account
 from plugin.services.apply_event import apply_event
-from plugin.services.applying import MustWait, Source
+from plugin.services.applying import Application, MustAsk, MustWait, Source
+from plugin.services.ask_for_others import AskForOthers
 from plugin.services.carry_out import CarryOut
 from plugin.services.send_refund import SendRefund
 from plugin.services.sweep_account import SweepAccount
@@ -26,7 +27,7 @@ from plugin.storage import tables as t
 from plugin.storage.database import connect_to_read
 from plugin.storage.prepared import Prepared
 from tests.factories import BANK, STORE, TENANT, a_delivery
-from tests.fakes.platforms import FakeMailer, FakePlatforms
+from tests.fakes.platforms import FakeMailer, FakePlatforms, one_after_the_other
 from tests.histories.ending import LOOKS_WITHOUT_END
 from tests.histories.model import Step
 from tests.histories.outside import Telling
@@ -174,7 +175,9 @@ class Clockwork:
             elif work.kind == "delivery":
                 self._take_out(DeliveryId(work.ref))
             elif work.kind == "run":
-                carry_out = CarryOut(self.storage, self.platforms, self.mailer, self.clock)
+                carry_out = CarryOut(
+                    self.storage, self.platforms, self.mailer, self.clock, one_after_the_other
+                )
                 carry_out(TENANT, RunId(work.ref))
 
     def _take_out(self, delivery: DeliveryId) -> None:
@@ -196,12 +199,21 @@ class Clockwork:
         now = self.clock.at
         received_at = heard.received_at or now
         source = Source(DeliveryId(heard.name), heard.account, "Test shop", received_at)
-        with self.storage.begin(TENANT) as uow:
-            outcome = apply_event(uow, heard.event, source, now)
-            if not isinstance(outcome, MustWait):
-                uow.commit()
+        outcome = self._outcome(heard, source)
+        while isinstance(outcome, MustAsk):
+            ask = AskForOthers(self.storage, self.platforms, one_after_the_other)
+            assert ask(TENANT, outcome.customer)
+            source = replace(source, asked=source.asked | {outcome.customer})
+            outcome = self._outcome(heard, source)
         if isinstance(outcome, MustWait):
             self.hear(replace(heard, at=max(outcome.until, now), received_at=received_at))
+
+    def _outcome(self, heard: Heard, source: Source) -> Application:
+        with self.storage.begin(TENANT) as uow:
+            outcome = apply_event(uow, heard.event, source, self.clock.at)
+            if not isinstance(outcome, MustWait | MustAsk):
+                uow.commit()
+        return outcome
 
     def send(
         self,

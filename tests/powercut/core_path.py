@@ -251,9 +251,9 @@ class CorePath:
     def _work(self) -> None:
         """Do all that is due, as the worker does."""
         storage, clock, tenant = self._house.storage, self._clock, self._tenant.id
-        dispatch = Dispatch(storage, self._platforms, self._registry, clock)
+        dispatch = Dispatch(storage, self._platforms, self._registry, clock, one_after_the_other)
         send = SendRefund(storage, self._platforms, clock)
-        carry_out = CarryOut(storage, self._platforms, self._mailer, clock)
+        carry_out = CarryOut(storage, self._platforms, self._mailer, clock, one_after_the_other)
         while due := storage.due(clock.now(), 10):
             for work in due:
                 match work.kind:

@@ -21,9 +21,11 @@ from plugin.ports.storage import Storage
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     Application,
+    MustAsk,
     MustWait,
     Source,
 )
+from plugin.services.ask_for_others import AskForOthers
 from plugin.services.carry_out import CarryOut
 from plugin.services.decide_refund import Decided, DecideRefund, Decision, UndoRefund
 from plugin.services.find_orders import FindOrders, FoundOrder, Search
@@ -166,17 +168,24 @@ class Scene:
         now = self.clock.now()
         name = delivery or f"delivery-{self.numbers()}"
         source = Source(DeliveryId(name), at, "Test shop", now - age)
-        with self.storage.begin(self.tenant.id) as uow:
-            outcome = apply_event(uow, event, source, now)
-            if not isinstance(outcome, MustWait):
-                uow.commit()
-        return outcome
+        ask = AskForOthers(self.storage, self.platforms, one_after_the_other)
+        while True:
+            with self.storage.begin(self.tenant.id) as uow:
+                outcome = apply_event(uow, event, source, now)
+                if not isinstance(outcome, MustWait | MustAsk):
+                    uow.commit()
+            if not isinstance(outcome, MustAsk):
+                return outcome
+            assert ask(self.tenant.id, outcome.customer)
+            source = replace(source, asked=source.asked | {outcome.customer})
 
     def send(self, refund: RefundId) -> None:
         SendRefund(self.storage, self.platforms, self.clock)(self.tenant.id, refund)
 
     def carry_out(self, run: RunId) -> None:
-        CarryOut(self.storage, self.platforms, self.mailer, self.clock)(self.tenant.id, run)
+        CarryOut(self.storage, self.platforms, self.mailer, self.clock, one_after_the_other)(
+            self.tenant.id, run
+        )
 
     def work(self) -> int:
         """Do all that is due now, until nothing is. Returns how many rows were worked on."""

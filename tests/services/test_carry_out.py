@@ -45,7 +45,7 @@ from tests.factories import (
     an_installation,
 )
 from tests.fakes.crashes import Crash, Crashes, CrashingPort, CrashingStorage
-from tests.fakes.platforms import FakeDesk, Written
+from tests.fakes.platforms import FakeDesk, Written, one_after_the_other
 from tests.services.effect_runs import RUN, a_run, hold, outcomes, run_state, states
 from tests.services.scene import Scene, sale
 
@@ -441,6 +441,7 @@ def test_a_process_that_dies_at_any_point_does_everything_once(scene: Scene) -> 
             platforms,
             CrashingPort(mailer, crashes),
             scene.clock,
+            one_after_the_other,
         )
         try:
             doomed(scene.tenant.id, run)
@@ -449,7 +450,8 @@ def test_a_process_that_dies_at_any_point_does_everything_once(scene: Scene) -> 
         platforms.adapters = {STORE: shop, DESK: desk}
         for _ in range(3):
             scene.clock.advance(minutes=1)
-            CarryOut(scene.storage, platforms, mailer, scene.clock)(scene.tenant.id, run)
+            carry_out = CarryOut(scene.storage, platforms, mailer, scene.clock, one_after_the_other)
+            carry_out(scene.tenant.id, run)
         ends = [state for _, state in scene.effect_states(run)]
         assert all(state.over for state in ends), f"point {at}"
         assert course not in scene.shop.held[EMAIL]

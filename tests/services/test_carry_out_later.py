@@ -19,6 +19,7 @@ from plugin.services.carry_out import CarryOut
 from plugin.services.retry_plan import RETRIES
 from plugin.services.run_rules import MOMENT
 from tests.factories import CUSTOMER, DESK, EMAIL, NOW, STORE, a_course
+from tests.fakes.platforms import one_after_the_other
 from tests.services.effect_runs import RUN, a_run, hold, outcomes, run_state, states
 from tests.services.scene import Scene
 
@@ -112,7 +113,8 @@ def test_a_booked_moment_that_another_worker_has_just_done_is_left_alone(scene: 
         uow.effects.add_run(Run(RUN, CUSTOMER, MOMENT, RunState.WAITING, NOW), [], NOW)
         uow.commit()
     storage: Storage = Overtaken(scene)  # type: ignore[assignment]  # all that is asked of it
-    CarryOut(storage, scene.platforms, scene.mailer, scene.clock)(scene.tenant.id, RUN)
+    carry_out = CarryOut(storage, scene.platforms, scene.mailer, scene.clock, one_after_the_other)
+    carry_out(scene.tenant.id, RUN)
     with scene.storage.read(scene.tenant.id) as uow:
         run = uow.effects.run(RUN)
     assert run is not None

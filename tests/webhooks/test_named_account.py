@@ -12,7 +12,7 @@ from plugin.platforms.registry import Registry
 from plugin.platforms.webhook_declaration import NamedAccount
 from plugin.ports import Kind
 from plugin.ports.records import DeliveryState, StoredDelivery
-from tests.fakes.platforms import FakePlatforms
+from tests.fakes.platforms import FakePlatforms, one_after_the_other
 from tests.webhooks.door import PING, SHOP, Door, document
 from webhooks.dispatch import Dispatch
 
@@ -33,7 +33,7 @@ def delivered(door: Door, body: bytes, **settings: str) -> StoredDelivery:
     registry._found[Kind.STORE, "practice"] = replace(practice, webhooks=webhooks)
     assert door.deliver(body).status == 200
     [kept] = door.stored()
-    dispatch = Dispatch(door.storage, FakePlatforms({}), registry, door.clock)
+    dispatch = Dispatch(door.storage, FakePlatforms({}), registry, door.clock, one_after_the_other)
     dispatch(door.tenant.id, DeliveryId(kept.id))
     [after] = door.stored()
     return after

@@ -57,6 +57,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "key_unusable": "The key that is saved cannot be used: connect it again with a new one.",
     "orders_unseen": "The store has orders of this customer that it did not show, and one may pay "
     "for this too: look there, and take it there if none does.",
+    "orders_unread": "A store did not answer when it was asked what else this customer bought, "
+    "and one of her orders there may pay for this too: look there, then try again if none does.",
     "right_missing": _RIGHT_MISSING,
     "rights_missing": _RIGHT_MISSING,
     # the call

@@ -26,6 +26,7 @@ from plugin.ports.records import (
     StoredDelivery,
 )
 from tests.databases import Databases
+from tests.fakes.platforms import one_after_the_other
 from tests.platforms.intercom.data import CLIENT_SECRET, WORKSPACE
 from tests.platforms.intercom.world import connection
 from tests.web.site import OTHER, PUBLIC_URL, TENANT, Site, open_site
@@ -86,7 +87,9 @@ class Workspace:
     def worked(self) -> list[StoredDelivery]:
         """Everything kept, after the worker was at it."""
         parts = self.site.parts
-        dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
+        dispatch = Dispatch(
+            parts.house.storage, parts.platforms, parts.registry, parts.clock, one_after_the_other
+        )
         for one in self.stored():
             dispatch(TENANT.id, DeliveryId(one.id))
         return self.stored()

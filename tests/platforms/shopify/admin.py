@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from plugin.ports.connecting import PendingInstall
 from plugin.ports.records import Installation, StoredDelivery, Tenant
 from tests.databases import Databases
+from tests.fakes.platforms import one_after_the_other
 from tests.platforms.shopify.fake import FakeShopify
 from tests.platforms.shopify.grants import APP, HOST, SECRET, session_token
 from tests.web.site import TENANT, Site, open_site
@@ -115,7 +116,9 @@ class ShopifyAdmin:
     def work(self) -> None:
         """As the worker does, with every delivery that waits."""
         parts = self.site.parts
-        dispatch = Dispatch(parts.house.storage, parts.platforms, parts.registry, parts.clock)
+        dispatch = Dispatch(
+            parts.house.storage, parts.platforms, parts.registry, parts.clock, one_after_the_other
+        )
         for one in self.stored():
             dispatch(TENANT.id, one.id)
 

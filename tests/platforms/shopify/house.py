@@ -15,6 +15,7 @@ from plugin.platforms.adapters import Adapters
 from plugin.ports.records import Tenant
 from plugin.storage.budgets import SqlBudgets
 from plugin.storage.unit_of_work import SqlStorage
+from tests.fakes.platforms import one_after_the_other
 from tests.platforms.shopify.books import Thing
 from tests.platforms.shopify.fake import FakeShopify
 from tests.platforms.swept import SweptShop
@@ -49,7 +50,9 @@ def shop(
 def work(shop: SweptShop) -> None:
     """As the worker does, with every delivery that waits."""
     door = shop.door
-    dispatch = Dispatch(door.storage, shop.platforms, door.registry, door.clock)
+    dispatch = Dispatch(
+        door.storage, shop.platforms, door.registry, door.clock, one_after_the_other
+    )
     for one in door.stored():
         dispatch(door.tenant.id, one.id)
 
