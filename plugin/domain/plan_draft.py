@@ -39,7 +39,7 @@ from plugin.domain.plan import (
     Untold,
 )
 from plugin.domain.refunds import IN_FLIGHT, Refund, refundable
-from plugin.domain.rules import Turns, rule_effects
+from plugin.domain.rules import Turns, rule_effects, turns_after
 from plugin.domain.verdict import VerdictKind
 
 
@@ -50,7 +50,9 @@ class PlanInputs:
     `has` maps a store account to what it says the customer holds now.
 
     A store that does not answer maps to None. `allowed` has one entry per line of the order.
-    `has_unseen`: a store has orders of this customer that it did not show.
+    `has_unseen`: a store has orders of this customer that it did not show. `promised`: what refunds
+    of her other orders end, should they get through. `months`: what is still paid since of the
+    order's own subscription, whatever it gives.
     """
 
     order: Order
@@ -61,6 +63,8 @@ class PlanInputs:
     turns: Turns
     has: Mapping[InstallationId, frozenset[Resource] | None]
     has_unseen: bool = False
+    promised: Sequence[Refunded] = ()
+    months: Sequence[Fact] = ()
 
 
 _MAY_PAY = frozenset({VerdictKind.ELIGIBLE, VerdictKind.ELIGIBLE_IN_PART, VerdictKind.NEEDS_REVIEW})
@@ -98,10 +102,14 @@ def draft_plan(
         captured=order.captured,
     )
     cancels = _cancels(inputs, choice, ends, now)
-    before = read_ledger(inputs.facts, inputs.access, now)
-    facts = (*inputs.facts, fact, *_ended_with(cancels, order, now))
+    known = (*inputs.facts, *inputs.promised)
+    before = read_ledger(known, inputs.access, now)
+    # What those refunds end is theirs to do and to tell, should they get through.
+    theirs = rule_effects(order.customer, RunId(plan_id), before, inputs.turns)
+    turns = turns_after(inputs.turns, theirs) if inputs.promised else inputs.turns
+    facts = (*known, fact, *_ended_with(cancels, order, now))
     after = read_ledger(facts, inputs.access, now)
-    effects = rule_effects(order.customer, RunId(plan_id), after, inputs.turns, cancels)
+    effects = rule_effects(order.customer, RunId(plan_id), after, turns, cancels)
     goes, open_ends = _goes(effects, inputs)
     return Plan(
         id=plan_id,
@@ -231,7 +239,7 @@ def _is_paid_since(inputs: PlanInputs, subscription: str, now: datetime) -> bool
         sold.bought.subscription == subscription
         and sold.bought.line.order.installation == order.ref.installation
         and sold.bought.at > order.bought_at
-        for sold in sold_lines(inputs.facts, now)
+        for sold in sold_lines((*inputs.facts, *inputs.months), now)
         if not sold.ended
     )
 

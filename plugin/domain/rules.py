@@ -66,6 +66,22 @@ def rule_effects(
     return _in_order([*everything, *_verifications(run, everything)])
 
 
+def turns_after(turns: Turns, effects: Iterable[PlannedEffect]) -> Turns:
+    """The turns once these effects are planned for good."""
+    after = dict(turns)
+    for planned in effects:
+        match planned.effect:
+            case RevokeAccess(resource) | RemoveTag(resource):
+                taken = True
+            case RestoreAccess(resource) | RestoreTag(resource):
+                taken = False
+            case _:
+                continue
+        count = turns.get(resource, _NO_TURN).count + 1
+        after[resource] = Turn(count, taken, planned.causes)
+    return after
+
+
 def with_tells(
     run: RunId, effects: Iterable[PlannedEffect], tells: Iterable[tuple[str, Tell]]
 ) -> tuple[PlannedEffect, ...]:

@@ -64,14 +64,17 @@ def payment_refunded(
     if order is None:
         return Ignored("a refund of a payment that belongs to no order we know")
     if event.state is RefundStage.FAILED:
+        if (by_hand := _told_by(uow, order, event)) is not None:
+            return _echoed(uow, by_hand, event, now)
         fact = RefundFailed(order.customer, order.ref, event.refund, event.at)
         uow.facts.append(fact, f"delivery {source.delivery}", now)
         return let_rules_run(uow, order.customer, source, now)
     keep_sale(uow, order, source, now)
-    if (closed := _close_manual(uow, order, event, now)) is not None:
-        return closed
-    if (counted := _count_once(uow, order, event, source, now)) is not None:
-        return counted
+    if ours is None:
+        if (closed := _close_manual(uow, order, event, now)) is not None:
+            return closed
+        if (counted := _count_once(uow, order, event, source, now)) is not None:
+            return counted
     # By the store, as a sale cancelled; or by this gateway, which tells of one refund often.
     is_told = (
         is_all_back(uow, order) or has_refund(uow, order, event.refund) or _is_forgotten(uow, event)
@@ -79,6 +82,23 @@ def payment_refunded(
     uow.facts.append(_booking(uow, order, event, event.refund), f"delivery {source.delivery}", now)
     news = None if is_told else _elsewhere(order, event, source)
     return let_rules_run(uow, order.customer, source, now, news)
+
+
+def _told_by(uow: UnitOfWork, order: Order, event: PaymentRefunded) -> Refund | None:
+    """The refund by hand that this gateway's refund was evidence of, or was counted as."""
+    told = ((event.payment, event.amount),)
+    counted = {
+        fact.refund
+        for fact in uow.facts.of_customer(order.customer)
+        if isinstance(fact, Refunded) and not fact.amounts and fact.by_payment == told
+    }
+    for refund in uow.refunds.of_order(order.ref):
+        names = {refund.id, plan_of(uow, refund).fact.refund}
+        # `_count_once` booked it under the name of what a person called done, in its own amount.
+        is_counted = _is_said(refund) and refund.amount != event.amount and names & counted
+        if refund.gateway_ref == event.refund or is_counted:
+            return refund
+    return None
 
 
 def _booking(uow: UnitOfWork, order: Order, event: PaymentRefunded, booked_as: str) -> Refunded:
@@ -248,14 +268,19 @@ def _was_by_hand(uow: UnitOfWork, refund: Refund) -> bool:
     return any(m.refund == refund.id and m.before == RefundState.MANUAL for m in moves)
 
 
+def _is_said(refund: Refund) -> bool:
+    """Whether a person's word alone says that it was made."""
+    by_hand = refund.state is RefundState.SUCCEEDED and refund.reason == BY_HAND
+    return by_hand and refund.gateway_ref is None
+
+
 def _is_attested(refund: Refund, event: PaymentRefunded) -> bool:
     """Whether a person said that it was made, and this is the first news of that.
 
     What was refunded after her word is another refund.
     """
-    by_hand = refund.state is RefundState.SUCCEEDED and refund.reason == BY_HAND
     said_at = refund.changed_at or event.at
-    return by_hand and refund.gateway_ref is None and event.at <= said_at + SKEW
+    return _is_said(refund) and event.at <= said_at + SKEW
 
 
 def dispute_changed(

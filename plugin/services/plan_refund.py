@@ -6,7 +6,6 @@ promises nothing: the plan lives five minutes.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,8 +25,7 @@ from plugin.domain.ids import (
 )
 from plugin.domain.ledger import Ledger, read_ledger
 from plugin.domain.messages import MessageId, compose, locale_for
-from plugin.domain.money import Money
-from plugin.domain.orders import LineRef, Order, PaymentRef, Resource
+from plugin.domain.orders import Order, Resource
 from plugin.domain.plan import (
     Allowed,
     Blocked,
@@ -52,9 +50,9 @@ from plugin.services.ask_all import ask_all
 from plugin.services.contact_at import contact_at
 from plugin.services.find_orders import FoundOrder, is_strong
 from plugin.services.promised_elsewhere import promised_elsewhere
-from plugin.services.recognise_order import counterparts
-from plugin.services.record_sale import known_sales, may_have_unseen
+from plugin.services.record_sale import known_sales, later_months, may_have_unseen
 from plugin.services.settle_refund import is_only_said
+from plugin.services.what_went_back import as_known, less_ours, ours_of, paid_back
 from plugin.services.wording import (
     field_words,
     items_words,
@@ -173,13 +171,11 @@ def draft(
         return Preview(verdict, Blocked(BlockedBy.OTHER_PAYMENT))
     inputs = PlanInputs(
         order=order,
-        allowed=allowed_lines(judge(uow, _less_ours(uow, order, ours), now)),
+        allowed=allowed_lines(judge(uow, less_ours(uow, order, ours), now)),
         ours=ours,
-        facts=[
-            *uow.facts.of_customer(order.customer),
-            *known_sales(uow, order),
-            *promised_elsewhere(uow, order),
-        ],
+        facts=[*uow.facts.of_customer(order.customer), *known_sales(uow, order)],
+        promised=promised_elsewhere(uow, order),
+        months=later_months(uow, order),
         access=uow.settings.access_map(),
         turns=uow.effects.turns(order.customer),
         has=has,
@@ -202,33 +198,12 @@ def _is_under_way(ours: Sequence[Refund], choice: Choice, verdict: OrderVerdict)
     return due and any(refund.state in IN_FLIGHT for refund in ours)
 
 
-def _ours(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
-    """What we refunded of `order`, also by a payment that is not shown now.
-
-    A sale is shown with its gateway's charge while that gateway answers, else with its own payment.
-    """
-    by_payment = (r for payment in order.payments for r in uow.refunds.of_payment(payment.ref))
-    every = (*by_payment, *uow.refunds.of_order(order.ref))
-    return tuple({refund.id: refund for refund in every}.values())
-
-
-def ours_of(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
-    """What we refunded of `order`, and of the charge or the sale that stands for the same money.
-
-    Each may be found without the other: a charge by its own number, a sale while its gateway is
-    silent.
-    """
-    of_it = (order, *counterparts(uow, order))
-    every = (refund for one in of_it for refund in _ours(uow, one))
-    return tuple({refund.id: refund for refund in every}.values())
-
-
 def unshown(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
     """What counts as back by a person's word alone, and the payment shown for it does not show."""
     shown = {payment.ref for payment in order.payments}
     ours = uow.refunds.of_order(order.ref)
     said = [one for one in ours if one.payment not in shown and is_only_said(uow, one)]
-    return said if said and _is_beside(order, _ours(uow, order)) else ()
+    return said if said and _is_beside(order, paid_back(uow, order)) else ()
 
 
 def _is_beside(order: Order, ours: Sequence[Refund]) -> bool:
@@ -245,51 +220,6 @@ def _is_beside(order: Order, ours: Sequence[Refund]) -> bool:
         return False
     told = sum(payment.refunded.minor for payment in order.payments)
     return told < sum(refund.amount.minor for refund in ours if refund.state is done)
-
-
-def as_known(uow: UnitOfWork, order: Order) -> Order:
-    """`order` with what we know went back, also where its store shows nothing of it: by hand."""
-    ours = _ours(uow, order)
-    return _less_ours(uow, order, [r for r in ours if r.state is RefundState.SUCCEEDED])
-
-
-def _less_ours(uow: UnitOfWork, order: Order, ours: Sequence[Refund]) -> Order:
-    """`order` as if all that we promised had gone back: a line is due once, whoever asks again.
-
-    What a store shows and what we know is done are not added up: the larger one counts.
-    """
-    done: dict[LineRef | PaymentRef, Money] = defaultdict(order.nothing)
-    flying: dict[LineRef | PaymentRef, Money] = defaultdict(order.nothing)
-    by_plan: dict[tuple[PlanId, bool], Money] = defaultdict(order.nothing)
-    for refund in ours:
-        is_done = refund.state is RefundState.SUCCEEDED
-        if is_done or refund.state in IN_FLIGHT:
-            (done if is_done else flying)[refund.payment] += refund.amount
-            by_plan[refund.plan, is_done] += refund.amount
-    for (plan_id, is_done), amount in by_plan.items():
-        for line, share in _shares(uow, plan_id, amount):
-            (done if is_done else flying)[line] += share
-    return replace(
-        order,
-        lines=tuple(
-            replace(line, refunded=max(line.refunded, done[line.ref]) + flying[line.ref])
-            for line in order.lines
-        ),
-        payments=tuple(
-            replace(paid, refunded=max(paid.refunded, done[paid.ref]) + flying[paid.ref])
-            for paid in order.payments
-        ),
-    )
-
-
-def _shares(uow: UnitOfWork, plan_id: PlanId, amount: Money) -> Sequence[tuple[LineRef, Money]]:
-    """`amount` of a plan, over the lines that the plan gives back."""
-    stored = uow.plans.get(plan_id)
-    if stored is None:
-        raise KeyError(plan_id)
-    lines = stored.plan.fact.amounts
-    shares = amount.split([money.minor for _, money in lines])
-    return [(line, share) for (line, _), share in zip(lines, shares, strict=True)]
 
 
 def judge(uow: UnitOfWork, order: Order, now: datetime) -> OrderVerdict:

@@ -52,6 +52,23 @@ def kept_sales(uow: UnitOfWork, customer: CustomerKey) -> tuple[Bought, ...]:
     )
 
 
+def later_months(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
+    """What is still paid of the order's subscription since, also where nobody told what it gives.
+
+    Whether a subscription is cancelled at once hangs on it.
+    """
+    renewed_by = None if order.subscription is None else order.subscription.ref
+    return tuple(
+        bought
+        for kept in uow.orders.of_customer(order.customer)
+        if kept.ref.installation == order.ref.installation
+        and kept.bought_at > order.bought_at
+        and _is_still_paid(kept)
+        for bought in sale_facts(kept)
+        if renewed_by is not None and bought.subscription == renewed_by
+    )
+
+
 def may_have_unseen(uow: UnitOfWork, customer: CustomerKey) -> bool:
     """Whether a store has orders of this customer that nobody here has seen, by its latest word.
 
@@ -72,4 +89,5 @@ def _is_still_paid(order: Order) -> bool:
         return False
     # What the bank holds of an open dispute may come back: it changes no access.
     lost = (paid.disputed for paid in order.payments if not paid.dispute_open)
-    return total((order.refunded, *lost), order.currency) < order.paid
+    # What cost nothing has nothing to give back: it is hers.
+    return not order.paid or total((order.refunded, *lost), order.currency) < order.paid

@@ -43,13 +43,13 @@ from plugin.services.find_orders import (
 )
 from plugin.services.plan_refund import (
     Reader,
-    as_known,
     judge,
     ledger_for_order,
     request_id_for,
     unshown,
 )
 from plugin.services.refund_rights import RefundRights, rights_of
+from plugin.services.what_went_back import as_known
 from plugin.web.context import WebContext
 from plugin.web.desk_memory import DeskMemory
 from plugin.web.views import panel_view as view

@@ -91,3 +91,13 @@ def test_a_kept_order_that_is_refunded_pays_for_nothing(scene: Scene) -> None:
         scene.apply(told, at=BANK)
         scene.work()
     assert (scene.shop.called("revoke"), scene.held()) == (["c1"], set())
+
+
+def test_a_kept_order_that_cost_nothing_pays_for_what_it_gave(scene: Scene) -> None:
+    course = a_course("c1")
+    line = a_line(gives=(course,), order=an_order_ref("200"), paid=eur(0))
+    new = sale(course)
+    told_and_found(scene, new, sale(ref="200", days=400, lines=(line,), payments=()))
+    scene.apply(admin_refund(new, scene), at=BANK)
+    scene.work()
+    assert (scene.shop.called("revoke"), scene.held()) == ([], {"c1"})

@@ -8,7 +8,9 @@ from plugin.domain.effects import TellCustomer
 from plugin.domain.events import SaleMade
 from plugin.domain.orders import Order
 from plugin.domain.plan import Plan
+from plugin.services.decide_refund import Decided
 from tests.factories import a_course
+from tests.fakes.platforms import Mood
 from tests.services.event_cases import hand_sale
 from tests.services.scene import Scene, sale
 
@@ -63,3 +65,32 @@ def test_what_was_undone_pays_again(scene: Scene) -> None:
     plan = scene.plan(second)
     assert named(plan) == ([], ["c1"])
     assert "You keep" in mail_of(plan)
+
+
+def test_what_only_the_other_refund_ends_is_not_told_with_this_one(scene: Scene) -> None:
+    drawing = sale(a_course("d", "Drawing"), ref="100")
+    etching = sale(a_course("e", "Etching"), ref="200")
+    for order in (drawing, etching):
+        scene.sell(order=order)
+        scene.apply(SaleMade(order))
+    other, plan = scene.decided(drawing), scene.decided(etching)
+    assert named(plan) == (["e"], [])
+    assert "Drawing" not in mail_of(plan)
+    scene.bank.moods = [Mood.NO]
+    scene.clock.advance(seconds=11)
+    scene.send(scene.refunds(other)[0].id)
+    scene.work()
+    assert scene.held() == {"d"}
+    assert "Drawing" not in str(scene.desk.replies)
+
+
+def test_a_plan_stands_when_the_other_refund_is_through(scene: Scene) -> None:
+    drawing = sale(a_course("d", "Drawing"), ref="100")
+    etching = sale(a_course("e", "Etching"), ref="200")
+    for order in (drawing, etching):
+        scene.sell(order=order)
+        scene.apply(SaleMade(order))
+    scene.decided(drawing)
+    plan = scene.plan(etching)
+    scene.wait(seconds=11)
+    assert isinstance(scene.decide(plan), Decided)

@@ -9,6 +9,7 @@ from plugin.domain.events import SaleMade, SubscriptionNews
 from plugin.domain.orders import Order
 from plugin.domain.plan import Plan
 from tests.factories import EMAIL, STORE, a_course, a_line, a_subscription, an_order_ref, soon
+from tests.fakes.platforms import Mood
 from tests.services.scene import Scene, sale
 
 COURSE = a_course("c1", "Watercolour")
@@ -81,3 +82,22 @@ def test_another_subscription_that_is_paid_later_is_another_one(scene: Scene) ->
     plan = scene.plan(order)
     assert [cancel.at_once for cancel in plan.cancels] == [True]
     assert named(plan) == ([], ["c1"])
+
+
+def test_a_month_of_which_nobody_told_what_it_gives_is_paid_all_the_same(scene: Scene) -> None:
+    for day in (25, 2):  # found at a gateway, which tells of no sale
+        line = a_line(gives=None, order=an_order_ref(f"{day}"), subscription="sub-1")
+        renews = a_subscription("sub-1", account=STORE)
+        scene.sell(order=sale(ref=f"{day}", days=day, lines=(line,), subscription=renews))
+    plan = scene.plan(scene.shop.orders["25"])
+    assert [cancel.at_once for cancel in plan.cancels] == [False]
+
+
+def test_a_month_whose_refund_is_only_on_its_way_is_paid_until_it_is_through(scene: Scene) -> None:
+    old, new = months(scene, 25, 2)
+    refused, _ = scene.decided(new), scene.decided(old)
+    scene.bank.moods = [Mood.NO]
+    scene.clock.advance(seconds=11)
+    scene.send(scene.refunds(refused)[0].id)
+    scene.work()
+    assert scene.shop.called("cancel_subscription") == ["sub-1 later"]

@@ -13,10 +13,11 @@ from plugin.domain.orders import Order, RefundRoute, RefundStage
 from plugin.domain.plan import Plan
 from plugin.domain.refunds import Move, RefundState
 from plugin.services.applying import PATIENCE, Applied
-from plugin.services.settle_refund import settle_refund
+from plugin.services.settle_refund import release_by_hand, settle_refund
 from tests.factories import (
     BANK,
     STORE,
+    a_choice,
     a_course,
     a_line,
     a_payment,
@@ -122,3 +123,25 @@ def test_a_gateways_refund_that_failed_after_its_store_cancelled_changes_nothing
     scene.apply(replace(failed, at=scene.clock.now()), at=BANK)
     scene.work()
     assert (scene.owed(), scene.held()) == (set(), set())
+
+
+def test_news_of_a_refund_that_was_released_are_no_evidence_for_the_next_one(scene: Scene) -> None:
+    lines = (a_line("l1", gives=(a_course("c1"),), paid=eur(9800)),)
+    order = sale(lines=lines, payments=(a_payment("pay-10412", captured=eur(9800)),))
+    scene.sell(order=order)
+    scene.apply(SaleMade(order))
+    first = scene.decided(order, a_choice(order, free=eur(4900)))
+    in_doubt(scene, first, scene.bank)
+    (released,) = scene.refunds(first)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        now = scene.clock.now()
+        assert release_by_hand(uow, first.id, "Ana", "", now, released.id)
+        uow.commit()
+    second = scene.decided(order, a_choice(order, free=eur(4900)))
+    in_doubt(scene, second, scene.bank)
+    for refund, name in ((released, "re-1"), (scene.refunds(second)[0], "re-2")):
+        told = refunded(refund=name, whole=False, reference=refund.key, order=order)
+        scene.apply(replace(told, at=scene.clock.now()), at=BANK)
+    assert scene.states(second) == [S.SUCCEEDED]
+    assert sum(fact.amount.minor for fact in facts(scene, Refunded)) == 9800  # type: ignore[attr-defined]
+    assert scene.owed() == set()
