@@ -14,7 +14,14 @@ from plugin.domain import endings, ledger, refunds, rules
 from plugin.domain.facts import Fact, PaidUntil
 from plugin.domain.refunds import Refund, Silence
 from plugin.ports.records import StoredEffect
-from plugin.services import apply_payment_news, carry_out, run_rules, send_refund, sweep_account
+from plugin.services import (
+    apply_payment_news,
+    carry_out,
+    read_moment,
+    run_rules,
+    send_refund,
+    sweep_account,
+)
 from plugin.services.effect_calls import Attempt, Done, TryLater
 from plugin.storage.ledger_rows import FactRows
 
@@ -104,7 +111,7 @@ def _no_moment() -> Iterator[None]:
     """Nobody looks again when a paid period ends."""
     with (
         patch.object(run_rules, "book_next_moment", lambda *_: None),
-        patch.object(carry_out, "book_next_moment", lambda *_: None),
+        patch.object(read_moment, "book_next_moment", lambda *_: None),
     ):
         yield
 
