@@ -21,7 +21,7 @@ from plugin.commands.copies import back_up, restore
 from plugin.settings import read_settings
 from tests.drill.bulk import multiply
 from tests.drill.house import Drill, Order, elsewhere, empty_database, left
-from tests.drill.judge import MUST_BE_NOTHING, Findings, judge
+from tests.drill.judge import MUST_BE_NOTHING, Findings, judge, too_slow
 from tests.harness import Given, Outcome, run_from_terminal, say
 from tests.kill.clock import SharedClock
 from tests.platforms.stripe.fake import FakeStripe
@@ -140,6 +140,7 @@ def run_drill(given: Given) -> Outcome:
         found = reconcile(after)
         seconds_reconcile = time.monotonic() - went
         judge(after, lost, found)
+        found.slow = too_slow(given.n, lost.seconds + seconds_restore)
     counts = {
         "refunds": given.n,
         "rows": lost.written,

@@ -3,7 +3,7 @@
 double: money of one decision that moved more than once, or of one that was undone; a note or a mail
 that stands twice. lost: money that moved and is not in the ledger, a row of the copy that is not
 there, a broken audit trail. stuck: what did not come to its end. sent_while_held: what left before
-it was known what had happened.
+it was known what had happened. slow: copying and restoring a house of full size took too long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from tests.kill.drain import open_rows, reading
 if TYPE_CHECKING:
     from tests.drill.__main__ import Lost
 
-MUST_BE_NOTHING = ("double", "lost", "sent_while_held", "stuck")
+MUST_BE_NOTHING = ("double", "lost", "sent_while_held", "stuck", "slow")
+FULL_SIZE = 100_000
+LONGEST_SECONDS = 300
+"""To copy and to restore a house of so many refunds. Smaller ones say nothing about it."""
 
 
 @dataclass(slots=True)
@@ -36,11 +39,19 @@ class Findings:
     lost: list[str] = field(default_factory=list)
     sent_while_held: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         for name in MUST_BE_NOTHING:
             for finding in getattr(self, name):
                 yield f"{name}: {finding}"
+
+
+def too_slow(refunds: int, seconds: float) -> list[str]:
+    """Whether a house of this size took too long."""
+    if refunds < FULL_SIZE or seconds <= LONGEST_SECONDS:
+        return []
+    return [f"{refunds} refunds took {seconds:.0f} s to copy and to restore"]
 
 
 def judge(drill: Drill, lost: Lost, found: Findings) -> None:
