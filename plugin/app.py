@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from plugin.chance import SystemClock, SystemMint, Threads
 from plugin.first_start import House, open_house
-from plugin.mail import SmtpMailer
 from plugin.platforms.adapters import Adapters
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.fenced_budget import FencedBudget
 from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.registry import Registry
 from plugin.ports.watching import Watch, unwatched
-from plugin.services.carry_out import CarryOut
 from plugin.services.renew_keys import RenewKeys
-from plugin.services.restored_house import EndHold
-from plugin.services.send_refund import SendRefund
 from plugin.settings import Settings, read_settings
 from plugin.storage.breakers import SqlBreakers
 from plugin.storage.budgets import SqlBudgets
@@ -219,7 +215,11 @@ def worker_tasks(parts: Parts, may_call: Callable[[], bool] | None = None) -> di
     none.
     """
     from plugin.domain.ids import DeliveryId, InstallationId, PairingId, RefundId, RunId, TenantId
+    from plugin.mail import SmtpMailer
+    from plugin.services.carry_out import CarryOut
     from plugin.services.mail_pairing import MailPairing
+    from plugin.services.restored_house import EndHold
+    from plugin.services.send_refund import SendRefund
     from plugin.watch.watching import WatchedMailer, watched_tasks
     from webhooks.dispatch import Dispatch
 
