@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from plugin.domain.effects import EffectState
 from plugin.domain.errors import (
     ACCOUNT_RESTING,
     KEY_CODES,
@@ -24,72 +23,18 @@ from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
 from plugin.platforms.strict_json import JsonValue
 from plugin.ports import Kind
-from plugin.ports.records import DeliveryState, InstallationStatus, StoredDelivery
+from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import (
     MustWait,
 )
-from plugin.services.ask_for_others import PATIENCE as PATIENCE_WITH_STORES
-from plugin.services.replay_delivery import ReplayDelivery
-from plugin.services.replaying import Replayed
-from plugin.services.run_rules import takes
-from tests.fakes.platforms import FakePlatforms, FakeStore, one_after_the_other
+from tests.fakes.platforms import FakePlatforms
+from tests.webhooks.dispatching import CANCELLED, PING, SALE, Desk
 from tests.webhooks.door import SHOP, Door, document
 from webhooks import dispatch
 from webhooks.delivery import Delivery
-from webhooks.dispatch import FIRST_WAIT, LONGEST_WAIT, PATIENCE, Dispatch
+from webhooks.dispatch import FIRST_WAIT, LONGEST_WAIT, PATIENCE
 from webhooks.stores.practice import parse
-
-PING = document(type="ping")
-SALE = {
-    "type": "sale.made",
-    "at": "2026-11-23T12:00:00Z",
-    "order": {
-        "id": "o-1",
-        "number": "1",
-        "email": "ana@mail.example",
-        "bought_at": "2026-11-23T12:00:00Z",
-        "currency": "EUR",
-        "lines": [
-            {
-                "id": "l-1",
-                "title": "Ink",
-                "product": "p-1",
-                "paid": 4900,
-                "gives": [{"kind": "course", "id": "c1"}],
-            }
-        ],
-    },
-}
-CANCELLED = {**SALE, "type": "sale.refunded", "refund": "cancel-1"}
-
-
-class Desk:
-    """A door, what dispatches behind it, and the shop that may be asked."""
-
-    def __init__(self, door: Door) -> None:
-        self.door = door
-        self.shop = FakeStore()
-        platforms = FakePlatforms({SHOP: self.shop})
-        self.dispatch = Dispatch(
-            door.storage, platforms, door.registry, door.clock, one_after_the_other
-        )
-
-    def deliver(self, body: bytes = PING, name: str = "d-1") -> DeliveryId:
-        assert self.door.deliver(body, delivery=name).status == 200
-        return next(d.id for d in self.door.stored() if d.name == name)
-
-    def run(self, delivery: DeliveryId) -> StoredDelivery:
-        self.dispatch(self.door.tenant.id, delivery)
-        return next(d for d in self.door.stored() if d.id == delivery)
-
-    def replay(self, delivery: DeliveryId) -> bool:
-        replay = ReplayDelivery(self.door.storage, self.door.clock)
-        return replay(self.door.tenant.id, delivery, "Kim") == Replayed()
-
-    def facts(self) -> int:
-        with self.door.storage.read(self.door.tenant.id) as uow:
-            return len(uow.facts.of_customer("ana@mail.example"))  # type: ignore[arg-type]  # a key
 
 
 @pytest.fixture
@@ -489,35 +434,3 @@ def test_a_replay_of_an_old_delivery_survives_one_bad_moment(desk: Desk) -> None
     assert desk.replay(delivery)
     desk.shop.raises["confirm"] = [RetryLater("busy")]
     assert desk.run(delivery).state is DeliveryState.WAITING
-
-
-def effects(desk: Desk) -> list[tuple[EffectState, str]]:
-    with desk.door.storage.read(desk.door.tenant.id) as uow:
-        return [(e.state, e.outcome) for e in uow.effects.newest(99) if takes(e.planned)]
-
-
-def cancelled_with_a_silent_store(desk: Desk, times: int) -> StoredDelivery:
-    desk.run(desk.deliver(document(**SALE)))
-    desk.shop.raises["find_orders"] = [RetryLater("no_answer")] * times
-    return desk.run(desk.deliver(document(**CANCELLED), name="d-2"))
-
-
-def test_what_would_take_something_waits_until_stores_told_what_else_is_hers(desk: Desk) -> None:
-    stored = cancelled_with_a_silent_store(desk, 1)
-    assert (stored.state, stored.reason) == (DeliveryState.WAITING, "orders_unread")
-    assert (desk.facts(), effects(desk)) == (1, [])
-    desk.door.clock.advance(minutes=1)
-    assert desk.run(stored.id).state is DeliveryState.APPLIED
-    assert (desk.facts(), effects(desk)) == (2, [(EffectState.WAITING, "")])
-
-
-def test_a_store_that_stays_silent_holds_up_no_news(desk: Desk) -> None:
-    stored = cancelled_with_a_silent_store(desk, 99)
-    desk.door.clock.advance(seconds=PATIENCE_WITH_STORES.total_seconds())
-    assert desk.run(stored.id).state is DeliveryState.APPLIED
-    assert (desk.facts(), effects(desk)) == (2, [(EffectState.NEEDS_PERSON, "orders_unread")])
-
-
-def test_what_takes_nothing_asks_nobody(desk: Desk) -> None:
-    desk.run(desk.deliver(document(**SALE)))
-    assert desk.shop.called("find_orders") == []
