@@ -162,7 +162,8 @@ def draft(
 ) -> Preview:
     """A sealed plan, or why there is none, from what is read and what is kept."""
     tenant = uow.settings.tenant()
-    order = as_known(uow, found.order)
+    facts = uow.facts.of_customer(found.order.customer)
+    order = as_known(uow, found.order, facts)
     verdict = judge(uow, order, now)
     if found.silent:
         return Preview(verdict, Blocked(BlockedBy.VERDICT_UNKNOWN))
@@ -171,9 +172,9 @@ def draft(
         return Preview(verdict, Blocked(BlockedBy.OTHER_PAYMENT))
     inputs = PlanInputs(
         order=order,
-        allowed=allowed_lines(judge(uow, less_ours(uow, order, ours), now)),
+        allowed=allowed_lines(judge(uow, less_ours(uow, order, ours, facts), now)),
         ours=ours,
-        facts=[*uow.facts.of_customer(order.customer), *known_sales(uow, order)],
+        facts=[*facts, *known_sales(uow, order)],
         promised=promised_elsewhere(uow, order),
         months=later_months(uow, order),
         access=uow.settings.access_map(),

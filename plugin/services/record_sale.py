@@ -57,7 +57,9 @@ def later_months(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
 
     Whether a subscription is cancelled at once hangs on it.
     """
-    renewed_by = None if order.subscription is None else order.subscription.ref
+    if order.subscription is None:
+        return ()
+    renewed_by = order.subscription.ref
     return tuple(
         bought
         for kept in uow.orders.of_customer(order.customer)
@@ -65,7 +67,7 @@ def later_months(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
         and kept.bought_at > order.bought_at
         and _is_still_paid(kept)
         for bought in sale_facts(kept)
-        if renewed_by is not None and bought.subscription == renewed_by
+        if bought.subscription == renewed_by
     )
 
 

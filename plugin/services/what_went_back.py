@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from plugin.domain.facts import Refunded, RefundFailed
+from plugin.domain.facts import Fact, Refunded, RefundFailed
 from plugin.domain.ids import PlanId
 from plugin.domain.money import Money, total
 from plugin.domain.orders import LineRef, Order, PaymentRef
@@ -41,17 +41,20 @@ def paid_back(uow: UnitOfWork, order: Order) -> Sequence[Refund]:
     return tuple({refund.id: refund for refund in every}.values())
 
 
-def as_known(uow: UnitOfWork, order: Order) -> Order:
+def as_known(uow: UnitOfWork, order: Order, facts: Sequence[Fact]) -> Order:
     """`order` with what we know went back, also where its store shows nothing of it: by hand."""
     ours = paid_back(uow, order)
-    return less_ours(uow, order, [r for r in ours if r.state is RefundState.SUCCEEDED])
+    done = [refund for refund in ours if refund.state is RefundState.SUCCEEDED]
+    return less_ours(uow, order, done, facts)
 
 
-def less_ours(uow: UnitOfWork, order: Order, ours: Sequence[Refund]) -> Order:
+def less_ours(
+    uow: UnitOfWork, order: Order, ours: Sequence[Refund], facts: Sequence[Fact]
+) -> Order:
     """`order` as if all that we promised had gone back: a line is due once, whoever asks again.
 
     What a store shows and what we know is done are not added up: the larger one counts. What others
-    refunded is none of ours, and is added to it.
+    refunded is none of ours, and is added to it. `facts` are the customer's.
     """
     done: dict[LineRef | PaymentRef, Money] = defaultdict(order.nothing)
     flying: dict[LineRef | PaymentRef, Money] = defaultdict(order.nothing)
@@ -64,7 +67,7 @@ def less_ours(uow: UnitOfWork, order: Order, ours: Sequence[Refund]) -> Order:
     for (plan_id, is_done), amount in by_plan.items():
         for line, share in _shares(uow, plan_id, amount):
             (done if is_done else flying)[line] += share
-    for payment, amount in _made_elsewhere(uow, order, ours).items():
+    for payment, amount in _made_elsewhere(order, ours, facts).items():
         done[payment] += amount
     told = _told_by_line(order, [done[line.ref] for line in order.lines])
     return replace(
@@ -94,18 +97,18 @@ def _shares(uow: UnitOfWork, plan_id: PlanId, amount: Money) -> Sequence[tuple[L
 
 
 def _made_elsewhere(
-    uow: UnitOfWork, order: Order, ours: Sequence[Refund]
+    order: Order, ours: Sequence[Refund], facts: Sequence[Fact]
 ) -> Mapping[PaymentRef, Money]:
     """What gateways told of as refunds that are none of ours, and did not fail since."""
-    facts = [
+    of_it = [
         fact
-        for fact in uow.facts.of_customer(order.customer)
+        for fact in facts
         if isinstance(fact, Refunded | RefundFailed) and fact.order == order.ref
     ]
     known = {name for one in ours for name in (one.plan, one.id, one.gateway_ref)}
-    known |= {fact.refund for fact in facts if isinstance(fact, RefundFailed)}
+    known |= {fact.refund for fact in of_it if isinstance(fact, RefundFailed)}
     told: dict[tuple[str, PaymentRef], Money] = defaultdict(order.nothing)
-    for fact in facts:
+    for fact in of_it:
         if isinstance(fact, Refunded) and fact.refund not in known:
             for payment, amount in fact.by_payment:
                 told[fact.refund, payment] = max(told[fact.refund, payment], amount)

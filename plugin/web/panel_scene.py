@@ -205,8 +205,12 @@ class SceneReader:
         if found is None or fresh:
             found = self.find(tenant, search, now)
         with self.context.storage.read(tenant) as uow:
-            known = tuple(replace(f, order=as_known(uow, f.order)) for f in found.orders)
-        return replace(found, orders=known), fresh
+            known = [
+                as_known(uow, one.order, uow.facts.of_customer(one.order.customer))
+                for one in found.orders
+            ]
+        pairs = zip(found.orders, known, strict=True)
+        return replace(found, orders=tuple(replace(f, order=o) for f, o in pairs)), fresh
 
     def read_again(self, scene: Scene) -> Scene:
         """The scene after something was written: the orders as they are kept now."""

@@ -43,6 +43,10 @@ _AROUND = """
   nav { background: #ebebeb; padding: 16px 20px; }
   nav p { margin: 0 0 10px; }
   iframe { width: 100% !important; height: 100% !important; }
+  @media (max-width: 600px) {
+    body { grid-template-columns: 1fr; }
+    nav { display: none; }
+  }
 """
 
 
@@ -120,6 +124,7 @@ def _shopify(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
         expect(scene.ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
         _dress(page, "acme", "Home", "Orders", "Products", "Customers", "Apps")
         yield _shot(page, folder / "shopify-1280-light.png")
+        yield _small(page, folder / "shopify-400-light.png", "light")
         for fields in _SAID:
             assert admin.call("entry", fields=fields).status_code == 200
         scene.ours.get_by_role("button", name="Say what each plan gives").click()
@@ -139,6 +144,7 @@ def _saleor(browser: Browser, place: Path, folder: Path) -> Iterator[Path]:
         expect(scene.ours.locator("#self-test [role=status]")).to_have_text("3 of 3 done")
         _dress(page, "ada.example.com", "Products", "Fulfillment", "Customers", "Extensions")
         yield _shot(page, folder / "saleor-1280-light.png")
+        yield _small(page, folder / "saleor-400-dark.png", "dark")
         page.context.close()
 
 
@@ -152,6 +158,18 @@ def _window(browser: Browser) -> Page:
 def _shot(page: Page, path: Path, *, whole: bool = False) -> Path:
     page.wait_for_load_state("networkidle")
     page.screenshot(path=path, full_page=whole)
+    return path
+
+
+def _small(page: Page, path: Path, theme: Theme) -> Path:
+    """As on a telephone, by day or at night; the page is put back as it was."""
+    usual = page.viewport_size
+    assert usual is not None
+    page.set_viewport_size({"width": 400, "height": 860})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    _shot(page, path)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.set_viewport_size(usual)
     return path
 
 

@@ -331,13 +331,16 @@ def _install(browser: Browser, place: Path, pictures: Sequence[Path]) -> None:
             page.screenshot(path=picture, full_page=True)
 
 
-def _health(browser: Browser, place: Path, picture: Path) -> None:
+def _health(browser: Browser, place: Path, pictures: Sequence[Path]) -> None:
     """A business with something in every part of the page."""
     with _signed_in(browser, place) as (site, page, address):
         make_rich(site)
         page.goto(f"{address}/admin/health")
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.screenshot(path=picture, full_page=True)
+        looks: Sequence[tuple[int, Theme]] = ((1280, "light"), (400, "dark"))
+        for picture, (width, theme) in zip(pictures, looks, strict=True):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.screenshot(path=picture, full_page=True)
 
 
 @contextmanager
@@ -375,11 +378,11 @@ def take_pictures(folder: Path) -> None:
         _sheet(studio, [*_after_the_button(studio)], folder, "after")
         studio.close()
         installed = [folder / f"install-{width}-light.png" for width in (1280, 400)]
-        health = folder / "health-1280-light.png"
+        health = [folder / name for name in ("health-1280-light.png", "health-400-dark.png")]
         _install(browser, Path(place) / "install", installed)
         _health(browser, Path(place) / "health", health)
         hosts = list(take_host_pictures(browser, Path(place), folder))
-    _shrink([*sorted(studio.taken), *installed, health, *hosts])
+    _shrink([*sorted(studio.taken), *installed, *health, *hosts])
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ PLANTS: Final[Mapping[str, Plant]] = MappingProxyType(
                 ),
                 Change(
                     "plugin/services/plan_refund.py",
-                    "allowed_lines(judge(uow, less_ours(uow, order, ours), now))",
+                    "allowed_lines(judge(uow, less_ours(uow, order, ours, facts), now))",
                     "allowed_lines(judge(uow, order, now))",
                 ),
             ),
