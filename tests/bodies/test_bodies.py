@@ -6,6 +6,7 @@ import pytest
 
 from plugin.platforms.data_files import DataFiles
 from plugin.platforms.registry import Registry
+from plugin.ports import Kind
 from tests.bodies.__main__ import MUST_BE_NOTHING
 from tests.bodies.foreign import readers
 from tests.harness import run_harness
@@ -28,6 +29,15 @@ def test_a_changed_body_is_refused_by_name_or_gives_events() -> None:
     assert (told["parsers"], told["readers"]) == (parsers, others)
     assert told["bodies"] == N * (parsers + others)
     assert told["taken"] > 0
+
+
+def test_every_desk_that_is_real_brings_a_reader_of_what_opens_its_panel() -> None:
+    desks = {
+        one.stem
+        for one in Registry([DataFiles().manifests()]).manifests()
+        if one.kind == Kind.HELPDESK and not one.simulated
+    }
+    assert desks <= {one.name.partition("'")[0] for one in readers()}
 
 
 def test_a_reader_that_lets_through_what_is_missing_is_found_out() -> None:
