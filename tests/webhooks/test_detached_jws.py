@@ -35,6 +35,12 @@ _OLD_KEY = generate_private_key(65537, 2048)
 _STRANGER = generate_private_key(65537, 2048)
 
 
+@pytest.fixture(autouse=True)
+def _forgotten() -> None:
+    """What was read of a set before must not answer for what reads it now."""
+    public_keys.cache_clear()
+
+
 def _encoded(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 

@@ -64,6 +64,10 @@ def test_a_post_of_an_old_app_names_its_workspace_otherwise() -> None:
     assert read(signed({**document, "app_id": WORKSPACE})[0]).agent == str(AGENT)
 
 
+def test_what_opens_a_panel_presses_nothing() -> None:
+    assert read(signed(post_of(conversation="5001"))[0]).pressed == ""
+
+
 def test_an_agent_is_named_by_text_or_by_number() -> None:
     assert read_post(admin={"type": "admin", "id": 17}).agent == "17"
 
@@ -106,6 +110,9 @@ def test_the_signature_in_capitals_is_another_one() -> None:
 def test_a_missing_signature_and_an_empty_secret_are_refused() -> None:
     body, _ = signed(post_of())
     assert code_of(body, "") == "signature_missing"
+    with pytest.raises(Refused) as raised:
+        read_signed_post(body, {}, CLIENT_SECRET, WORKSPACE)
+    assert raised.value.code == "signature_missing"
     assert code_of(body, signature(body, " "), " ") == "signature_wrong"
     assert code_of(body, signature(body, "other")) == "signature_wrong"
 

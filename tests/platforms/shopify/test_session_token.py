@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from plugin.ports.embedding import Framed, Proven
 from plugin.stores.shopify import ShopifyEmbedded
+from plugin.stores.shopify.session_token import LONGEST_TOKEN
 from tests.platforms.shopify.conftest import NOW
 from tests.platforms.shopify.grants import APP, HOST, SECRET, session_token
 
@@ -112,6 +113,21 @@ def test_any_text_is_read_without_a_fault(token: str) -> None:
 def test_a_token_that_is_nested_deep_or_long_is_read_without_a_fault() -> None:
     deep = urlsafe_b64encode(b"[" * 2000).rstrip(b"=").decode()
     for token in (f"eyJhbGciOiJIUzI1NiJ9.{deep}.AA", "a" * 100_000):
+        assert ADMIN.account_claimed(token) is None
+        assert prove(token) is None
+
+
+def filled(length: int) -> str:
+    """A token that is good in all but its length."""
+    made = (session_token(NOW, padding="x" * more) for more in range(length))
+    return next(token for token in made if len(token) == length)
+
+
+def test_a_good_token_may_be_as_long_as_they_get_and_no_longer() -> None:
+    longest = filled(LONGEST_TOKEN)
+    assert ADMIN.account_claimed(longest) == SETTINGS
+    assert prove(longest) is not None
+    for token in (filled(LONGEST_TOKEN + 1), filled(2 * LONGEST_TOKEN)):
         assert ADMIN.account_claimed(token) is None
         assert prove(token) is None
 
