@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hmac import HMAC
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -27,6 +26,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from plugin.services.webhook_secrets import webhook_secrets
 from plugin.storage.database import choose_sqlite
+from tests.canaries import Canaries
+from tests.crowded_day import CREDENTIALS, Answer, Crowd, live_it, open_crowd
 from tests.kill.places import free_port
 from tests.otlp import otlp_receiver
 from tests.platforms.stripe.fake import FakeStripe
@@ -35,23 +36,6 @@ from tests.platforms.systeme_io.fake import FakeSystemeIo, Fault, php_json
 from tests.platforms.zendesk.data import EMAIL, SUBDOMAIN, TOKEN
 from tests.platforms.zendesk.fake import FakeZendesk, Mishap
 from tests.served import ROOT, Served, wait_for
-
-
-class Canaries:
-    """Strings that occur nowhere else. `made` holds them all, by what they stand for."""
-
-    def __init__(self) -> None:
-        self.made: dict[str, str] = {"desk token": TOKEN}
-
-    def word(self, what: str) -> str:
-        """A new one, made of lower-case letters and digits only: it survives every encoding."""
-        return self.made.setdefault(what, f"kanari{len(self.made):02}{os.urandom(5).hex()}")
-
-    def mail(self, what: str) -> str:
-        return f"{self.word(what)}@customers.example"
-
-    def found_in(self, text: str) -> list[str]:
-        return [what for what, word in self.made.items() if word in text]
 
 
 @dataclass
@@ -77,6 +61,7 @@ class World:
     gateway: FakeStripe
     desk: FakeZendesk
     post: GrumpyPost
+    crowd: Crowd
     served: Served
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -108,19 +93,32 @@ class World:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> int:
+        """As `answered`, for who minds the status alone."""
+        return self.answered(method, path, body, headers).status
+
+    def answered(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """A request; its answer is kept when it is a refusal. Never a 5xx."""
         connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=30)
         try:
             with suppress(BrokenPipeError):  # a large body is refused before its end
                 connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            text = answer.read().decode("utf-8", "replace") + str(answer.headers)
+            told = connection.getresponse()
+            text = told.read().decode("utf-8", "replace")
+            named = {name.lower(): value for name, value in told.headers.items()}
+            answer = Answer(told.status, named, text)
         finally:
             connection.close()
         assert answer.status < 500, f"{method} {path[:40]}"
         if answer.status >= 400:
-            self.texts[f"answer {answer.status} {len(self.texts)}"] = text
-        return answer.status
+            kept = f"answer {answer.status} {len(self.texts)}"
+            self.texts[kept] = answer.text + str(answer.headers)
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +129,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         store.key = canary.word("store key")
         stack.enter_context(store.running())
         gateway, desk = stack.enter_context(FakeStripe()), stack.enter_context(FakeZendesk())
+        crowd = stack.enter_context(open_crowd(canary))
         post = GrumpyPost(canary.word("mail server's words"))
         mail = Controller(
             post,
@@ -142,12 +141,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         mail.start()
         stack.callback(mail.stop)
         receiver = stack.enter_context(otlp_receiver())
+        places = f"{store.place},{gateway.place},{desk.place},{crowd.places}"
         login = f"{canary.word('mail user')}:{canary.word('mail password')}"
         served = stack.enter_context(
             Served(
                 folder,
                 "--practice",
-                MAKEGOOD_ALLOW_PRIVATE_HOSTS=f"{store.place},{gateway.place},{desk.place}",
+                MAKEGOOD_ALLOW_PRIVATE_HOSTS=places,
                 MAKEGOOD_SMTP_URL=f"smtp://{login}@127.0.0.1:{mail.port}",
                 MAKEGOOD_MAIL_FROM=f"Shop <{canary.mail('sender')}>",
                 MAKEGOOD_OWNER=canary.mail("owner"),
@@ -157,8 +157,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             )
         )
         assert served.announced["ok"], served.log
-        world = World(canary, store, gateway, desk, post, served)
+        world = World(canary, store, gateway, desk, post, crowd, served)
         name = a_day_at_the_store(world)
+        live_it(world, crowd)
+        wait_for(lambda: not waiting(world))
         hostile_requests(world, name)
         what_an_operator_asks(world)
         world.texts["metrics"] = scraped(world)
@@ -316,6 +318,34 @@ def test_the_day_was_long_enough_to_mean_something(world: World) -> None:
         assert span in world.texts["spans"], span
 
 
+def test_shops_and_desks_had_their_part_of_the_day(world: World) -> None:
+    crowd = world.crowd
+    mail = f"{world.canary.made['customer of all']}@customers.example"
+    asked = {
+        "shopify": str(crowd.shopify.named("FindOrders")),
+        "woocommerce": unquote(str(crowd.woocommerce.calls)),
+        "saleor": str([one.variables for one in crowd.saleor.calls]),
+    }
+    assert [platform for platform, said in asked.items() if mail not in said] == []
+    for platform in ("shopify", "woocommerce", "saleor"):
+        assert {(platform, "applied"), (platform, "unreadable")} <= ends_of(world), platform
+    assert ("intercom", "unreadable") in ends_of(world)
+    assert not crowd.woocommerce.faults, "the shop's bad hour was met"
+    for what in ("Freshdesk pass", "panel session", "body signature", "proof"):
+        assert what in world.canary.made
+
+
+def ends_of(world: World) -> set[tuple[str, str]]:
+    """How deliveries ended, by platform."""
+    sqlite = choose_sqlite()
+    database = sqlite.connect(world.served.folder / "data" / "makegood.sqlite", timeout=60)
+    try:
+        query = "SELECT platform, state FROM mg_deliveries d, mg_installations i "
+        return set(database.execute(f"{query} WHERE i.id = d.installation_id"))
+    finally:
+        database.close()
+
+
 def test_no_canary_is_in_logs_output_or_refusals(world: World) -> None:
     told = {
         name: found for name, text in world.texts.items() if (found := world.canary.found_in(text))
@@ -336,6 +366,7 @@ def test_the_engine_keeps_ids_only(world: World) -> None:
 
 def test_no_credential_is_on_disk_in_clear(world: World) -> None:
     credentials = {"store key", "gateway key", "desk token", "webhook secret", "mail password"}
+    credentials |= {*CREDENTIALS}
     assert credentials <= set(world.canary.made)
     assert credentials.isdisjoint(found_in_files(world, "makegood.sqlite"))
 

@@ -21,7 +21,6 @@ from tests.platforms.woocommerce.books import Books, Thing, WooError
 BASE = "/shop/wp-json/wc/v3"
 KEY, SECRET = "ck_made_up", "cs_made_up"
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-_GOOD = f"Basic {b64encode(f'{KEY}:{SECRET}'.encode()).decode()}"
 
 
 @dataclass
@@ -38,6 +37,7 @@ class FakeShop(Loopback):
     def __init__(self) -> None:
         super().__init__(_Handler)
         self.books = Books(NOW.replace(tzinfo=None))
+        self.keys: tuple[str, ...] = (KEY, SECRET)
         self.key_state = "good"
         self.faults: list[str] = []
         self.calls: list[tuple[str, str]] = []
@@ -162,7 +162,8 @@ class FakeShop(Loopback):
         return Answer(200, kept[ref])
 
     def refusal(self, method: str, authorization: str) -> WooError | None:
-        if authorization != _GOOD or self.key_state == "gone":
+        good = f"Basic {b64encode(':'.join(self.keys).encode()).decode()}"
+        if authorization != good or self.key_state == "gone":
             return WooError(401, "woocommerce_rest_cannot_view")
         if self.key_state == "read_only" and method != "GET":
             return WooError(401, "woocommerce_rest_authentication_error")
