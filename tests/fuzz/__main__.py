@@ -46,6 +46,8 @@ _COUNTED: Final = (
     "posts_signed",
     "posts_unsigned",
     "canvases",
+    "install_tries",
+    "passes",
     "swept",
 )
 

@@ -20,6 +20,7 @@ from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.web.auth import Access
 from tests.factories import EMAIL
 from tests.fakes.platforms import one_after_the_other
+from tests.fuzz.arrivals import Arrivals
 from tests.fuzz.canvas import Posted, canvases
 from tests.fuzz.deliveries import Deliveries, Sent, sources
 from tests.fuzz.forms import Forms, Tried
@@ -33,6 +34,7 @@ BATCH: Final = 5_000
 """Requests to one world: few enough to play again, many enough that making it costs little."""
 WEBHOOK_SHARE: Final = 0.8
 CANVAS_SHARE: Final = 0.05
+ARRIVAL_SHARE: Final = 0.04
 MUST_BE_NOTHING: Final = (
     "answers_5xx",
     "raised",
@@ -43,6 +45,8 @@ MUST_BE_NOTHING: Final = (
     "heard_unsigned",
     "strange_files",
 )
+_REACHED: Final = (200, 422)
+"""Answered, or tried without success: calls come to nothing here."""
 DISPATCH_EVERY: Final = 3
 """Of the readable deliveries that were stored: one is worked on at the cost of ten requests."""
 _STORED: Final = (
@@ -188,6 +192,7 @@ class _Run:
         self._deliveries.sweep = batch.number * BATCH * 32 // 100 % self._deliveries.sweep_size
         self._forms = Forms(world)
         self._canvases = canvases(world)
+        self._arrivals = Arrivals(world)
         self._calls = calls()
         self._calls.home = str(world.folder)
         self._hosts = world.hosts
@@ -217,6 +222,8 @@ class _Run:
                 self._send_delivery(self._deliveries.make(self._chance))
             elif kind < WEBHOOK_SHARE + CANVAS_SHARE:
                 self._send_post(self._canvases.make(self._chance))
+            elif kind < WEBHOOK_SHARE + CANVAS_SHARE + ARRIVAL_SHARE:
+                self._send_form(self._arrivals.make(self._chance))
             else:
                 self._send_form(self._forms.make(self._chance))
         self.outcome.counts["swept"] = (
@@ -323,6 +330,8 @@ class _Run:
         if told is None:
             return
         counts["pages"] += told.status == 200
+        if tried.counted:
+            counts[tried.counted] += told.status in _REACHED
         if tried.proven:
             self._forms.learn(tried, told)
             self._stay(tried)

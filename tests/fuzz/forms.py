@@ -38,6 +38,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 _PART: Final = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_]+)>")
 _FIELD: Final = re.compile(rb'name="([a-z_-]{1,40})" value="([^"&]{1,300})"')
 _MADE: Final = re.compile(r"/install/at/([0-9a-f]{32})")
+_BEGUN: Final = re.compile(r"/install/pending/([0-9a-f]{32})")
 _MOST_SEEN: Final = 24
 _CONNECTS: Final = 0.06
 """Of the forms: the one whose texts say where our calls go."""
@@ -48,12 +49,16 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A request to a route. `proven`: whoever sent it may write and call by it."""
+    """A request to a route. `proven`: whoever sent it may write and call by it.
+
+    `counted`: under which name it counts that it got as far as it can.
+    """
 
     asked: Asked
     access: Access | None
     proven: bool
     tenant: TenantId | None = None
+    counted: str = ""
 
 
 @dataclass(slots=True)
@@ -122,6 +127,10 @@ class Forms:
         if made is not None and tried.tenant is not None:
             self.made.setdefault(tried.tenant, []).append(made[1])
             self._to_test.append((tried.tenant, made[1]))
+        begun = _BEGUN.match(told.headers.get("Location", ""))
+        if begun is not None:
+            self.seen.setdefault("pending", []).append(begun[1])
+            del self.seen["pending"][:-_MOST_SEEN]
         for name, value in _FIELD.findall(told.body):
             if (key := name.decode()) not in _OF_SESSIONS:
                 kept = self.seen.setdefault(key, [])
@@ -276,6 +285,7 @@ class Forms:
             pairs = [*parse_qsl(link.query), *pairs[:1]]
             own = {"platform": desk.platform, "installation": str(desk.installation)}
         else:
+            # Passes and one-time addresses that are right are of `tests.fuzz.arrivals`.
             proven = False
         path = self._path(rule, chance, own)
         asked = self._asked(method, path, headers, pairs, chance)

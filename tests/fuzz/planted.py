@@ -15,6 +15,7 @@ from plugin.domain.events import StoreEvent
 from plugin.domain.ids import InstallationId
 from plugin.helpdesks.intercom import posts
 from plugin.ports import Kind
+from plugin.services import pending_install
 from plugin.web.auth import Access, open_to
 from tests.fuzz.world import World
 from tests.fuzz.wsgi import Environ
@@ -47,6 +48,11 @@ def _write_unchecked(world: World) -> None:
 def _hear_unsigned(_: World) -> None:
     """A panel that a desk draws, whose posts are read whoever signed them."""
     posts._check_signature = lambda *_: None
+
+
+def _take_any_address(_: World) -> None:
+    """An install's one-time address whose mark nobody compares."""
+    pending_install._same = lambda *_: True
 
 
 def _call_unchecked(world: World) -> None:
@@ -113,6 +119,7 @@ PLANTED: Final[Mapping[str, Callable[[World], None]]] = MappingProxyType(
         "raises": _raise,
         "unchecked_writer": _write_unchecked,
         "unchecked_post": _hear_unsigned,
+        "unchecked_address": _take_any_address,
         "unchecked_caller": _call_unchecked,
         "told_where": _write_where_told,
         "careless_parser": _parse_carelessly,

@@ -52,6 +52,8 @@ def test_no_hostile_request_breaks_writes_or_calls(database: str, tmp_path: Path
         "pages",
         "form_writes",
         "canvases",
+        "install_tries",
+        "passes",
     ):
         assert told[happened] > 5, told
     assert list(tmp_path.iterdir()) == []
@@ -64,6 +66,7 @@ def test_no_hostile_request_breaks_writes_or_calls(database: str, tmp_path: Path
         ("leaves", "raised", "400"),
         ("unchecked_writer", "unsigned_writes", "400"),
         ("unchecked_post", "heard_unsigned", "1000"),
+        ("unchecked_address", "unsigned_writes", "2000"),
         ("unchecked_caller", "outgoing", "400"),
         ("told_where", "strange_files", "1000"),
         ("careless_parser", "faults", "400"),
