@@ -36,7 +36,7 @@ build: $(DIST) ## bundle the front end into ui_extensions/dist
 
 test: $(STAMPS)/test $(STAMPS)/peers $(DIST) chromium ## run all tests and the coverage gate
 	@rm -f .coverage .coverage.* coverage.json
-	tools/with-node $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
+	tools/with-node $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		--cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage json --quiet -o coverage.json
 	$(BIN)/python -m tools.coverage_gate coverage.json setup.cfg

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.in_memory", "tests.storage_fixtures", "tests.databases"]
+pytest_plugins = [
+    "tests.in_memory",
+    "tests.longest_first",
+    "tests.storage_fixtures",
+    "tests.databases",
+]
 
 # A law does not fail because the machine is busy.
 # A contract's laws are run by each platform's subclass: that they share one method is the point.
