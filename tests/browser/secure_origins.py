@@ -52,7 +52,7 @@ def serving_https(origins: Mapping[str, Wsgi], folder: Path) -> Iterator[int]:
     server = make_server(
         "127.0.0.1", 0, dispatch, threaded=True, request_handler=_Quiet, ssl_context=context
     )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield server.server_port

@@ -39,7 +39,7 @@ def served_house(folder: Path, clock: TurnedClock, database: str = "") -> Iterat
     )
     one = PracticeHouse(folder, clock, server.server_port, database)
     server.app = one.app
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield one
     finally:
@@ -52,7 +52,7 @@ def served_house(folder: Path, clock: TurnedClock, database: str = "") -> Iterat
 def serving(app: Flask) -> Iterator[str]:
     """The address at which `app` answers until the block ends."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -270,7 +270,7 @@ def open_house(
         stack.enter_context(parts.watched(alone=False))
         tenant = home_tenant(parts.house.storage).id
         house.append(House(world, clock, parts, tenant, create_app(parts=parts), folder, address))
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         stack.callback(thread.join)
         stack.callback(server.server_close)

@@ -141,7 +141,7 @@ def main(kind: str, house_file: str) -> None:
 
 def _open_door(stack: ExitStack, app: Flask, port: int) -> None:
     server = make_server("127.0.0.1", port, app, threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     stack.callback(server.shutdown)
 
 

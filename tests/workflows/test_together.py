@@ -102,7 +102,7 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def store() -> Iterator[Counting]:
     server = Counting()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()

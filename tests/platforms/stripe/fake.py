@@ -88,7 +88,7 @@ class FakeStripe:
         self._server.daemon_threads = True
         self._server.fake = self  # type: ignore[attr-defined] # how a handler finds its server's state
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
+            target=self._server.serve_forever, args=(0.01,), daemon=True
         )
 
     @property

@@ -379,7 +379,7 @@ def receiver() -> Iterator[tuple[str, queue.Queue[Delivery]]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/hook", taken
         server.shutdown()

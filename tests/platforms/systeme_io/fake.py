@@ -96,7 +96,7 @@ class FakeSystemeIo:
 
     @contextmanager
     def running(self) -> Iterator[FakeSystemeIo]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield self
