@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.in_memory",
     "tests.longest_first",
+    "tests.nothing_unseen",
     "tests.storage_fixtures",
     "tests.databases",
 ]

@@ -132,7 +132,7 @@ def test_the_vectors_of_the_fact_sheets_verify(
     name: str, declaration: SignatureDeclaration
 ) -> None:
     if not _VECTORS_FILE.exists():
-        pytest.skip("the vendors' vectors are not on this machine (shared/specs)")
+        pytest.skip("the vendors' vectors (../shared/specs) are not here")
     vectors = json.loads(_VECTORS_FILE.read_text(encoding="utf-8"))["vectors"]
     (vector,) = [entry for entry in vectors if entry["name"] == name]
     body = vector["body_utf8"].encode()

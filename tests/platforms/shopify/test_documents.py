@@ -28,7 +28,7 @@ _ALL = {**QUERIES, **MUTATIONS}
 @cache
 def _schema() -> Mapping[str, Any]:
     if not _SCHEMA.is_file():
-        pytest.skip("Shopify's schema is not at hand (shared/specs/shopify)")
+        pytest.skip("Shopify's schema (../shared/specs/shopify) is not here")
     found: Mapping[str, Any] = json.loads(gzip.decompress(_SCHEMA.read_bytes()))["data"]
     return found
 

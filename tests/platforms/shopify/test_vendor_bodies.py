@@ -58,7 +58,7 @@ def admin(tmp_path: Path, databases: Databases) -> Iterator[ShopifyAdmin]:
 def bodies() -> Mapping[str, bytes]:
     """By topic, as the vendor's files have them."""
     if not _EXAMPLES.is_dir():
-        pytest.skip("the vendor's example bodies are not at hand (shared/specs/shopify)")
+        pytest.skip("the vendor's example bodies (../shared/specs/shopify) are not here")
     read = [json.loads(path.read_text("utf-8")) for path in sorted(_EXAMPLES.rglob("*.json"))]
     return {one["name"]: json.dumps(one["response"]).encode() for one in read}
 

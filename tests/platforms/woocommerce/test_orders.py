@@ -238,7 +238,7 @@ def test_a_subscription_of_somebody_else_is_refused(
 def test_the_vendor_s_examples_are_read() -> None:
     path = _SPECS / "rest_v3_examples.json"
     if not path.is_file():
-        pytest.skip("the vendor's examples are not beside the repository")
+        pytest.skip("the vendor's examples (../shared/specs/woocommerce) are not here")
     told = json.loads(path.read_text("utf-8"))
     names = [
         name

@@ -147,7 +147,9 @@ def test_the_refund_of_a_first_order_ends_what_it_began(scene: Scene, fake: Fake
     assert subscription["status"] == "cancelled"
 
 
-@pytest.mark.skipif(not _SPECS.is_dir(), reason="the vendor's examples are not at hand")
+@pytest.mark.skipif(
+    not _SPECS.is_dir(), reason="the vendor's examples (../shared/specs/woocommerce) are not here"
+)
 def test_the_vendor_s_example_names_its_first_order(
     fake: FakeShop, store: WoocommerceStore
 ) -> None:
