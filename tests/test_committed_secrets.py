@@ -26,7 +26,7 @@ def committed() -> list[Path]:
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, timeout=60
     )
     if listed.returncode:
-        pytest.skip("needs a checkout: git lists no files here")
+        pytest.skip("git is not installed, or lists no files here: this is no checkout")
     return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
 
 
