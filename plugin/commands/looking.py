@@ -1,4 +1,4 @@
-"""The commands that look at what happened, and put back in line what did not come through.
+"""The commands that look at what happened, and put back in line or close what did not come through.
 
 Each is a few lines over `plugin.commands.look` and `plugin.commands.replay`.
 """
@@ -78,6 +78,17 @@ def deliveries_replay(delivery: str | None, *, failed: bool, as_json: bool) -> N
     out.end(replayed=1)
 
 
+@deliveries.command("close")
+@click.argument("delivery")
+@json_option
+def deliveries_close(delivery: str, *, as_json: bool) -> None:
+    """Close a delivery that could not be applied: a person did by hand what it asks for."""
+    out = Output(as_json=as_json)
+    replay.close_delivery(open_parts(), delivery)
+    out.line("Closed as done by hand.")
+    out.end(closed=1)
+
+
 @click.group()
 def effects() -> None:
     """What is done outside: access, tags, notes, replies and mails."""
@@ -119,6 +130,17 @@ def effects_replay(
     replay.replay_effect(open_parts(), key, although_it_may_repeat=although_it_may_repeat)
     out.line("Back in line.")
     out.end(replayed=1)
+
+
+@effects.command("close")
+@click.argument("key")
+@json_option
+def effects_close(key: str, *, as_json: bool) -> None:
+    """Close an effect that is unknown or needs a person: a person did it by hand."""
+    out = Output(as_json=as_json)
+    replay.close_effect(open_parts(), key)
+    out.line("Closed as done by hand.")
+    out.end(closed=1)
 
 
 @click.group()

@@ -1,6 +1,7 @@
-"""`makegood effects replay` and `makegood deliveries replay`: back in line, for the next worker.
+"""`makegood effects` and `makegood deliveries`, where something ended with a person.
 
-Does nothing outside by itself, and nothing twice: see `plugin.services.replay_effect`.
+`replay` puts it back in line, for the next worker; `close` closes what a person did by hand. Does
+nothing outside by itself, and nothing twice: see `plugin.services.replay_effect`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ from plugin.domain.effects import EffectState
 from plugin.domain.errors import InvalidInput
 from plugin.domain.ids import DeliveryId, EffectKey, TenantId
 from plugin.ports.records import NOT_APPLIED
+from plugin.services.close_by_hand import (
+    Closed,
+    CloseDelivery,
+    CloseEffect,
+    Closing,
+    NotClosable,
+)
 from plugin.services.replay_delivery import ReplayDelivery
 from plugin.services.replay_effect import ReplayEffect
 from plugin.services.replaying import NotReplayable, Replay, Replayed, WhyNot
@@ -24,6 +32,7 @@ _ADVICE: Final[Mapping[WhyNot, str]] = {
     WhyNot.NOT_THERE: "there is none of this id; see `makegood {} list`",
     WhyNot.IN_LINE: "it is in line already, or being done just now",
     WhyNot.DONE: "it is done, and is not done again",
+    WhyNot.CLOSED_BEFORE: "a person has closed it as done by hand; it is not done again",
     WhyNot.MAY_REPEAT: (
         "this mail may have gone out, and nobody can know. To send it all the same, add "
         "`--although-it-may-repeat`"
@@ -77,15 +86,27 @@ def replay_deliveries(parts: Parts) -> int:
     return replayed
 
 
-def _one(parts: Parts, what: str, replay: Callable[[TenantId], Replay]) -> None:
-    """Replay it in the tenant that has it."""
+def close_effect(parts: Parts, key: str) -> None:
+    """Close one effect as done by hand. Raises InvalidInput where that cannot be."""
+    close = CloseEffect(parts.house.storage, parts.clock)
+    _one(parts, "effects", lambda tenant: close(tenant, EffectKey(key), OPERATOR))
+
+
+def close_delivery(parts: Parts, delivery: str) -> None:
+    """Close one delivery as done by hand. Raises InvalidInput where that cannot be."""
+    close = CloseDelivery(parts.house.storage, parts.clock)
+    _one(parts, "deliveries", lambda tenant: close(tenant, DeliveryId(delivery), OPERATOR))
+
+
+def _one(parts: Parts, what: str, press: Callable[[TenantId], Replay | Closing]) -> None:
+    """Replay or close it in the tenant that has it."""
     for tenant in parts.house.storage.tenants():
-        match replay(tenant.id):
-            case Replayed():
+        match press(tenant.id):
+            case Replayed() | Closed():
                 return
-            case NotReplayable(WhyNot.NOT_THERE):
+            case NotReplayable(WhyNot.NOT_THERE) | NotClosable(WhyNot.NOT_THERE):
                 continue
-            case NotReplayable(why):
+            case NotReplayable(why) | NotClosable(why):
                 raise InvalidInput(what, _ADVICE[why])
             case outcome:
                 assert_never(outcome)

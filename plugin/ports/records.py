@@ -94,7 +94,13 @@ NOT_APPLIED: Final = (
     DeliveryState.UNREADABLE,
     DeliveryState.UNRECOGNISED,
 )
-"""Kept for a person, who may have them read again."""
+"""Kept for a person, who may have them read again, or close them."""
+
+DONE_BY_HAND: Final = "done_by_hand"
+"""Why a delivery is `ignored`, or an effect `already`, that a person did herself and closed.
+
+No states of their own: the version before reads the same rows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,11 @@ class StoredDelivery:
     reason: str = ""
     attempts: int = 0
     wake_at: datetime | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a person closed it as done by hand."""
+        return self.state is DeliveryState.IGNORED and self.reason == DONE_BY_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +192,11 @@ class StoredEffect:
     wake_at: datetime | None = None
     outcome: str = ""
     changed_at: datetime | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a person closed it as done by hand."""
+        return self.state is EffectState.ALREADY and self.outcome == DONE_BY_HAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,11 +151,17 @@ class Deliveries(Protocol):
     ) -> None:
         """Set the state and count an attempt. None leaves the topic as it is."""
 
+    def close(self, delivery: DeliveryId, reason: str) -> bool:
+        """Have one that was not applied be `ignored`. False where it is no such one (any more)."""
+
     def put_back(self, store: InstallationId, stopped_by: Sequence[str], at: datetime) -> None:
         """Have those of a connection read `at` that wait or failed for one of these reasons."""
 
     def newest(self, states: Sequence[DeliveryState], limit: int) -> Sequence[StoredDelivery]:
         """Newest first; all states when `states` is empty."""
+
+    def not_applied(self, limit: int) -> Sequence[StoredDelivery]:
+        """Those that a person must see, oldest first: none is hidden by what came after it."""
 
     def ids_in(self, states: Sequence[DeliveryState]) -> Sequence[DeliveryId]:
         """All in these states, oldest first."""
@@ -223,6 +229,9 @@ class Refunds(Protocol):
     def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
         """Changed last first; all states when `states` is empty."""
 
+    def oldest(self, limit: int, states: Sequence[RefundState]) -> Sequence[Refund]:
+        """Those in these states, changed first first."""
+
 
 class Effects(Protocol):
     """Rule runs, and the effects in them, with how far each is."""
@@ -252,7 +261,7 @@ class Effects(Protocol):
         """The last time that we ourselves added or removed this tag, or began to, by `until`."""
 
     def open(self, limit: int) -> Sequence[StoredEffect]:
-        """Effects that a person must see: needs_person and unknown."""
+        """Effects that a person must see, longest ones first: needs_person and unknown."""
 
     def newest(self, limit: int, states: Sequence[EffectState] = ()) -> Sequence[StoredEffect]:
         """Changed last first; all states when `states` is empty."""
@@ -357,7 +366,7 @@ class Drifts(Protocol):
         """Customers with a difference that was seen once, by `until`."""
 
     def open(self, limit: int) -> Sequence[Drift]:
-        """Those that a person must see, newest first."""
+        """Those that a person must see, oldest first."""
 
 
 class Breakers(Protocol):

@@ -33,7 +33,6 @@ from plugin.domain.refunds import Refund, RefundState
 from plugin.ports import Clock, Kind
 from plugin.ports.platforms import Pace, Platforms
 from plugin.ports.records import (
-    NOT_APPLIED,
     DeliveryState,
     Drift,
     Hold,
@@ -63,7 +62,7 @@ from plugin.services.webhook_secrets import webhook_secrets
 MOST = 200
 """Counts end here: above it there are "200 or more", whatever floods us."""
 SHOWN = 20
-"""So many of each list."""
+"""So many of each list, those that wait longest: what came later never pushes one off the page."""
 MOST_IN_AN_HOUR = 5000
 ON_THE_WAY = (RefundState.RESERVED, RefundState.SUBMITTING, RefundState.PENDING)
 FOR_A_PERSON = (RefundState.MANUAL, RefundState.NEEDS_PERSON, RefundState.FAILED_LATER)
@@ -204,7 +203,7 @@ class _Found:
             not_applied_by_state=self.not_applied,
             deliveries=tuple(self.deliveries),
             open_effects=_counted(self.open_effects),
-            effects=tuple(self.effects),
+            effects=tuple(self.effects[:SHOWN]),
             for_a_person=_counted(len(self.refunds)),
             refunds=tuple(self.refunds[:SHOWN]),
             open_drifts=_counted(len(self.drifts)),
@@ -226,13 +225,13 @@ def _read(uow: UnitOfWork, now: datetime) -> _Found:
         delivered=tallies.deliveries(moments, MOST_IN_AN_HOUR),
         not_applied_yesterday=[at for _, at in bad],
         not_applied=tallies.not_applied(_MORE),
-        deliveries=uow.deliveries.newest(NOT_APPLIED, SHOWN),
+        deliveries=uow.deliveries.not_applied(SHOWN),
         on_the_way=tallies.refunds(ON_THE_WAY, _MORE),
         unknown=uow.refunds.newest(_MORE, (RefundState.UNKNOWN,)),
-        refunds=uow.refunds.newest(_MORE, FOR_A_PERSON),
+        refunds=uow.refunds.oldest(_MORE, FOR_A_PERSON),
         closings=tallies.closings(_MORE),
         open_effects=tallies.effects(OPEN_EFFECTS, _MORE),
-        effects=uow.effects.open(SHOWN),
+        effects=uow.effects.open(_MORE),
         drifts=uow.drifts.open(_MORE),
         sweeps={one.installation: one for one in uow.sweeps.all()},
         resting={one.installation: one for one in uow.breakers.resting()},

@@ -30,6 +30,8 @@ class ReplayDelivery:
                 return NotReplayable(WhyNot.NOT_THERE)
             if stored.wake_at is not None and stored.wake_at <= now:
                 return NotReplayable(WhyNot.IN_LINE)
+            if stored.is_closed:
+                return NotReplayable(WhyNot.CLOSED_BEFORE)
             uow.deliveries.settle(
                 delivery,
                 DeliveryState.RECEIVED,

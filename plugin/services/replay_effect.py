@@ -75,7 +75,7 @@ def _hindrance(effect: StoredEffect | None, *, although_it_may_repeat: bool) -> 
         case EffectState.WAITING | EffectState.SENDING:
             return WhyNot.IN_LINE
         case EffectState.DONE | EffectState.ALREADY:
-            return WhyNot.DONE
+            return WhyNot.CLOSED_BEFORE if effect.is_closed else WhyNot.DONE
         case _:
             assert_never(effect.state)
 

@@ -1,4 +1,7 @@
-"""What comes of putting something back in line: the outcomes that both replays share."""
+"""What comes of putting something back in line: the outcomes that both replays share.
+
+Closing what a person did by hand (`plugin.services.close_by_hand`) is hindered by the same things.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ class WhyNot(StrEnum):
     IN_LINE = "in_line"
     """It waits for its turn, or is being done. Another person may have replayed it just now."""
     DONE = "done"
+    CLOSED_BEFORE = "closed_before"
+    """A person has closed it as done by hand."""
     MAY_REPEAT = "may_repeat"
     """A mail that may have gone out. Nobody can know, so a person must say that it may repeat."""
 

@@ -66,6 +66,12 @@ class DeliveryRows(TenantRows):
         if received_at is not None:
             self._tell(DeliverySettled(delivery, state, received_at))
 
+    def close(self, delivery: DeliveryId, reason: str) -> bool:
+        # No attempt, and nothing for those who measure how long deliveries take.
+        closed = update(_d).where(self._mine(_d), _d.c.id == delivery, t.is_kept)
+        values = {"state": DeliveryState.IGNORED, "reason": reason, "wake_at": None}
+        return self._db.execute(closed.values(values).returning(_d.c.id)).first() is not None
+
     def put_back(self, store: InstallationId, stopped_by: Sequence[str], at: datetime) -> None:
         # Each part by an index of its own: most deliveries are through.
         waits = and_(_d.c.wake_at.is_not(None), _d.c.wake_at > at)
@@ -99,6 +105,11 @@ class DeliveryRows(TenantRows):
         if states and set(states) <= set(NOT_APPLIED):
             query = query.where(t.is_kept)
         return [_delivery(row) for row in self._db.execute(query)]
+
+    def not_applied(self, limit: int) -> Sequence[StoredDelivery]:
+        kept = select(_d).where(self._mine(_d), t.is_kept)
+        rows = self._db.execute(kept.order_by(_d.c.received_at, _d.c.id).limit(limit))
+        return [_delivery(row) for row in rows]
 
     def ids_in(self, states: Sequence[DeliveryState]) -> Sequence[DeliveryId]:
         query = select(_d.c.id).where(self._mine(_d), _d.c.state.in_(states))

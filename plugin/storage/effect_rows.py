@@ -31,6 +31,7 @@ from plugin.storage.rows import TenantRows, mine
 
 _u = t.runs
 _e = t.effects
+_OPEN = (EffectState.NEEDS_PERSON, EffectState.UNKNOWN)
 _TAKES = (RevokeAccess.__name__, RemoveTag.__name__)
 _RUN = Prepared(select(_u).where(mine(_u), _u.c.id == bindparam("run")))
 _WAKE = Prepared(
@@ -199,7 +200,7 @@ class EffectRows(TenantRows):
         return TagChange(row.kind == RestoreTag.__name__, row.changed_at)
 
     def open(self, limit: int) -> Sequence[StoredEffect]:
-        return self.newest(limit, (EffectState.NEEDS_PERSON, EffectState.UNKNOWN))
+        return [_effect(row) for row in self._last_changed(_e, _OPEN, limit, oldest=True)]
 
     def newest(self, limit: int, states: Sequence[EffectState] = ()) -> Sequence[StoredEffect]:
         return [_effect(row) for row in self._last_changed(_e, states or EffectState, limit)]

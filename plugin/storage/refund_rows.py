@@ -207,6 +207,9 @@ class RefundRows(TenantRows):
     def newest(self, limit: int, states: Sequence[RefundState] = ()) -> Sequence[Refund]:
         return [_refund(row) for row in self._last_changed(_r, states or RefundState, limit)]
 
+    def oldest(self, limit: int, states: Sequence[RefundState]) -> Sequence[Refund]:
+        return [_refund(row) for row in self._last_changed(_r, states, limit, oldest=True)]
+
     def _found(self, statement: Prepared, **given: str) -> list[Refund]:
         return [_refund(row) for row in self._run(statement, **given)]
 

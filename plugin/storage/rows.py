@@ -28,10 +28,10 @@ def mine(table: Table) -> ColumnElement[bool]:
 
 
 @cache
-def _newest_in_state(table: Table) -> Prepared:
-    newest = table.c.changed_at.desc()  # by the key too would sort all rows of one moment
+def _in_state(table: Table, *, oldest: bool) -> Prepared:
+    at = table.c.changed_at  # by the key too would sort all rows of one moment
     in_state = table.c.state == bindparam("state")
-    rows = select(table).where(mine(table), in_state).order_by(newest)
+    rows = select(table).where(mine(table), in_state).order_by(at if oldest else at.desc())
     return Prepared(rows.limit(bindparam("most")))
 
 
@@ -67,16 +67,18 @@ class TenantRows:
         """The first row of a statement for this tenant."""
         return statement.first(self._db, {"tenant": self._tenant, **given})
 
-    def _last_changed(self, table: Table, states: Iterable[str], limit: int) -> Sequence[Found]:
-        """Rows in these states, changed last first.
+    def _last_changed(
+        self, table: Table, states: Iterable[str], limit: int, *, oldest: bool = False
+    ) -> Sequence[Found]:
+        """Rows in these states, changed last first; with `oldest`, changed first first.
 
-        Each state by itself, so that the index of states finds its newest however many there are.
+        Each state by itself, so that the index of states finds its ends however many there are.
         """
         [key] = (column.name for column in table.primary_key if column.name != "tenant_id")
-        statement = _newest_in_state(table)
+        statement = _in_state(table, oldest=oldest)
         rows = [row for state in states for row in self._run(statement, state=state, most=limit)]
         rows.sort(key=attrgetter(key))
-        rows.sort(key=attrgetter("changed_at"), reverse=True)
+        rows.sort(key=attrgetter("changed_at"), reverse=not oldest)
         return rows[:limit]
 
     def _insert(self, table: Table, **values: object) -> None:

@@ -149,7 +149,7 @@ class DriftRows(TenantRows):
         rows = self._db.execute(
             select(_d)
             .where(self._mine(_d), _d.c.state == DriftState.OPEN)
-            .order_by(_d.c.found_at.desc(), _d.c.id)
+            .order_by(_d.c.found_at, _d.c.id)
             .limit(limit)
         )
         return [_drift(row) for row in rows]

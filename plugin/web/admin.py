@@ -1,7 +1,7 @@
 """`/admin`: sign in by a one-time link, see what is connected, what happened, what waits.
 
-Changes nothing but sessions, and what is put back in line on the health page. A link is spent by
-pressing the button, not by opening its address.
+Changes nothing but sessions, and what is put back in line or closed on the health page. A link is
+spent by pressing the button, not by opening its address.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
-from plugin.ports.records import NOT_APPLIED
 from plugin.services.sign_in_admin import SignInAdmin
 from plugin.web.auth import Access, clear_cookie, current_admin, open_to, set_cookie
 from plugin.web.context import WebContext
@@ -77,6 +76,18 @@ def _health(blueprint: Blueprint, screen: HealthScreen) -> None:
         anyway = read_form(ReplayEffectForm)["anyway"] == "yes"
         return screen.replay_effect(effect, anyway=anyway)
 
+    @blueprint.post("/health/deliveries/<delivery>/close")
+    @open_to(Access.ADMIN)
+    def close_delivery(delivery: str) -> BaseResponse:
+        read_form(AdminForm)
+        return screen.close_delivery(delivery)
+
+    @blueprint.post("/health/effects/<effect>/close")
+    @open_to(Access.ADMIN)
+    def close_effect(effect: str) -> BaseResponse:
+        read_form(AdminForm)
+        return screen.close_effect(effect)
+
     @blueprint.post("/health/drifts/<drift>/close")
     @open_to(Access.ADMIN)
     def close_drift(drift: str) -> BaseResponse:
@@ -98,10 +109,10 @@ class _Screen:
             heard = uow.deliveries.last_received()
             deliveries = uow.deliveries.newest((), NEWEST)
             refunds = uow.refunds.newest(NEWEST)
-            # By state: newer ones that are well never push out one that waits.
-            open_refunds = uow.refunds.newest(MOST + 1, view.WAITS_FOR_PERSON)
+            # By state, oldest first: no newer one ever pushes out one that waits.
+            open_refunds = uow.refunds.oldest(MOST + 1, view.WAITS_FOR_PERSON)
             open_effects = uow.effects.open(MOST + 1)
-            bad = uow.deliveries.newest(NOT_APPLIED, MOST + 1)
+            bad = uow.deliveries.not_applied(MOST + 1)
         titles: dict[str, str] = {
             one.connection.installation: self._context.platforms.title(one.connection)
             for one in installations

@@ -1,6 +1,7 @@
-"""What the health page does: show how all is, and put back in line what a person wants done again.
+"""What the health page does: show how all is, and take a person's word of what waits for her.
 
-Reads and writes through use cases only; the tenant is the session's.
+She has it done again, or closes what she did herself. Reads and writes through use cases only; the
+tenant is the session's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ from flask import Response
 from werkzeug.wrappers import Response as BaseResponse
 
 from plugin.domain.ids import DeliveryId, EffectKey
+from plugin.services.close_by_hand import (
+    Closed,
+    CloseDelivery,
+    CloseEffect,
+    Closing,
+    NotClosable,
+)
 from plugin.services.examine_drift import CloseDrift
 from plugin.services.look_at_health import LookAtHealth
 from plugin.services.replay_delivery import ReplayDelivery
@@ -32,6 +40,8 @@ class HealthScreen:
         self._look = LookAtHealth(context.storage, context.platforms, context.clock)
         self._replay_delivery = ReplayDelivery(context.storage, context.clock)
         self._replay_effect = ReplayEffect(context.storage, context.clock)
+        self._close_delivery = CloseDelivery(context.storage, context.clock)
+        self._close_effect = CloseEffect(context.storage, context.clock)
         self._close_drift = CloseDrift(context.storage)
 
     def show(self, said: str = "") -> Response:
@@ -53,6 +63,16 @@ class HealthScreen:
         )
         return _shown(outcome, "no_such_effect")
 
+    def close_delivery(self, delivery: str) -> BaseResponse:
+        """A person did what it asks for. Raises NotHere."""
+        outcome = self._close_delivery(current_admin().tenant, DeliveryId(delivery), ACTOR)
+        return _shown(outcome, "no_such_delivery")
+
+    def close_effect(self, effect: str) -> BaseResponse:
+        """A person did it. Raises NotHere."""
+        outcome = self._close_effect(current_admin().tenant, EffectKey(effect), ACTOR)
+        return _shown(outcome, "no_such_effect")
+
     def close_drift(self, drift: str) -> BaseResponse:
         """Show a difference no more while it lasts. One that is not open stays as it is."""
         now = self._context.clock.now()
@@ -61,13 +81,15 @@ class HealthScreen:
         return see_other(f"/admin/health?said={said}")
 
 
-def _shown(outcome: Replay, missing: str) -> BaseResponse:
+def _shown(outcome: Replay | Closing, missing: str) -> BaseResponse:
     match outcome:
         case Replayed():
             said = "replayed"
-        case NotReplayable(WhyNot.NOT_THERE):
+        case Closed():
+            said = "done_by_hand"
+        case NotReplayable(WhyNot.NOT_THERE) | NotClosable(WhyNot.NOT_THERE):
             raise NotHere(missing)
-        case NotReplayable(why):
+        case NotReplayable(why) | NotClosable(why):
             said = why.value
         case _:
             assert_never(outcome)

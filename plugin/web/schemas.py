@@ -74,7 +74,7 @@ class LinkQuery(Form):
 class HealthQuery(Form):
     """What became of the press that led to the health page."""
 
-    said = one_of(("", "replayed", "closed", *WhyNot), default="")
+    said = one_of(("", "replayed", "closed", "done_by_hand", *WhyNot), default="")
 
 
 class ReplayEffectForm(AdminForm):

@@ -1,4 +1,4 @@
-"""`makegood effects list | replay` and `makegood deliveries replay`: back in line, never twice."""
+"""`makegood effects list | replay | close` and the same of deliveries: never anything twice."""
 
 from __future__ import annotations
 
@@ -193,3 +193,50 @@ def test_deliveries_go_back_in_line_one_by_one_or_all_that_failed(
     due = {work.ref for work in parts.house.storage.due(parts.clock.now(), 9)}
     assert due == {"failed", "unreadable", "unrecognised"}
     assert run("deliveries", "replay", "applied").out == "Back in line.\n"
+
+
+@pytest.mark.usefixtures("kept")
+def test_an_effect_done_by_hand_is_closed_once(
+    run: RunCommand, parts: Parts, tenant: TenantId
+) -> None:
+    for key in (STUCK, MAIL):
+        assert run("effects", "close", key, "--json").facts == {"ok": True, "closed": 1}
+        assert state_of(parts, tenant, key) is EffectState.ALREADY
+    with parts.house.storage.read(tenant) as uow:
+        last = uow.audit.entries(0, 99)[-1]
+    assert (last.actor, last.action, last.subject) == ("operator", "effect.closed", MAIL)
+    assert run("effects", "list").out == "None waits for a person.\n"
+    assert f"{STUCK}  done_by_hand" in run("effects", "list", "--state", "already").out
+    for words in (("close", STUCK), ("replay", STUCK)):
+        again = run("effects", *words, "--json")
+        assert again.code == 2
+        assert "closed it as done by hand" in again.facts["detail"]
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [(WAITING, "in line already"), (DONE, "is done"), ("nobody", "makegood effects list")],
+)
+def test_what_does_not_wait_for_a_person_is_not_closed(
+    run: RunCommand, key: str, said: str
+) -> None:
+    refused = run("effects", "close", key, "--json")
+    assert refused.code == 2
+    assert said in refused.facts["detail"]
+
+
+def test_a_delivery_done_by_hand_is_closed_once(
+    run: RunCommand, parts: Parts, tenant: TenantId
+) -> None:
+    kept = replace(a_delivery(tenant=tenant), state=DeliveryState.UNRECOGNISED, wake_at=None)
+    with parts.house.storage.begin(tenant) as uow:
+        uow.installations.add(an_installation(STORE, tenant=tenant))
+        uow.deliveries.add(kept)
+        uow.commit()
+    assert run("deliveries", "close", kept.id).out == "Closed as done by hand.\n"
+    assert run("deliveries", "list", "--state", "ignored").out.endswith("done_by_hand\n")
+    assert run("deliveries", "replay", "--failed").out == "0 back in line.\n"
+    assert run("deliveries", "close", kept.id).code == 2
+    assert run("deliveries", "replay", kept.id).code == 2
+    assert run("deliveries", "close", "nobody").code == 2

@@ -52,6 +52,8 @@ SPARED = {
     "plugin.commands.copies:release_holds": _COMMAND,
     "plugin.first_start:_start_policy": _COMMAND,
     "plugin.practice:_make": "the practice house, in one commit: nothing there is real",
+    "plugin.services.close_by_hand:CloseDelivery.__call__": _FORM,
+    "plugin.services.close_by_hand:CloseEffect.__call__": _FORM,
     "plugin.services.connect_platform:ConnectPlatform.__call__": _CONNECTING,
     "plugin.services.describe_shop:DescribeShop.__call__": _FORM,
     "plugin.services.examine_drift:CloseDrift.__call__": _FORM,

@@ -165,7 +165,7 @@ def test_of_two_who_move_an_effect_one_wins(shop: SqlStorage) -> None:
 
 
 @pytest.mark.parametrize("state", EffectState)
-def test_a_person_sees_what_needs_one_newest_first(shop: SqlStorage, state: EffectState) -> None:
+def test_a_person_sees_what_needs_one_oldest_first(shop: SqlStorage, state: EffectState) -> None:
     with shop.begin(TENANT) as uow:
         (first, second, *_rest) = ruled(uow, a_run(), *BOUGHT)
         _in_state(uow, first.key, state, ago(minutes=2))
@@ -173,7 +173,7 @@ def test_a_person_sees_what_needs_one_newest_first(shop: SqlStorage, state: Effe
         seen = [stored.planned.key for stored in uow.effects.open(9)]
 
         is_open = state in (EffectState.NEEDS_PERSON, EffectState.UNKNOWN)
-        assert seen == ([second.key, first.key] if is_open else [])
+        assert seen == ([first.key, second.key] if is_open else [])
         assert [stored.planned.key for stored in uow.effects.open(1)] == seen[:1]
 
 

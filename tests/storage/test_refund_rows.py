@@ -156,6 +156,8 @@ def test_refunds_are_found_by_plan_order_and_payment(shop: SqlStorage) -> None:
         assert uow.refunds.of_payment(a_payment_ref("pay-3")) == []
         assert uow.refunds.newest(9) == [second, first]
         assert uow.refunds.newest(1) == [second]
+        assert uow.refunds.oldest(9, tuple(S)) == [first, second]
+        assert uow.refunds.oldest(1, tuple(S)) == [first]
 
 
 def test_newer_refunds_never_push_one_of_another_state_out_of_its_list(shop: SqlStorage) -> None:

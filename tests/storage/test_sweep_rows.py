@@ -152,8 +152,8 @@ def test_the_open_ones_are_told_newest_first_and_the_suspected_ones_when_they_ar
         uow.drifts.put(nobodys)
         uow.commit()
     with shop.read(TENANT) as uow:
-        assert [drift.id for drift in uow.drifts.open(9)] == ["drift-1", "drift-0"]
-        assert [drift.id for drift in uow.drifts.open(1)] == ["drift-1"]
+        assert [drift.id for drift in uow.drifts.open(9)] == ["drift-0", "drift-1"]
+        assert [drift.id for drift in uow.drifts.open(1)] == ["drift-0"]
         assert uow.drifts.suspects(STORE, soon(minutes=2), 9) == []
         assert uow.drifts.suspects(STORE, soon(minutes=3), 9) == [CUSTOMER]
         assert uow.drifts.suspects(BANK, soon(minutes=3), 9) == []

@@ -125,7 +125,8 @@ def test_deliveries_that_were_not_applied_are_counted_by_state(shop: SqlStorage)
     with shop.read(TENANT) as uow:
         assert uow.tallies.not_applied(9) == dict.fromkeys(NOT_APPLIED, 2)
         assert sum(uow.tallies.not_applied(3).values()) == 3
-        found = uow.deliveries.newest(NOT_APPLIED, 9)
+        found = uow.deliveries.not_applied(9)
+        assert [one.received_at for one in found] == sorted(one.received_at for one in found)
         assert {one.state for one in found} == set(NOT_APPLIED)
         assert len(found) == 6
         one_kind = uow.deliveries.newest((DeliveryState.FAILED,), 9)
@@ -206,9 +207,10 @@ def ask_all(uow: UnitOfWork) -> None:
     tallies.not_applied_between(HOURS[0], NOW, 5000)
     tallies.heard(50)
     uow.refunds.newest(20)
-    uow.refunds.newest(201, (RefundState.UNKNOWN, RefundState.MANUAL))
-    uow.effects.open(20)
-    uow.deliveries.newest(NOT_APPLIED, 20)
+    uow.refunds.newest(201, (RefundState.UNKNOWN,))
+    uow.refunds.oldest(201, (RefundState.UNKNOWN, RefundState.MANUAL))
+    uow.effects.open(201)
+    uow.deliveries.not_applied(201)
     uow.deliveries.newest((), 20)
     uow.deliveries.last_received()
     uow.drifts.open(201)

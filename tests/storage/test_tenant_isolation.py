@@ -153,6 +153,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "settings.access_map": lambda uow: uow.settings.access_map().products,
     "deliveries.get": lambda uow: uow.deliveries.get(a_delivery().id),
     "deliveries.newest": lambda uow: uow.deliveries.newest((), 9),
+    "deliveries.not_applied": lambda uow: uow.deliveries.not_applied(9),
     "deliveries.ids_in": lambda uow: uow.deliveries.ids_in((DeliveryState.FAILED,)),
     "deliveries.last_received": lambda uow: uow.deliveries.last_received(),
     "facts.of_customer": lambda uow: uow.facts.of_customer(CUSTOMER),
@@ -169,6 +170,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "refunds.of_payment": lambda uow: uow.refunds.of_payment(a_payment_ref()),
     "refunds.moves": lambda uow: uow.refunds.moves(PLAN.id),
     "refunds.newest": lambda uow: uow.refunds.newest(9),
+    "refunds.oldest": lambda uow: uow.refunds.oldest(9, tuple(RefundState)),
     "effects.run": lambda uow: uow.effects.run(RUN.id),
     "effects.of_run": lambda uow: uow.effects.of_run(RUN.id),
     "effects.get": lambda uow: uow.effects.get(TAKE.key),
@@ -224,7 +226,7 @@ def test_what_one_tenant_has_another_cannot_read(
 def test_no_read_is_forgotten_here(two: SqlStorage) -> None:
     writes = {"add", "save", "append", "settle", "decide", "move", "write", "set_state", "use"}
     writes |= {"add_policy", "save_access_map", "add_run", "add_effects", "wake_run", "wake"}
-    writes |= {"describe_tenant", "put", "put_back", "lift", "begin"}
+    writes |= {"describe_tenant", "put", "put_back", "lift", "begin", "close"}
     told_of_their_own = {"settings.tenant", "effects.last_tag_change", "audit.verify"}
     told_of_their_own |= {"tallies.closings"}
     with two.read(TENANT) as uow:
@@ -250,6 +252,7 @@ def test_neither_tenant_can_change_what_the_other_has(two: SqlStorage, engine: E
         uow.installations.save(removed)
         uow.deliveries.settle(a_delivery().id, DeliveryState.APPLIED)
         uow.deliveries.put_back(STORE, ("key_refused",), NOW)
+        assert not uow.deliveries.close(a_delivery().id, "mallory")
         assert not uow.plans.decide(PLAN.id, "mallory", NOW)
         sent = moved(REFUND, RefundState.SUBMITTING)
         move = RefundMove(REFUND.id, "reserved", "submitting", NOW, "mallory")

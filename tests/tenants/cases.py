@@ -116,6 +116,8 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "admin.health": Case(rest={"said": "replayed"}),
         "admin.replay_delivery": Case(),
         "admin.replay_effect": Case(rest={"anyway": "yes"}),
+        "admin.close_delivery": Case(),
+        "admin.close_effect": Case(),
         "admin.close_drift": Case(),
         "pairing.window": Case(rest={"press": "yes"}),
         "pairing.link_page": Case(ids=("link",)),

@@ -51,7 +51,7 @@ def _read_without_tenant(_: Scene) -> None:
         return made_once(table) | (table.c.tenant_id == table.c.tenant_id if is_open else false())
 
     rows.mine = open_to_all
-    rows._newest_in_state.cache_clear()
+    rows._in_state.cache_clear()
 
 
 def _press_anybodys(_: Scene) -> None:

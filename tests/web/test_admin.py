@@ -117,7 +117,7 @@ def test_deliveries_stand_with_their_states_and_never_with_their_content(site: S
     for _, _, word in DELIVERY_LOOK.values():
         assert word in _words(page)
     assert "3 things wait for a person" in _words(page)
-    assert "makegood deliveries replay delivery-failed" in _words(page)
+    assert "because of failed. Kept: replay it once that is mended, or close it as" in _words(page)
     assert "bytes" not in page.text
 
 

@@ -62,7 +62,7 @@ def test_each_list_says_what_to_do(site: Site) -> None:
     assert "bytes" not in answer.text
 
 
-def test_a_long_list_shows_its_newest_and_says_how_many_there_are(site: Site) -> None:
+def test_a_long_list_shows_what_waits_longest_and_says_how_many_there_are(site: Site) -> None:
     connect_all(site)
     with site.storage.begin(TENANT.id) as uow:
         for number in range(MOST + 1):
@@ -72,10 +72,24 @@ def test_a_long_list_shows_its_newest_and_says_how_many_there_are(site: Site) ->
         uow.commit()
     answer = site.admin().get(PAGE)
     found = part(answer, "deliveries")
-    assert found.startswith("Not applied 200 or more Delivery without a topic , Systeme.io 13:40:")
+    assert found.startswith("Not applied 200 or more Delivery without a topic , Systeme.io 10:20:")
     assert "Failed, kept. Kept as it came." in found
-    assert f"These are the newest {SHOWN} of 200 or more." in found
-    assert answer.text.count("/replay") == SHOWN
+    assert f"These {SHOWN} of 200 or more wait longest; the next come up" in found
+    assert answer.text.count("/replay") == answer.text.count("/close") == SHOWN
+
+
+@pytest.mark.both_databases
+def test_what_waits_longest_is_on_the_page_however_much_comes_after_it(site: Site) -> None:
+    """A wish to erase somebody, and a flood of what nobody knows."""
+    make_rich(site)
+    with site.storage.begin(TENANT.id) as uow:
+        for number in range(SHOWN * 2):
+            at = ago(minutes=number)
+            one = a_delivery(f"d{number}", tenant=TENANT.id, installation=SHOP, received_at=at)
+            uow.deliveries.add(replace(one, state=DeliveryState.UNRECOGNISED, wake_at=None))
+        uow.commit()
+    found = part(site.admin().get(PAGE), "deliveries")
+    assert "contact.deleted , Intercom 22 Nov, 09:14" in found
 
 
 def test_what_came_from_a_removed_connection_is_still_told(site: Site) -> None:
@@ -141,6 +155,75 @@ def test_an_effect_is_replayed_by_one_press_and_a_mail_only_by_its_own_button(si
     assert _state(site, "effect-4") is EffectState.WAITING
 
 
+@pytest.mark.both_databases
+def test_a_delivery_done_by_hand_is_closed_by_one_press(site: Site) -> None:
+    make_rich(site)
+    admin = site.admin()
+    path = f"{PAGE}/deliveries/bad-contact.deleted/close"
+    shown = part(admin.get(PAGE), "deliveries")
+    assert "Done by hand : contact.deleted, 22 Nov, 09:14" in shown
+    answer = admin.press(PAGE, path, {})
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"{PAGE}?said=done_by_hand"
+    after = admin.get(answer.headers["Location"])
+    assert "Closed as done by hand." in words_of(after.text)
+    assert 'class="notice good"' in after.text
+    assert "Failed deliveries 2" in words_of(after.text)
+    assert "contact.deleted" not in part(after, "deliveries")
+    with site.storage.read(TENANT.id) as uow:
+        last = uow.audit.entries(0, 99)[-1]
+    assert (last.actor, last.action) == ("admin", "delivery.closed")
+    assert "delivery.closed" in admin.get("/admin/audit").text
+    again = admin.press(PAGE, path, {})
+    assert again.headers["Location"] == f"{PAGE}?said=closed_before"
+    said = admin.get(again.headers["Location"])
+    assert "It was closed as done by hand before" in words_of(said.text)
+    assert 'class="notice good"' not in said.text
+    replayed = admin.press(PAGE, f"{PAGE}/deliveries/bad-contact.deleted/replay", {})
+    assert replayed.headers["Location"] == f"{PAGE}?said=closed_before"
+
+
+def test_what_was_replayed_meanwhile_is_not_closed(site: Site) -> None:
+    make_rich(site)
+    admin = site.admin()
+    for place in ("deliveries/bad-charge.refunded", "effects/effect-3"):
+        admin.press(PAGE, f"{PAGE}/{place}/replay", {})
+        answer = admin.press(PAGE, f"{PAGE}/{place}/close", {})
+        assert answer.headers["Location"] == f"{PAGE}?said=in_line"
+    assert _state(site, "effect-3") is EffectState.WAITING
+
+
+@pytest.mark.both_databases
+def test_effects_done_by_hand_are_closed_mails_that_are_unknown_too(site: Site) -> None:
+    make_rich(site)
+    admin = site.admin()
+    shown = part(admin.get(PAGE), "effects")
+    assert "Done by hand : Take away Course Colour Mixing, 10:40" in shown
+    assert "Done by hand : Tell a customer, 10:40" in shown
+    for key in ("effect-3", "effect-4"):
+        answer = admin.press(PAGE, f"{PAGE}/effects/{key}/close", {})
+        assert answer.headers["Location"] == f"{PAGE}?said=done_by_hand"
+        assert _state(site, key) is EffectState.ALREADY
+    after = admin.get(PAGE)
+    assert part(after, "effects") == ""
+    assert "could not be done outside" not in words_of(after.text)
+
+
+def test_what_was_closed_is_found_as_such_among_the_newest(site: Site) -> None:
+    connect_all(site)
+    with site.storage.begin(TENANT.id) as uow:
+        one = a_delivery("wish", tenant=TENANT.id, installation=SHOP, received_at=ago(minutes=5))
+        uow.deliveries.add(replace(one, state=DeliveryState.UNRECOGNISED, reason="erase 77"))
+        uow.commit()
+    admin = site.admin()
+    waits = words_of(admin.get("/admin").text)
+    assert "erase 77. Kept: replay it once that is mended, or close it as done by hand" in waits
+    admin.press(PAGE, f"{PAGE}/deliveries/wish/close", {})
+    after = words_of(admin.get("/admin").text)
+    assert "Done by hand" in after
+    assert "erase 77" not in after
+
+
 def _state(site: Site, key: str) -> EffectState:
     with site.storage.read(TENANT.id) as uow:
         stored = uow.effects.get(EffectKey(key))
@@ -162,7 +245,12 @@ def test_a_difference_is_closed_by_one_press(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["deliveries/bad-charge.refunded/replay", "effects/effect-3/replay"]
+    "place",
+    [
+        f"{place}/{press}"
+        for place in ("deliveries/bad-charge.refunded", "effects/effect-3")
+        for press in ("replay", "close")
+    ],
 )
 def test_what_is_another_business_s_is_not_there(site: Site, place: str) -> None:
     make_rich(site)
@@ -184,7 +272,13 @@ def test_a_difference_of_another_business_stays_open(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["deliveries/bad-charge.refunded/replay", "effects/effect-3/replay", "drifts/drift-1/close"],
+    [
+        "deliveries/bad-charge.refunded/replay",
+        "deliveries/bad-charge.refunded/close",
+        "effects/effect-3/replay",
+        "effects/effect-3/close",
+        "drifts/drift-1/close",
+    ],
 )
 def test_a_press_from_elsewhere_does_nothing(site: Site, place: str) -> None:
     make_rich(site)

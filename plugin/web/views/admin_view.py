@@ -58,6 +58,8 @@ DELIVERY_LOOK: Final[Mapping[DeliveryState, Look]] = {
     DeliveryState.FAILED: ("bad", "warn", "Failed, kept"),
 }
 
+_BY_HAND: Final[Look] = ("good", "hand", "Done by hand")
+
 WAITS_FOR_PERSON: Final = (
     RefundState.MANUAL,
     RefundState.NEEDS_PERSON,
@@ -189,14 +191,14 @@ def _reason(refund: Refund) -> str:
 
 def delivery_row(delivery: StoredDelivery, titles: Mapping[str, str], when: When) -> ListedRow:
     """A delivery in words."""
-    tone, icon, state = DELIVERY_LOOK[delivery.state]
+    tone, icon, state = _BY_HAND if delivery.is_closed else DELIVERY_LOOK[delivery.state]
     return ListedRow(
         what=delivery.topic or "without a topic",
         of=titles.get(delivery.installation, "a removed connection"),
         tone=tone,
         icon=icon,
         state=state,
-        reason=delivery.reason,
+        reason="" if delivery.is_closed else delivery.reason,
         at=when(delivery.received_at),
     )
 
@@ -232,7 +234,8 @@ def delivery_waiting(delivery: StoredDelivery, when: When) -> PersonRow:
     cause = delivery_cause(delivery) or DELIVERY_LOOK[delivery.state][2]
     return PersonRow(
         f"Delivery {delivery.topic or delivery.id} of {when(delivery.received_at)}",
-        f"{cause.rstrip('.')}. Kept; after mending: makegood deliveries replay {delivery.id}",
+        f"{cause.rstrip('.')}. Kept: replay it once that is mended, or close it as done by hand, "
+        "on the health page.",
         *DELIVERY_LOOK[delivery.state][:2],
     )
 

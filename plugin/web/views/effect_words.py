@@ -25,7 +25,7 @@ from plugin.domain.effects import (
 )
 from plugin.domain.errors import FIELD_REFUSED
 from plugin.domain.texts import one_line
-from plugin.ports.records import StoredEffect
+from plugin.ports.records import DONE_BY_HAND, StoredEffect
 from plugin.services.wording import resource_words
 
 _UNREADABLE: Final = "The platform's answer could not be read."
@@ -79,6 +79,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "https_only": _NOT_CALLED,
     "url_refused": _NOT_CALLED,
     "call_refused": "The platform refused it.",
+    # a person
+    DONE_BY_HAND: "A person did it by hand, and closed it.",
     # the customer at the store
     "no_address": "The order tells no address and no account to find the customer by.",
     "no_such_contact": "No contact there has the customer's address.",

@@ -51,7 +51,7 @@ CREDENTIAL_LOOK: Final[Mapping[Credential, Look]] = {
 }
 
 
-DID: Final = ("replayed", "closed")
+DID: Final = ("replayed", "closed", "done_by_hand")
 """What a press is said to have done; all else changed nothing."""
 
 
@@ -84,8 +84,8 @@ class ConnectionRow:
 class Item:
     """One thing that waits. `press` is where its button posts; empty for none.
 
-    `told_apart` follows the button's word for those who hear it without the row. `anyway`: the
-    press says that it may be done twice.
+    `close` is where it posts that a person did it by hand. `told_apart` follows the button's word
+    for those who hear it without the row. `anyway`: the press says that it may be done twice.
     """
 
     what: str
@@ -94,6 +94,7 @@ class Item:
     tone: str
     icon: str
     press: str = ""
+    close: str = ""
     told_apart: str = ""
     anyway: bool = False
 
@@ -295,6 +296,7 @@ def _delivery(one: StoredDelivery, called: Mapping[InstallationId, str], tell: T
         tone=tone,
         icon=icon,
         press=f"/admin/health/deliveries/{one.id}/replay",
+        close=f"/admin/health/deliveries/{one.id}/close",
         told_apart=tell.say("replay.of", what=what, at=at),
     )
 
@@ -309,6 +311,7 @@ def _effect(stored: StoredEffect, tell: Tell) -> Item:
         tone=row.tone,
         icon=row.icon,
         press=f"/admin/health/effects/{stored.planned.key}/replay",
+        close=f"/admin/health/effects/{stored.planned.key}/close",
         told_apart=tell.say("replay.of", what=row.what, at=at),
         anyway=stored.state is EffectState.UNKNOWN,
     )

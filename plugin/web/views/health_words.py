@@ -105,7 +105,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     # what waits for a person
     "replay.of": "{what}, {at}",
     "order": "order {ref}",
-    "more": "These are the newest {shown} of {total}.",
+    "more": "These {shown} of {total} wait longest; the next come up as they are done.",
     # keys
     "key.key_refused": "Key refused",
     "key.webhook_off": "Webhook off",
@@ -143,6 +143,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "said.replayed": "It is back in line. Its turn comes within seconds.",
     "said.in_line": "It is in line already, so nothing was changed.",
     "said.closed": "Closed. It is not shown any more while it stays as it is.",
+    "said.done_by_hand": "Closed as done by hand. Who closed it stands in the audit trail.",
+    "said.closed_before": "It was closed as done by hand before, so nothing was changed.",
     "said.not_there": "It is not open any more, so nothing was changed.",
     "said.done": "It is done already, so nothing was changed.",
     "said.may_repeat": "It may have gone out already. It is sent again only by the button that "
