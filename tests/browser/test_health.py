@@ -72,12 +72,32 @@ def test_without_script_and_by_keyboard_a_delivery_is_replayed(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     _open(site, page, address)
-    waiting = page.locator("#deliveries form")
+    waiting = page.locator("#deliveries form[action$=replay]")
     expect(waiting).to_have_count(3)
-    page.get_by_role("button", name="charge.refunded, 22 Nov, 09:31").focus()
+    page.get_by_role("button", name="Replay : charge.refunded, 22 Nov, 09:31").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("It is back in line.")
     expect(waiting).to_have_count(2)
+    context.close()
+
+
+def test_without_script_and_by_keyboard_what_was_done_by_hand_is_closed(
+    site: Site, browser: Browser, address: str
+) -> None:
+    make_rich(site)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    _open(site, page, address)
+    for name, card in (
+        ("Done by hand : contact.deleted, 22 Nov, 09:14", "#deliveries"),
+        ("Done by hand : Tell a customer, 10:40", "#effects"),
+    ):
+        rows = page.locator(f"{card} li")
+        before = rows.count()
+        page.get_by_role("button", name=name).focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Closed as done by hand.")
+        expect(rows).to_have_count(before - 1)
     context.close()
 
 

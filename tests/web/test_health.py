@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from plugin.domain.drift import DriftKind
 from plugin.domain.effects import PlannedEffect, RevokeAccess
@@ -22,6 +23,8 @@ from plugin.ports.records import (
 from plugin.services.health import Count, Credential, Hour, Standing
 from plugin.services.key_replacement import with_offer
 from plugin.services.replaying import WhyNot
+from plugin.storage.budgets import database_now_us
+from plugin.storage.tables import buckets
 from plugin.web.views.health_day import STEPS, day
 from plugin.web.views.health_telling import Tell
 from plugin.web.views.health_view import CREDENTIAL_LOOK, STANDING_LOOK
@@ -283,6 +286,21 @@ def test_budgets_say_what_is_left_now(site: Site) -> None:
     left = re.search(r"Systeme\.io 60 in 60 s (\d+) of 60", found)
     assert left is not None
     assert 50 < int(left[1]) < 60
+
+
+@pytest.mark.both_databases
+def test_a_spent_budget_says_what_follows(site: Site) -> None:
+    connect_all(site)
+    with site.parts.house.engine.begin() as db:
+        full_at_us = database_now_us(db) + 3600 * 1_000_000
+        db.execute(insert(buckets).values(account=SHOP, full_at_us=full_at_us))
+    found = part(site.admin().get(PAGE), "budgets")
+    assert (
+        "Systeme.io 60 in 60 s 0 of 60 All are spent, so calls wait and go out by themselves as "
+        "the budget fills, which takes 60 s; where it is spent day after day, ask Systeme.io for "
+        "a higher limit." in found
+    )
+    assert found.count("All are spent") == 1
 
 
 def test_a_platform_that_is_never_called_has_no_budget_to_show(site: Site) -> None:

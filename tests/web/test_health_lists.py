@@ -74,7 +74,7 @@ def test_a_long_list_shows_what_waits_longest_and_says_how_many_there_are(site: 
     found = part(answer, "deliveries")
     assert found.startswith("Not applied 200 or more Delivery without a topic , Systeme.io 10:20:")
     assert "Failed, kept. Kept as it came." in found
-    assert f"These {SHOWN} of 200 or more wait longest; the next come up" in found
+    assert f"These are the {SHOWN} of 200 or more that have waited longest." in found
     assert answer.text.count("/replay") == answer.text.count("/close") == SHOWN
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from plugin.domain.drift import NEXT_STEPS
@@ -121,13 +122,17 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """The calls that an account has left. `filled`: of twenty parts of its meter."""
+    """The calls that an account has left. `filled`: of twenty parts of its meter.
+
+    `next` says what follows where none is left.
+    """
 
     name: str
     left: str
     rate: str
     filled: int
     rests: str
+    next: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +386,8 @@ def _budget(one: ConnectionHealth, name: str, tell: Tell) -> BudgetRow | None:
     if one.budget is None:
         return None
     pace = one.budget.pace
+    full = timedelta(seconds=math.ceil(pace.burst * pace.per_seconds / pace.requests))
+    spent = tell.say("budget.spent", name=name, full=tell.span(full))
     return BudgetRow(
         name=name,
         left=tell.say(
@@ -389,4 +396,5 @@ def _budget(one: ConnectionHealth, name: str, tell: Tell) -> BudgetRow | None:
         rate=tell.say("budget.rate", requests=tell.number(pace.requests), seconds=pace.per_seconds),
         filled=math.ceil(one.budget.left * 20 / pace.burst),
         rests="" if one.rest is None else tell.say("budget.rests", at=tell.at(one.rest.next_try)),
+        next="" if one.budget.left else spent,
     )

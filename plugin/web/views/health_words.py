@@ -105,7 +105,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     # what waits for a person
     "replay.of": "{what}, {at}",
     "order": "order {ref}",
-    "more": "These {shown} of {total} wait longest; the next come up as they are done.",
+    "more": "These are the {shown} of {total} that have waited longest.",
     # keys
     "key.key_refused": "Key refused",
     "key.webhook_off": "Webhook off",
@@ -129,6 +129,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     # budgets
     "budget.left": "{left} of {burst}",
     "budget.rate": "{requests} in {seconds} s",
+    "budget.spent": "All are spent, so calls wait and go out by themselves as the budget fills, "
+    "which takes {full}; where it is spent day after day, ask {name} for a higher limit.",
     "budget.rests": "rests until {at}",
     # drift
     "drift.access_left": "{thing} is still open to {customer}",
