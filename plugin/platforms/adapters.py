@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from plugin.domain.ids import TicketId
 from plugin.domain.refunds import GatewayRules
 from plugin.platforms.breaker import Breaker
 from plugin.platforms.http_client import AllowedHosts, HttpClient
 from plugin.platforms.kept_connections import KeptConnections
 from plugin.platforms.manifest import (
+    HelpdeskManifest,
     Idempotency,
     Outgoing,
     PlatformManifest,
@@ -123,6 +125,12 @@ class Adapters:
             WorksheetStep(step, "", link if place == 0 else None)
             for place, step in enumerate(manual.steps)
         )
+
+    def ticket_link(self, connection: Connection, ticket: TicketId) -> str | None:
+        manifest = self._manifest(connection)
+        if not isinstance(manifest, HelpdeskManifest):
+            return None
+        return manifest.panel.ticket_link_for(ticket, connection.settings)
 
     def http_for(self, connection: Connection) -> HttpClient | None:
         """A client that reaches this account's hosts only; None for a platform without any."""

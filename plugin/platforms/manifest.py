@@ -336,15 +336,25 @@ class MoneyForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """How the desk frames our panel, for its security policy. `frame_ancestors` are templates."""
+    """How the desk frames our panel, for its security policy. `frame_ancestors` are templates.
+
+    `ticket_link` is one too: the page that an agent opens for a ticket, from outside of it.
+    """
 
     agent_vouched_by: Vouching
     frame_ancestors: tuple[str, ...]
     script_hosts: tuple[str, ...] = ()
+    ticket_link: str | None = None
 
     def frame_ancestors_for(self, values: Mapping[str, str]) -> tuple[str, ...]:
         """Return the ancestors for one installation. Raises InvalidInput for odd form values."""
         return tuple(fill_host(ancestor, values) for ancestor in self.frame_ancestors)
+
+    def ticket_link_for(self, ticket: str, values: Mapping[str, str]) -> str | None:
+        """Return the page of a ticket for one installation's form values; None for none."""
+        if self.ticket_link is None:
+            return None
+        return fill_link(self.ticket_link, {**values, "ticket": ticket})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -381,6 +381,7 @@ class PanelSchema(Part):
     script_hosts = fields.List(
         fields.String(validate=_whole(f"https://{_HOST}", "use https://host"))
     )
+    ticket_link = https()
 
 
 class QualityRuleSchema(Part):

@@ -192,6 +192,18 @@ class _PlatformSchema(Part):
             advice = "must be a required install field of a host form, or with host choices"
             raise ValidationError([f"{{{name}}} {advice}" for name in unsafe], place)
 
+    def _check_deep_link(
+        self, data: Mapping[str, Any], place: str, link: str, carried: frozenset[str]
+    ) -> None:
+        host, path = link.removeprefix("https://").partition("/")[::2]
+        self._check_host_fields(data, place, [host])
+        open_fields = {line.name for line in data.get("install_fields", ()) if not line.secret}
+        odd = sorted(placeholders(path) - carried - open_fields)
+        if odd or "{" in unplaced(link) or "}" in unplaced(link):
+            known = ", ".join(sorted(carried))
+            advice = f"links may carry {known} and form fields that are not secret"
+            raise ValidationError(advice, place)
+
     @post_load
     def _make(self, data: dict[str, Any], **_: object) -> Any:  # noqa: ANN401 - the dataclass of `makes`
         data.pop("schema_address", None)
@@ -256,16 +268,8 @@ class StoreManifestSchema(_PlatformSchema):
     @validates_schema
     def _check_link(self, data: dict[str, Any], **_: object) -> None:
         manual: ManualRefund | None = data["refunds"].manual
-        if manual is None or manual.link is None:
-            return
-        host, path = manual.link.removeprefix("https://").partition("/")[::2]
-        self._check_host_fields(data, "refunds.manual.link", [host])
-        open_fields = {line.name for line in data.get("install_fields", ()) if not line.secret}
-        odd = sorted(placeholders(path) - LINK_PLACEHOLDERS - open_fields)
-        if odd or "{" in unplaced(manual.link) or "}" in unplaced(manual.link):
-            known = ", ".join(sorted(LINK_PLACEHOLDERS))
-            advice = f"links may carry {known} and form fields that are not secret"
-            raise ValidationError(advice, "refunds.manual.link")
+        if manual is not None and manual.link is not None:
+            self._check_deep_link(data, "refunds.manual.link", manual.link, LINK_PLACEHOLDERS)
 
 
 class HelpdeskManifestSchema(_PlatformSchema):
@@ -279,6 +283,12 @@ class HelpdeskManifestSchema(_PlatformSchema):
     @validates_schema
     def _check_ancestors(self, data: dict[str, Any], **_: object) -> None:
         self._check_host_fields(data, "panel.frame_ancestors", data["panel"].frame_ancestors)
+
+    @validates_schema
+    def _check_ticket_link(self, data: dict[str, Any], **_: object) -> None:
+        link: str | None = data["panel"].ticket_link
+        if link is not None:
+            self._check_deep_link(data, "panel.ticket_link", link, frozenset({"ticket"}))
 
 
 MANIFEST_SCHEMAS: Mapping[Kind, type[_PlatformSchema]] = MappingProxyType(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from plugin.domain.ids import TicketId
 from plugin.domain.refunds import GatewayRules
 from plugin.ports import Connection
 
@@ -54,6 +55,8 @@ class Platforms(Protocol):
         """What proves the account's deliveries; empty where none can be proven."""
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]: ...
+    def ticket_link(self, connection: Connection, ticket: TicketId) -> str | None:
+        """The page of a desk's ticket; None where its address cannot be told."""
 
 
 class Gather(Protocol):

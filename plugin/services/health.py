@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from plugin.domain.ids import InstallationId
+from plugin.domain.ids import InstallationId, RefundId, TicketId
 from plugin.domain.refunds import Refund
 from plugin.ports.platforms import Pace
 from plugin.ports.records import (
@@ -35,6 +35,15 @@ class Count:
 
     number: int
     more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOf:
+    """The ticket that a refund was asked for in. `link` empty where its page is not known."""
+
+    ticket: TicketId
+    desk: InstallationId
+    link: str = ""
 
 
 class Standing(StrEnum):
@@ -153,6 +162,7 @@ class Health:
     effects: tuple[StoredEffect, ...]
     for_a_person: Count
     refunds: tuple[Refund, ...]
+    tickets: Mapping[RefundId, TicketOf]
     open_drifts: Count
     drifts: tuple[Drift, ...]
     holds: tuple[Hold, ...]

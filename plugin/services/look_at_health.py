@@ -28,8 +28,9 @@ from plugin.domain.effects import (
     VerifyAccess,
 )
 from plugin.domain.errors import KEY_CODES
-from plugin.domain.ids import InstallationId, TenantId
+from plugin.domain.ids import InstallationId, RefundId, TenantId
 from plugin.domain.refunds import Refund, RefundState
+from plugin.domain.requests import RefundRequest
 from plugin.ports import Clock, Kind
 from plugin.ports.platforms import Pace, Platforms
 from plugin.ports.records import (
@@ -53,6 +54,7 @@ from plugin.services.health import (
     Health,
     Hour,
     Standing,
+    TicketOf,
 )
 from plugin.services.keep_webhook import made_anew_at
 from plugin.services.key_replacement import KEY_WORKS, offers
@@ -99,7 +101,18 @@ class LookAtHealth:
         connections = tuple(
             self._connection(one, found.known(one, to_full), now) for one in found.installations
         )
-        return found.health(connections, len(self.storage.living_workers(WORKER_LIVES)), now)
+        tickets = dict(self._tickets(found))
+        workers = len(self.storage.living_workers(WORKER_LIVES))
+        return found.health(connections, tickets, workers, now)
+
+    def _tickets(self, found: _Found) -> Iterator[tuple[RefundId, TicketOf]]:
+        desks = {one.connection.installation: one.connection for one in found.installations}
+        for ref, request in found.requests.items():
+            ticket, desk = request.ticket, request.desk
+            if ticket is not None and desk is not None:
+                there = desks.get(desk)
+                link = None if there is None else self.platforms.ticket_link(there, ticket)
+                yield ref, TicketOf(ticket, desk, link or "")
 
     def _connection(
         self, installation: Installation, known: _Known, now: datetime
@@ -158,6 +171,7 @@ class _Found:
     on_the_way: Mapping[InstallationId, int]
     unknown: Sequence[Refund]
     refunds: Sequence[Refund]
+    requests: Mapping[RefundId, RefundRequest]
     closings: Mapping[InstallationId, int]
     open_effects: int
     effects: Sequence[StoredEffect]
@@ -188,7 +202,11 @@ class _Found:
             yield Hour(begins, Count(sum(each), more=MOST_IN_AN_HOUR in each), bad)
 
     def health(
-        self, connections: tuple[ConnectionHealth, ...], workers: int, now: datetime
+        self,
+        connections: tuple[ConnectionHealth, ...],
+        tickets: Mapping[RefundId, TicketOf],
+        workers: int,
+        now: datetime,
     ) -> Health:
         asked = [one.wake_at for one in self.unknown if one.wake_at is not None]
         return Health(
@@ -206,6 +224,7 @@ class _Found:
             effects=tuple(self.effects[:SHOWN]),
             for_a_person=_counted(len(self.refunds)),
             refunds=tuple(self.refunds[:SHOWN]),
+            tickets=tickets,
             open_drifts=_counted(len(self.drifts)),
             drifts=tuple(self.drifts[:SHOWN]),
             holds=tuple(self.holds),
@@ -217,6 +236,7 @@ def _read(uow: UnitOfWork, now: datetime) -> _Found:
     tenant, tallies = uow.settings.tenant(), uow.tallies
     moments = yesterday(now, tenant.time_zone)
     bad = tallies.not_applied_between(moments[0], moments[-1], MOST_IN_AN_HOUR)
+    refunds = uow.refunds.oldest(_MORE, FOR_A_PERSON)
     return _Found(
         tenant=tenant,
         installations=uow.installations.all(),
@@ -228,7 +248,8 @@ def _read(uow: UnitOfWork, now: datetime) -> _Found:
         deliveries=uow.deliveries.not_applied(SHOWN),
         on_the_way=tallies.refunds(ON_THE_WAY, _MORE),
         unknown=uow.refunds.newest(_MORE, (RefundState.UNKNOWN,)),
-        refunds=uow.refunds.oldest(_MORE, FOR_A_PERSON),
+        refunds=refunds,
+        requests=dict(_requests(uow, refunds[:SHOWN])),
         closings=tallies.closings(_MORE),
         open_effects=tallies.effects(OPEN_EFFECTS, _MORE),
         effects=uow.effects.open(_MORE),
@@ -237,6 +258,16 @@ def _read(uow: UnitOfWork, now: datetime) -> _Found:
         resting={one.installation: one for one in uow.breakers.resting()},
         holds=uow.holds.all(),
     )
+
+
+def _requests(
+    uow: UnitOfWork, refunds: Sequence[Refund]
+) -> Iterator[tuple[RefundId, RefundRequest]]:
+    for refund in refunds:
+        plan = uow.plans.get(refund.plan)
+        request = None if plan is None else uow.requests.get(plan.request)
+        if request is not None:
+            yield refund.id, request
 
 
 def _counted(found: int) -> Count:

@@ -329,6 +329,9 @@ class FakePlatforms:
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         return ()
 
+    def ticket_link(self, connection: Connection, ticket: TicketId) -> str | None:
+        return None
+
     def lack(self, installation: InstallationId, port: type | str) -> None:
         self.lacks.add((installation, port))
 

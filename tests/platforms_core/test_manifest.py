@@ -40,6 +40,12 @@ def _store(document: Json) -> StoreManifest:
     return manifest
 
 
+def _desk(document: Json) -> HelpdeskManifest:
+    manifest = _read(document)
+    assert isinstance(manifest, HelpdeskManifest)
+    return manifest
+
+
 def _faults(document: object) -> tuple[str, ...]:
     with pytest.raises(InvalidManifest) as caught:
         read_manifest(json.dumps(document).encode())
@@ -219,6 +225,38 @@ def test_frame_ancestors_must_not_be_filled_from_free_text(toy_desk: Json) -> No
     toy_desk["panel"]["frame_ancestors"] = ["https://{name}.toy.example"]
 
     assert _faults(toy_desk)[0].startswith("panel.frame_ancestors: {name} must be")
+
+
+def test_a_ticket_link_quotes_the_ticket(toy_desk: Json) -> None:
+    toy_desk["panel"]["ticket_link"] = "https://desk.toy.example/tickets/{ticket}"
+    panel = _desk(toy_desk).panel
+    assert (
+        panel.ticket_link_for("7/../8?x", {}) == "https://desk.toy.example/tickets/7%2F..%2F8%3Fx"
+    )
+    assert panel.ticket_link_for("", {}) is None
+    toy_desk["panel"].pop("ticket_link")
+    assert _desk(toy_desk).panel.ticket_link_for("7", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("link", "advice"),
+    [
+        ("https://{name}.toy.example/{ticket}", "{name} must be"),
+        ("https://desk.toy.example/{token}/{ticket}", "links may carry ticket and form fields"),
+        ("https://desk.toy.example/{ticket", "links may carry ticket and form fields"),
+    ],
+)
+def test_a_ticket_link_carries_no_secret_and_no_free_host(
+    toy_desk: Json, link: str, advice: str
+) -> None:
+    toy_desk["install_fields"] = [
+        {"name": "name", "label": "Name", "hint": "Any"},
+        {"name": "token", "label": "Token", "hint": "Kept", "secret": True},
+    ]
+    toy_desk["panel"]["ticket_link"] = link
+    [fault] = _faults(toy_desk)
+    assert fault.startswith("panel.ticket_link: ")
+    assert advice in fault
 
 
 @pytest.mark.parametrize("document", [[], {"kind": "bank"}, {"kind": []}, {}, 7])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plugin.domain.errors import InvalidInput
+from plugin.domain.ids import TicketId
 from plugin.domain.refunds import GatewayRules
 from plugin.ports import Changed, Connection, Probe, WebhookRegistered
 from plugin.ports.connecting import (
@@ -127,6 +128,9 @@ class ToyPlatforms:
 
     def worksheet(self, connection: Connection) -> Sequence[WorksheetStep]:
         return ()
+
+    def ticket_link(self, connection: Connection, ticket: TicketId) -> str | None:
+        return None
 
 
 class ToyWay:

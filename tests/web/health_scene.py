@@ -172,7 +172,7 @@ def _add_refunds(site: Site) -> None:
         (RefundState.NEEDS_PERSON, CARDS),
     )
     with site.storage.begin(TENANT.id) as uow:
-        uow.requests.save(a_request())
+        uow.requests.save(replace(a_request(), desk=DESK))
         for number, (state, account) in enumerate(states):
             plan = f"plan-{number}"
             uow.plans.add(a_plan(plan_id=plan), a_request().id)

@@ -9,17 +9,21 @@ import pytest
 
 from plugin.domain.drift import Difference, DriftKind, DriftState
 from plugin.domain.effects import EffectState
-from plugin.domain.ids import DeliveryId, EffectKey
+from plugin.domain.ids import DeliveryId, EffectKey, TicketId
+from plugin.ports import Kind
 from plugin.ports.records import (
     DeliveryState,
     Drift,
+    Installation,
     InstallationStatus,
 )
 from plugin.services.look_at_health import MOST, SHOWN
 from tests.factories import (
     CUSTOMER,
     NOW,
+    a_connection,
     a_delivery,
+    a_request,
     ago,
 )
 from tests.web.health_scene import (
@@ -41,7 +45,7 @@ def test_each_list_says_what_to_do(site: Site) -> None:
     answer = site.admin().get(PAGE)
     assert part(answer, "refunds") == (
         "Refunds for a person 1 Refund of 169.00 EUR to Visa …4242 , order 10412 "
-        "Look it up at the gateway, then say in the panel what is so."
+        "Look it up at the gateway, then say in the panel what is so. Ticket 77, Intercom"
     )
     effects = part(answer, "effects")
     assert "Take away Course Colour Mixing , 10:40 No contact there has" in effects
@@ -76,6 +80,33 @@ def test_a_long_list_shows_what_waits_longest_and_says_how_many_there_are(site: 
     assert "Failed, kept. Kept as it came." in found
     assert f"These are the {SHOWN} of 200 or more that have waited longest." in found
     assert answer.text.count("/replay") == answer.text.count("/close") == SHOWN
+
+
+@pytest.mark.both_databases
+def test_a_refund_for_a_person_leads_to_its_ticket_where_its_page_is_known(site: Site) -> None:
+    make_rich(site)
+    there = a_connection("desk-2", tenant=TENANT.id, kind=Kind.HELPDESK, platform="zendesk")
+    desk = replace(there, settings={"subdomain": "acme"})
+    with site.storage.begin(TENANT.id) as uow:
+        uow.installations.add(Installation(desk, InstallationStatus.CONNECTED, NOW))
+        asked = replace(a_request(), desk=desk.installation, ticket=TicketId("7/../8"))
+        uow.requests.save(asked)
+        uow.commit()
+    answer = site.admin().get(PAGE)
+    assert "Ticket 7/../8, Zendesk (new tab)" in part(answer, "refunds")
+    assert 'href="https://acme.zendesk.com/agent/tickets/7%2F..%2F8"' in answer.text
+    change(site, desk.installation, status=InstallationStatus.REMOVED)
+    without = site.admin().get(PAGE)
+    assert "Ticket 7/../8, a removed connection" in part(without, "refunds")
+    assert "acme.zendesk.com" not in without.text
+
+
+def test_a_refund_that_nobody_asked_for_in_a_ticket_names_none(site: Site) -> None:
+    make_rich(site)
+    with site.storage.begin(TENANT.id) as uow:
+        uow.requests.save(a_request(ticket=None))
+        uow.commit()
+    assert "Ticket" not in part(site.admin().get(PAGE), "refunds")
 
 
 @pytest.mark.both_databases

@@ -87,6 +87,7 @@ class Item:
 
     `close` is where it posts that a person did it by hand. `told_apart` follows the button's word
     for those who hear it without the row. `anyway`: the press says that it may be done twice.
+    `ticket` is named where it was asked for in one, with its page where that is known.
     """
 
     what: str
@@ -98,6 +99,8 @@ class Item:
     close: str = ""
     told_apart: str = ""
     anyway: bool = False
+    ticket: str = ""
+    ticket_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,9 @@ def health_page(health: Health, said: str = "") -> HealthPage:
         ),
         effects=_listing([_effect(one, tell) for one in health.effects], health.open_effects, tell),
         refunds=_listing(
-            [_refund(one, when, tell) for one in health.refunds], health.for_a_person, tell
+            [_refund(one, health, called, when, tell) for one in health.refunds],
+            health.for_a_person,
+            tell,
         ),
         drifts=_listing(
             [_drift(one, called, tell) for one in health.drifts], health.open_drifts, tell
@@ -281,10 +286,17 @@ def _listing(items: Sequence[Item], count: Count, tell: Tell) -> Listing:
     return Listing(tuple(items), total, more)
 
 
-def _refund(one: Refund, when: When, tell: Tell) -> Item:
+def _refund(
+    one: Refund, health: Health, called: Mapping[InstallationId, str], when: When, tell: Tell
+) -> Item:
     row = refund_waiting(one, when)
     of = tell.say("order", ref=one_line(one.order.ref))
-    return Item(row.what, of, row.advice, row.tone, row.icon)
+    ticket = health.tickets.get(one.id)
+    if ticket is None:
+        return Item(row.what, of, row.advice, row.tone, row.icon)
+    desk = called.get(ticket.desk, tell.say("delivery.removed"))
+    named = tell.say("ticket", ref=one_line(ticket.ticket), desk=desk)
+    return Item(row.what, of, row.advice, row.tone, row.icon, ticket=named, ticket_link=ticket.link)
 
 
 def _delivery(one: StoredDelivery, called: Mapping[InstallationId, str], tell: Tell) -> Item:

@@ -105,6 +105,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     # what waits for a person
     "replay.of": "{what}, {at}",
     "order": "order {ref}",
+    "ticket": "Ticket {ref}, {desk}",
     "more": "These are the {shown} of {total} that have waited longest.",
     # keys
     "key.key_refused": "Key refused",
