@@ -25,9 +25,10 @@ from plugin.services.key_replacement import with_offer
 from plugin.services.replaying import WhyNot
 from plugin.storage.budgets import database_now_us
 from plugin.storage.tables import buckets
+from plugin.web.views.health_accounts import CREDENTIAL_LOOK
 from plugin.web.views.health_day import STEPS, day
 from plugin.web.views.health_telling import Tell
-from plugin.web.views.health_view import CREDENTIAL_LOOK, STANDING_LOOK
+from plugin.web.views.health_view import STANDING_LOOK
 from plugin.web.views.health_words import ENGLISH
 from tests.factories import (
     CUSTOMER,

@@ -6,10 +6,8 @@ customer's address only where a person must find one customer at a platform.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from plugin.domain.drift import NEXT_STEPS
@@ -19,7 +17,7 @@ from plugin.domain.money import Money
 from plugin.domain.refunds import Refund
 from plugin.domain.texts import one_line
 from plugin.ports.records import Drift, StoredDelivery, StoredEffect
-from plugin.services.health import ConnectionHealth, Count, Credential, Health, Standing
+from plugin.services.health import ConnectionHealth, Count, Health, Standing
 from plugin.services.wording import money_words
 from plugin.web.views.admin_view import (
     DELIVERY_LOOK,
@@ -30,6 +28,7 @@ from plugin.web.views.admin_view import (
     refund_waiting,
 )
 from plugin.web.views.effect_words import cause_words
+from plugin.web.views.health_accounts import BudgetRow, KeyRow, budget_row, key_row
 from plugin.web.views.health_concerns import Concern, concerns, names, top_sentence
 from plugin.web.views.health_day import Day, day
 from plugin.web.views.health_telling import Tell
@@ -42,13 +41,6 @@ STANDING_LOOK: Final[Mapping[Standing, Look]] = {
     Standing.RESTING: ("warn", "clock", "state.resting"),
     Standing.NEEDS_ATTENTION: ("warn", "warn", "state.needs_attention"),
     Standing.KEY_REFUSED: ("bad", "key", "state.key_refused"),
-}
-CREDENTIAL_LOOK: Final[Mapping[Credential, Look]] = {
-    Credential.KEY_REFUSED: ("bad", "key", "key.key_refused"),
-    Credential.WEBHOOK_OFF: ("warn", "cloud", "key.webhook_off"),
-    Credential.UNSIGNED: ("bad", "shield", "key.unsigned"),
-    Credential.NEW_KEY_WAITS: ("warn", "key", "key.new_key_waits"),
-    Credential.WEBHOOK_MADE_ANEW: ("good", "yes", "key.webhook_made_anew"),
 }
 
 
@@ -113,32 +105,6 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRow:
-    """How a connection's keys and secrets are."""
-
-    id: InstallationId
-    name: str
-    chips: tuple[Look, ...]
-    words: str
-    next: str
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetRow:
-    """The calls that an account has left. `filled`: of twenty parts of its meter.
-
-    `next` says what follows where none is left.
-    """
-
-    name: str
-    left: str
-    rate: str
-    filled: int
-    rests: str
-    next: str
-
-
-@dataclass(frozen=True, slots=True)
 class HealthPage:
     """All of the page. `said`: what became of the last press, and whether it did something."""
 
@@ -183,9 +149,9 @@ def health_page(health: Health, said: str = "") -> HealthPage:
         drifts=_listing(
             [_drift(one, called, tell) for one in health.drifts], health.open_drifts, tell
         ),
-        keys=tuple(_keys(one, called[one.id], tell) for one in health.connections),
+        keys=tuple(key_row(one, called[one.id], tell) for one in health.connections),
         budgets=tuple(
-            row for one in health.connections if (row := _budget(one, called[one.id], tell))
+            row for one in health.connections if (row := budget_row(one, called[one.id], tell))
         ),
     )
 
@@ -366,47 +332,3 @@ def _amount(told: str, tell: Tell) -> str:
         return money_words(Money(int(minor), currency), tell.tenant.locale)
     except ValueError:
         return told
-
-
-# --- keys and budgets -----------------------------------------------------------------------------
-
-
-def _keys(one: ConnectionHealth, name: str, tell: Tell) -> KeyRow:
-    looks = [CREDENTIAL_LOOK[credential] for credential in one.credentials]
-    chips = [(tone, icon, tell.say(key)) for tone, icon, key in looks]
-    secrets = "key.secrets.none" if not one.secrets else "key.secrets"
-    seen = one.key_seen_at
-    tested = tell.say("key.unseen") if seen is None else tell.say("key.seen", at=tell.at(seen))
-    steps = [_step(one, credential, tell) for credential in one.credentials]
-    return KeyRow(
-        id=one.id,
-        name=name,
-        chips=tuple(chips) or (("good", "yes", tell.say("key.fine")),),
-        words=f"{tested}; {tell.say(secrets, n=one.secrets)}",
-        next=" ".join(steps),
-    )
-
-
-def _step(one: ConnectionHealth, credential: Credential, tell: Tell) -> str:
-    if credential is Credential.WEBHOOK_MADE_ANEW and one.made_anew_at is not None:
-        word = "next" if one.reads_news else "unread"
-        return tell.say(f"key.{credential}.{word}", at=tell.at(one.made_anew_at))
-    return tell.say(f"key.{credential}.next")
-
-
-def _budget(one: ConnectionHealth, name: str, tell: Tell) -> BudgetRow | None:
-    if one.budget is None:
-        return None
-    pace = one.budget.pace
-    full = timedelta(seconds=math.ceil(pace.burst * pace.per_seconds / pace.requests))
-    spent = tell.say("budget.spent", name=name, full=tell.span(full))
-    return BudgetRow(
-        name=name,
-        left=tell.say(
-            "budget.left", left=tell.number(one.budget.left), burst=tell.number(pace.burst)
-        ),
-        rate=tell.say("budget.rate", requests=tell.number(pace.requests), seconds=pace.per_seconds),
-        filled=math.ceil(one.budget.left * 20 / pace.burst),
-        rests="" if one.rest is None else tell.say("budget.rests", at=tell.at(one.rest.next_try)),
-        next="" if one.budget.left else spent,
-    )
