@@ -25,7 +25,7 @@ _CLOSES = (RevokeAccess.__name__, RemoveTag.__name__)
 
 
 class TallyRows(TenantRows):
-    """Implements `plugin.ports.storage.Tallies`."""
+    """Implements `plugin.ports.tallies.Tallies`."""
 
     def refunds(self, states: Sequence[RefundState], most: int) -> Mapping[InstallationId, int]:
         accounts = select(_r.c.payment_installation).where(self._mine(_r), _r.c.state.in_(states))
