@@ -15,7 +15,6 @@ from plugin.domain.ids import DeliveryId, EffectKey, TenantId
 from plugin.ports import Clock
 from plugin.ports.records import (
     DONE_BY_HAND,
-    NOT_APPLIED,
     DeliveryState,
     StoredDelivery,
     StoredEffect,
@@ -66,8 +65,8 @@ class CloseDelivery:
 def _why_not(stored: StoredDelivery) -> WhyNot:
     if stored.is_closed:
         return WhyNot.CLOSED_BEFORE
-    is_over = stored.state in (DeliveryState.APPLIED, DeliveryState.IGNORED, *NOT_APPLIED)
-    return WhyNot.DONE if is_over else WhyNot.IN_LINE
+    waits = stored.state in (DeliveryState.RECEIVED, DeliveryState.WAITING)
+    return WhyNot.IN_LINE if waits else WhyNot.DONE
 
 
 @dataclass(frozen=True, slots=True)
