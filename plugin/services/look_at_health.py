@@ -249,7 +249,7 @@ def _read(uow: UnitOfWork, now: datetime) -> _Found:
         on_the_way=tallies.refunds(ON_THE_WAY, _MORE),
         unknown=uow.refunds.newest(_MORE, (RefundState.UNKNOWN,)),
         refunds=refunds,
-        requests=dict(_requests(uow, refunds[:SHOWN])),
+        requests=_requests(uow, refunds[:SHOWN]),
         closings=tallies.closings(_MORE),
         open_effects=tallies.effects(OPEN_EFFECTS, _MORE),
         effects=uow.effects.open(_MORE),
@@ -260,14 +260,10 @@ def _read(uow: UnitOfWork, now: datetime) -> _Found:
     )
 
 
-def _requests(
-    uow: UnitOfWork, refunds: Sequence[Refund]
-) -> Iterator[tuple[RefundId, RefundRequest]]:
-    for refund in refunds:
-        plan = uow.plans.get(refund.plan)
-        request = None if plan is None else uow.requests.get(plan.request)
-        if request is not None:
-            yield refund.id, request
+def _requests(uow: UnitOfWork, refunds: Sequence[Refund]) -> Mapping[RefundId, RefundRequest]:
+    """What each was asked for in."""
+    asked = {one.id: plan.request for one in refunds if (plan := uow.plans.get(one.plan))}
+    return {one: found for one, ref in asked.items() if (found := uow.requests.get(ref))}
 
 
 def _counted(found: int) -> Count:
