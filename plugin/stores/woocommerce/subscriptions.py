@@ -73,8 +73,8 @@ class Subscriptions:
             return orders
         asked = [("customer", customers[0]), ("per_page", str(PAGE))]
         answer = self.account.get("subscription.list", f"/{FOLDER}", asked)
-        if 400 <= answer.status < 500:
-            return orders  # no such extension, or not for this key
+        if 400 <= answer.status < 500 and answer.status != 401:
+            return orders  # no such extension, or not for this key; 401 is a key that ended
         with understood(RetryLater):
             told = read_ok(answer).items()
             return [self._begun(order, told) for order in orders]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.domain.errors import RetryLater
+from plugin.domain.errors import Refused, RetryLater
 from plugin.domain.orders import SubscriptionStatus
 from plugin.domain.refunds import RefundState
 from plugin.ports import Changed, Contact, OrderQuery
@@ -121,19 +121,20 @@ def test_one_that_is_over_ends_no_order_that_sold_more_than_it(
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_found"), [("unauthorised", True), ("firewall", True), ("down", False)]
+    ("fault", "error"),
+    [("firewall", None), ("unauthorised", Refused), ("down", RetryLater)],
 )
-def test_a_no_to_the_list_is_none_and_silence_is_not(
-    fake: FakeShop, store: WoocommerceStore, fault: str, *, is_found: bool
+def test_a_no_to_the_list_is_none_and_a_key_that_ended_and_silence_are_not(
+    fake: FakeShop, store: WoocommerceStore, fault: str, error: type[Exception] | None
 ) -> None:
     begun_by(fake, fake.books.sell(("10.00", "0")), 0)
     fake.faults = [fault]
     fake.meets = lambda _, path: path.endswith("/subscriptions")
-    if is_found:
+    if error is None:
         [order] = store.find_orders(BY_MAIL)
         assert order.subscription is None
     else:
-        with pytest.raises(RetryLater):
+        with pytest.raises(error):
             store.find_orders(BY_MAIL)
 
 
