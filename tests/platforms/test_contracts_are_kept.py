@@ -23,6 +23,7 @@ from tests.contracts.access import (
     OverTheNetwork,
 )
 from tests.contracts.any_order import OF_A_PURCHASE, AnyOrderContract
+from tests.contracts.asking import FindsOverTheNetwork, NewsOverTheNetwork
 from tests.contracts.fields import FieldsContract, FieldsOverHttpContract
 from tests.contracts.helpdesk import HelpdeskContract, HelpdeskOverHttpContract
 from tests.contracts.keeping import changes, unkept
@@ -54,6 +55,8 @@ _CONTRACTS: dict[Kind, dict[str, type]] = {
     },
 }
 _OVER_HTTP: dict[type, type] = {
+    FindsContract: FindsOverTheNetwork,
+    NewsContract: NewsOverTheNetwork,
     OpensAndCloses: OverTheNetwork,
     HelpdeskContract: HelpdeskOverHttpContract,
     FieldsContract: FieldsOverHttpContract,
@@ -251,4 +254,7 @@ def test_a_network_is_asked_for_wherever_there_is_one() -> None:
     assert HelpdeskOverHttpContract in called["zendesk"]
     assert FieldsOverHttpContract in called["zendesk"]
     assert HelpdeskOverHttpContract not in called["practice"]
-    assert OverTheNetwork in _promised(_REGISTRY.manifest(Kind.STORE, "saleor"))
+    asked = {FindsOverTheNetwork, NewsOverTheNetwork}
+    assert asked | {OverTheNetwork} <= _promised(_REGISTRY.manifest(Kind.STORE, "saleor"))
+    assert asked <= _promised(_REGISTRY.manifest(Kind.STORE, "stripe"))
+    assert not asked & _promised(_REGISTRY.manifest(Kind.STORE, "practice"))

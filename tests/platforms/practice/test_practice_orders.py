@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
-from plugin.domain.events import StoreEvent
 from plugin.domain.ids import customer_key
 from plugin.domain.money import Money
 from plugin.domain.orders import LineRef, Order, OrderRef, UsageKnown, UsageUnknown
-from plugin.platforms.data_files import DataFiles
-from plugin.platforms.registry import Registry
-from plugin.platforms.strict_json import read_json
-from plugin.platforms.webhook_declaration import Webhooks
-from plugin.ports import Kind
-from plugin.ports.news import News
 from plugin.stores.practice import PracticeStore
 from tests.contracts.orders import ADA, PRICE, FindsContract, NewsContract, UsageContract
-from tests.platforms.practice.fixtures import NOW, SHOP, Practice
+from tests.platforms.order_worlds import Declared
+from tests.platforms.practice.fixtures import SHOP, Practice
 from tests.platforms.practice.test_practice_contracts import a_sale
-from webhooks.delivery import Delivery
-from webhooks.stores.practice import parse
 
 
 @dataclass
-class PracticeOrders:
+class PracticeOrders(Declared):
+    stem: ClassVar = "practice"
+    installation: ClassVar = SHOP
     practice: Practice
     sold: int = 0
 
@@ -38,12 +32,6 @@ class PracticeOrders:
     @property
     def store(self) -> PracticeStore:
         return self.practice.store
-
-    @property
-    def webhooks(self) -> Webhooks:
-        declared = Registry([DataFiles().manifests()]).manifest(Kind.STORE, "practice").webhooks
-        assert declared is not None
-        return declared
 
     def sell(self, email: str, amount: Money, *, days_ago: int = 0) -> str:
         return self._add(email, amount, self.now - timedelta(days=days_ago)).ref.ref
@@ -84,9 +72,6 @@ class PracticeOrders:
     def calls(self) -> int:
         """It is a file: nobody is called."""
         return 0
-
-    def meaning(self, news: News) -> Sequence[StoreEvent]:
-        return parse(Delivery(news.body, {}, NOW), SHOP, read_json(news.body))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.platforms.loopback import Loopback
 from tests.platforms.saleor.books import Books, Thing
 
 FAULTS = {
+    "fine": "nothing: it goes as it should",
     "drop_before": "the connection breaks before anything is done",
     "rate_limited": "429, nothing is done",
     "unavailable": "503, nothing is done",

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
-from plugin.domain.events import StoreEvent
 from plugin.domain.money import Money
-from plugin.platforms.strict_json import read_json
-from plugin.platforms.webhook_declaration import Webhooks
-from plugin.ports.news import News
 from plugin.stores.saleor import SaleorStore
-from plugin.stores.saleor.account import manifest
+from tests.contracts.asking import FindsOverTheNetwork, NewsOverTheNetwork, Trouble
 from tests.contracts.orders import FindsContract, NewsContract
-from tests.platforms.saleor.conftest import INSTALLATION, NOW
+from tests.platforms.order_worlds import BehindANetwork, Declared
+from tests.platforms.saleor.conftest import NOW
 from tests.platforms.saleor.deliveries import refunded
 from tests.platforms.saleor.fake import FakeSaleor
-from webhooks.delivery import Delivery
-from webhooks.stores.saleor import parse
+
+_FAULTS = {
+    Trouble.KEY_EXPIRED: "denied",
+    Trouble.RATE_LIMITED: "rate_limited",
+    Trouble.FAILED: "error_after",
+    Trouble.DOWN: "unavailable",
+    Trouble.SILENT: "drop_before",
+    Trouble.PAGE: "html",
+    Trouble.CUT: "truncated",
+    Trouble.EMPTY: "empty",
+}
 
 
 @dataclass
-class SaleorOrders:
+class SaleorOrders(Declared, BehindANetwork):
+    stem: ClassVar = "saleor"
+    faults: ClassVar[Mapping[Trouble, str]] = _FAULTS
     fake: FakeSaleor
     store: SaleorStore
     now: datetime = NOW
-
-    @property
-    def webhooks(self) -> Webhooks:
-        declared = manifest().webhooks
-        assert declared is not None
-        return declared
 
     def sell(self, email: str, amount: Money, *, days_ago: int = 0) -> str:
         books = self.fake.books
@@ -49,8 +52,8 @@ class SaleorOrders:
     def calls(self) -> int:
         return len(self.fake.paths)
 
-    def meaning(self, news: News) -> Sequence[StoreEvent]:
-        return parse(Delivery(news.body, {}, NOW), INSTALLATION, read_json(news.body))
+    def fail(self, kind: str) -> None:
+        self.fake.fail(kind, on=lambda _: True)
 
 
 @pytest.fixture
@@ -58,9 +61,9 @@ def world(fake: FakeSaleor, store: SaleorStore) -> SaleorOrders:
     return SaleorOrders(fake, store)
 
 
-class TestFinds(FindsContract):
+class TestFinds(FindsContract, FindsOverTheNetwork):
     """By the addresses of its orders."""
 
 
-class TestNews(NewsContract):
+class TestNews(NewsContract, NewsOverTheNetwork):
     """From the orders that changed."""

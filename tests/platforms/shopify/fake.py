@@ -22,6 +22,7 @@ from tests.platforms.shopify.grants import Grants
 from tests.platforms.shopify.selection import selected
 
 FAULTS = {
+    "fine": "nothing: it goes as it should",
     "drop_before": "the connection breaks before anything is done",
     "unavailable": "503, nothing is done",
     "busy": "429, nothing is done",
@@ -34,6 +35,7 @@ FAULTS = {
     "slow": "it is done, then the answer waits for 30 seconds",
     "html": "it is done, the answer is a web page",
     "truncated": "it is done, the answer ends in its middle",
+    "empty": "it is done, the answer is an empty object",
     "wrong_refund": "it is done, the answer tells of another refund",
     "unauthorised": "401, nothing is done",
 }
@@ -405,6 +407,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_raw(200, b"<html><body>Shop</body></html>", "text/html")
             case "truncated":
                 self._send_raw(200, raw[: len(raw) // 2], "application/json")
+            case "empty":
+                self._send(200, {})
             case "wrong_refund":
                 body["data"]["refundCreate"]["refund"]["note"] = "Makegood refund x mg-x-a1"
                 self._send(200, body)

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
-from plugin.domain.events import StoreEvent
 from plugin.domain.money import Money
-from plugin.platforms.strict_json import read_json
-from plugin.platforms.webhook_declaration import Webhooks
-from plugin.ports.news import News
 from plugin.stores.shopify import ShopifyStore
-from plugin.stores.shopify.account import manifest
+from tests.contracts.asking import FindsOverTheNetwork, NewsOverTheNetwork, Trouble
 from tests.contracts.orders import FindsContract, NewsContract
-from tests.platforms.shopify.conftest import INSTALLATION, NOW, store_at
+from tests.platforms.order_worlds import BehindANetwork, Declared
+from tests.platforms.shopify.conftest import NOW
 from tests.platforms.shopify.fake import FakeShopify, ref_of
-from webhooks.delivery import Delivery
-from webhooks.stores.shopify import parse
+
+_FAULTS = {
+    Trouble.KEY_EXPIRED: "unauthorised",
+    Trouble.RATE_LIMITED: "throttled",
+    Trouble.FAILED: "error_after",
+    Trouble.DOWN: "unavailable",
+    Trouble.SILENT: "drop_before",
+    Trouble.PAGE: "html",
+    Trouble.CUT: "truncated",
+    Trouble.EMPTY: "empty",
+}
 
 
 @dataclass
-class ShopifyOrders:
+class ShopifyOrders(Declared, BehindANetwork):
+    stem: ClassVar = "shopify"
+    faults: ClassVar[Mapping[Trouble, str]] = _FAULTS
     fake: FakeShopify
     store: ShopifyStore
     now: datetime = NOW
-
-    @property
-    def webhooks(self) -> Webhooks:
-        declared = manifest().webhooks
-        assert declared is not None
-        return declared
 
     def sell(self, email: str, amount: Money, *, days_ago: int = 0) -> str:
         at = _moment(self.now - timedelta(days=days_ago))
@@ -56,8 +59,8 @@ class ShopifyOrders:
     def calls(self) -> int:
         return len(self.fake.calls)
 
-    def meaning(self, news: News) -> Sequence[StoreEvent]:
-        return parse(Delivery(news.body, {}, NOW), INSTALLATION, read_json(news.body))
+    def fail(self, kind: str) -> None:
+        self.fake.fail(kind, on="Find List Read")
 
 
 def _moment(at: datetime) -> str:
@@ -67,13 +70,13 @@ def _moment(at: datetime) -> str:
 @pytest.fixture
 def world(fake: FakeShopify, store: ShopifyStore) -> ShopifyOrders:
     """On a day that has its token already: every process asks for one a day."""
-    store_at(fake.url).read_catalog()
+    store.read_catalog()
     return ShopifyOrders(fake, store)
 
 
-class TestFinds(FindsContract):
+class TestFinds(FindsContract, FindsOverTheNetwork):
     """By the addresses of its orders."""
 
 
-class TestNews(NewsContract):
+class TestNews(NewsContract, NewsOverTheNetwork):
     """From the orders that changed."""

@@ -26,8 +26,10 @@ from tests.platforms.stripe.hooks import Hooks
 from tests.platforms.stripe.routes import answer_to
 
 FAULTS = {
+    "fine": "nothing: it goes as it should",
     "drop_before": "the connection breaks before anything is done",
     "rate_limited": "429, nothing is done",
+    "expired": "401, nothing is done",
     "unavailable": "503, nothing is done",
     "running": "409, as while a call with the same key runs",
     "drop_after": "it is done, then the connection breaks",
@@ -41,6 +43,7 @@ FAULTS = {
 }
 _BEFORE = {
     "rate_limited": (429, "rate_limit"),
+    "expired": (401, "api_key_expired"),
     "unavailable": (503, "api_error"),
     "running": (409, "idempotency_key_in_use"),
 }

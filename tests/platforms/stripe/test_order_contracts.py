@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
-from plugin.domain.events import StoreEvent
 from plugin.domain.money import Money
-from plugin.platforms.strict_json import read_json
-from plugin.platforms.webhook_declaration import Webhooks
-from plugin.ports.news import News
 from plugin.stores.stripe import StripeStore
-from plugin.stores.stripe.account import manifest
+from tests.contracts.asking import FindsOverTheNetwork, NewsOverTheNetwork, Trouble
 from tests.contracts.orders import FindsContract, NewsContract
-from tests.platforms.stripe.conftest import INSTALLATION, NOW
+from tests.platforms.order_worlds import BehindANetwork, Declared
+from tests.platforms.stripe.conftest import NOW
 from tests.platforms.stripe.fake import FakeStripe
-from webhooks.delivery import Delivery
-from webhooks.stores.stripe import parse
+
+_FAULTS = {
+    Trouble.KEY_EXPIRED: "expired",
+    Trouble.RATE_LIMITED: "rate_limited",
+    Trouble.FAILED: "error_after",
+    Trouble.DOWN: "unavailable",
+    Trouble.SILENT: "drop_before",
+    Trouble.PAGE: "html",
+    Trouble.CUT: "truncated",
+    Trouble.EMPTY: "empty",
+}
 
 
 @dataclass
-class StripeOrders:
+class StripeOrders(Declared, BehindANetwork):
+    stem: ClassVar = "stripe"
+    faults: ClassVar[Mapping[Trouble, str]] = _FAULTS
     fake: FakeStripe
     store: StripeStore
     now: datetime = NOW
     customers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def webhooks(self) -> Webhooks:
-        declared = manifest().webhooks
-        assert declared is not None
-        return declared
 
     def sell(self, email: str, amount: Money, *, days_ago: int = 0) -> str:
         books = self.fake.books
@@ -51,8 +54,8 @@ class StripeOrders:
     def calls(self) -> int:
         return len(self.fake.calls)
 
-    def meaning(self, news: News) -> Sequence[StoreEvent]:
-        return parse(Delivery(news.body, {}, NOW), INSTALLATION, read_json(news.body))
+    def fail(self, kind: str) -> None:
+        self.fake.fail(kind, on="GET ")
 
 
 @pytest.fixture
@@ -61,9 +64,9 @@ def world(fake: FakeStripe, store: StripeStore) -> StripeOrders:
     return StripeOrders(fake, store)
 
 
-class TestFinds(FindsContract):
+class TestFinds(FindsContract, FindsOverTheNetwork):
     """By the addresses of its customers."""
 
 
-class TestNews(NewsContract):
+class TestNews(NewsContract, NewsOverTheNetwork):
     """From its list of events."""

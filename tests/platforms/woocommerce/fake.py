@@ -196,8 +196,10 @@ _GATEWAYS: list[Thing] = [
 """The shop tells the gateways' own settings with them, keys too."""
 _BEFORE: Mapping[str, Answer] = {
     "busy": Answer(429, {"code": "too_many"}, headers={"Retry-After": "7"}),
+    "error": Answer(500, raw=b""),
     "down": Answer(503, raw=b"<html>Briefly unavailable</html>"),
     "unauthorised": Answer(401, {"code": "woocommerce_rest_cannot_view"}),
+    "nothing": Answer(200, {}),
     "page": Answer(200, raw=b"<html>Maintenance</html>"),
     "firewall": Answer(403, raw=b"<html>Forbidden</html>"),
     "redirect": Answer(302, raw=b"", headers={"Location": "http://127.0.0.1/elsewhere"}),

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
-from plugin.domain.events import StoreEvent
 from plugin.domain.money import Money
-from plugin.platforms.strict_json import read_json
-from plugin.platforms.webhook_declaration import Webhooks
-from plugin.ports.news import News
 from plugin.stores.woocommerce import WoocommerceStore
-from plugin.stores.woocommerce.account import manifest
+from tests.contracts.asking import FindsOverTheNetwork, NewsOverTheNetwork, Trouble
 from tests.contracts.orders import FindsContract, NewsContract
-from tests.platforms.woocommerce.conftest import INSTALLATION
+from tests.platforms.order_worlds import BehindANetwork, Declared
 from tests.platforms.woocommerce.fake import FakeShop
-from webhooks.delivery import Delivery
-from webhooks.stores.woocommerce import parse
+
+_FAULTS = {
+    Trouble.KEY_EXPIRED: "unauthorised",
+    Trouble.RATE_LIMITED: "busy",
+    Trouble.FAILED: "error",
+    Trouble.DOWN: "down",
+    Trouble.SILENT: "drop_before",
+    Trouble.PAGE: "page",
+    Trouble.CUT: "cut",
+    Trouble.EMPTY: "nothing",
+}
 
 
 @dataclass
-class ShopOrders:
+class ShopOrders(Declared, BehindANetwork):
+    stem: ClassVar = "woocommerce"
+    faults: ClassVar[Mapping[Trouble, str]] = _FAULTS
     fake: FakeShop
     store: WoocommerceStore
 
     @property
     def now(self) -> datetime:
         return self.fake.books.now.replace(tzinfo=UTC)
-
-    @property
-    def webhooks(self) -> Webhooks:
-        declared = manifest().webhooks
-        assert declared is not None
-        return declared
 
     def sell(self, email: str, amount: Money, *, days_ago: int = 0) -> str:
         at = (self.now - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M:%S")
@@ -50,9 +52,9 @@ class ShopOrders:
     def calls(self) -> int:
         return len(self.fake.calls)
 
-    def meaning(self, news: News) -> Sequence[StoreEvent]:
-        at = self.now
-        return parse(Delivery(news.body, {}, at), INSTALLATION, read_json(news.body))
+    def fail(self, kind: str) -> None:
+        self.fake.faults.append(kind)
+        self.fake.meets = lambda *_: True
 
 
 @pytest.fixture
@@ -60,9 +62,9 @@ def world(fake: FakeShop, store: WoocommerceStore) -> ShopOrders:
     return ShopOrders(fake, store)
 
 
-class TestFinds(FindsContract):
+class TestFinds(FindsContract, FindsOverTheNetwork):
     """By a search of words, and only who was asked for."""
 
 
-class TestNews(NewsContract):
+class TestNews(NewsContract, NewsOverTheNetwork):
     """From the orders that changed."""
