@@ -90,7 +90,7 @@ return sorted(orders, key=lambda one: one.bought_at, reverse=True)
 """,
     "read_order": """\
 answer = self._call("GET", "order.read", f"/orders/{quote(ref, safe='')}")
-if answer.status == 404:
+if answer.status == 404 and answer.json() is None:
     return None
 with understood(RetryLater):
     return _order(read_ok(answer), self._connection, self._clock)

@@ -32,9 +32,11 @@ class Trouble(StrEnum):
     PAGE = "page"  # 200, with a web page
     CUT = "cut"  # the answer ends in its middle
     EMPTY = "empty"  # an empty object, in which nothing is as it should be
+    LOST = "lost"  # 404, with a web page of somebody who stands before the store
 
 
-UNREADABLE = [one for one in Trouble if one not in (Trouble.KEY_EXPIRED, Trouble.RATE_LIMITED)]
+TOLD_APART = (Trouble.KEY_EXPIRED, Trouble.RATE_LIMITED, Trouble.LOST)
+UNREADABLE = [one for one in Trouble if one not in TOLD_APART]
 Question = Callable[[], Iterator[str]]
 """Asks, and gives what it was told, by its names."""
 
@@ -101,6 +103,12 @@ class _AsksOverTheNetwork:
     ) -> None:
         for error in self.failures(world, question, trouble):
             assert isinstance(error, RetryLater)
+
+    def test_an_address_that_leads_nowhere_is_not_a_store_without_orders(
+        self, world: Network, question: Question
+    ) -> None:
+        for error in self.failures(world, question, Trouble.LOST):
+            assert isinstance(error, Refused | RetryLater)
 
     @pytest.mark.parametrize("trouble", list(Trouble))
     def test_no_error_tells_who_was_asked_for(

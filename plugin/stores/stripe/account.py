@@ -91,9 +91,13 @@ class Account:
         )
 
     def read(self, label: str, path: str, query: Pairs = ()) -> Reader | None:
-        """One object, or None where there is none. Raises Refused for any other no."""
+        """One object, or None where there is none. Raises Refused for any other no.
+
+        None in Stripe's own words only: the page of a proxy has answered nothing.
+        """
         answer = self.get(label, path, query)
-        return None if answer.status == 404 else read_ok(answer)
+        is_absent = answer.status == 404 and error_of(answer)[1] != "http_404"
+        return None if is_absent else read_ok(answer)
 
     def read_list(self, label: str, path: str, query: Pairs = ()) -> Sequence[Reader]:
         """The first page of a list; empty where Stripe knows nothing of what it is asked for."""

@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Final
 from urllib.parse import quote
 
 from plugin.domain.errors import InvalidInput, OutcomeUnknown, Refused, RetryLater
@@ -29,6 +30,8 @@ PAGE = 100
 
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 _REFUSED_IN_WORDS = frozenset({500})
+NOT_INSTALLED: Final = "rest_no_route"
+"""The code of a path that nobody answers: its extension is missing, or all of them are."""
 
 
 @cache
@@ -84,10 +87,16 @@ class Account:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self._authorization}
 
-    def read(self, label: str, path: str, query: Pairs = ()) -> Reader | None:
-        """One object, or None where there is none. Raises Refused for any other no."""
-        answer = self.get(label, path, query)
-        return None if answer.status == 404 else read_ok(answer)
+    def read(self, label: str, path: str, *, of_extension: bool = False) -> Reader | None:
+        """One object, or None where there is none. Raises Refused for any other no.
+
+        None in the shop's own words only: the page of a host tells nothing of orders, nor does a
+        shop in which all of WooCommerce is switched off. `of_extension`: none where it is missing.
+        """
+        answer = self.get(label, path)
+        said = error_code(answer) if answer.status == 404 else None
+        is_absent = said is not None and (of_extension or said != NOT_INSTALLED)
+        return None if is_absent else read_ok(answer)
 
     def read_list(self, label: str, path: str, query: Pairs = ()) -> Sequence[Reader]:
         """The first page of a list, at most `PAGE` long."""

@@ -19,6 +19,7 @@ from plugin.platforms.http_client import Answer
 from plugin.platforms.strict_json import Reader
 from plugin.ports import Changed, Contact
 from plugin.stores.woocommerce.account import (
+    NOT_INSTALLED,
     PAGE,
     Account,
     at,
@@ -29,7 +30,6 @@ from plugin.stores.woocommerce.account import (
 )
 
 FOLDER: Final = "memberships/members"
-_NOT_INSTALLED: Final = "rest_no_route"
 CANCELLED: Final = "cancelled"
 _CLOSED: Final = frozenset({CANCELLED, "expired", "paused"})
 """What gives no access. All else does, also a membership that is about to end."""
@@ -116,7 +116,7 @@ class Memberships:
         answer = self.account.get(
             "membership.list", f"/{FOLDER}", [("customer", customer), ("per_page", str(PAGE))]
         )
-        if answer.status == 404 and error_code(answer) == _NOT_INSTALLED:
+        if answer.status == 404 and error_code(answer) == NOT_INSTALLED:
             return None
         body = read_ok(answer)
         with understood(RetryLater):

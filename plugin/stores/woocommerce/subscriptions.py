@@ -42,7 +42,7 @@ class Subscriptions:
 
     def read(self, contact: Contact, ref: str) -> Subscription | None:
         """None also where the extension is not installed. One call."""
-        body = self.account.read("subscription.read", at(FOLDER, ref))
+        body = self.account.read("subscription.read", at(FOLDER, ref), of_extension=True)
         if body is None:
             return None
         with understood(RetryLater):
@@ -73,7 +73,8 @@ class Subscriptions:
             return orders
         asked = [("customer", customers[0]), ("per_page", str(PAGE))]
         answer = self.account.get("subscription.list", f"/{FOLDER}", asked)
-        if 400 <= answer.status < 500 and answer.status != 401:
+        is_no_word = answer.status == 404 and error_code(answer) is None
+        if 400 <= answer.status < 500 and answer.status != 401 and not is_no_word:
             return orders  # no such extension, or not for this key; 401 is a key that ended
         with understood(RetryLater):
             told = read_ok(answer).items()
@@ -101,7 +102,9 @@ class Subscriptions:
 
         Where it is gone for good the event stays as it is, and names nobody.
         """
-        body = self.account.read("subscription.read", at(FOLDER, event.subscription))
+        body = self.account.read(
+            "subscription.read", at(FOLDER, event.subscription), of_extension=True
+        )
         if body is None:
             return event
         with understood(RetryLater):

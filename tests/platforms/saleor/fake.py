@@ -30,6 +30,7 @@ from tests.platforms.saleor.books import Books, Thing
 
 FAULTS = {
     "fine": "nothing: it goes as it should",
+    "lost": "404 with a web page, nothing is done",
     "drop_before": "the connection breaks before anything is done",
     "rate_limited": "429, nothing is done",
     "unavailable": "503, nothing is done",
@@ -295,6 +296,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, denied(operation))
         elif kind == "drop_before":
             self._drop()
+        elif kind == "lost":
+            self._send_raw(404, b"<html></html>")
         elif kind == "rate_limited":
             self._send(429, {}, {"Retry-After": "7"})
         elif kind == "unavailable":

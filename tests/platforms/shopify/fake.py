@@ -23,6 +23,7 @@ from tests.platforms.shopify.selection import selected
 
 FAULTS = {
     "fine": "nothing: it goes as it should",
+    "lost": "404 with a web page, nothing is done",
     "drop_before": "the connection breaks before anything is done",
     "unavailable": "503, nothing is done",
     "busy": "429, nothing is done",
@@ -366,6 +367,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._drop()
             case "unavailable":
                 self._send(503, {})
+            case "lost":
+                self._send_raw(404, b"<html>Not Found</html>", "text/html")
             case "unauthorised":
                 self._send(401, {"errors": "Unauthorized"})
             case "busy":

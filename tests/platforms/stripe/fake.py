@@ -27,6 +27,7 @@ from tests.platforms.stripe.routes import answer_to
 
 FAULTS = {
     "fine": "nothing: it goes as it should",
+    "lost": "404 with a web page, nothing is done",
     "drop_before": "the connection breaks before anything is done",
     "rate_limited": "429, nothing is done",
     "expired": "401, nothing is done",
@@ -216,6 +217,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(refusal)
         elif kind == "drop_before":
             self._drop()
+        elif kind == "lost":
+            self._send_raw(404, b"<html>Not Found</html>", "text/html")
         elif kind in _BEFORE:
             status, code = _BEFORE[kind]
             headers = {"Retry-After": "7"} if status == 429 else {}

@@ -26,6 +26,7 @@ _FAULTS = {
     Trouble.PAGE: "html",
     Trouble.CUT: "truncated",
     Trouble.EMPTY: "empty",
+    Trouble.LOST: "lost",
 }
 
 

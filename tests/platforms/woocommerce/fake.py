@@ -200,6 +200,8 @@ _BEFORE: Mapping[str, Answer] = {
     "down": Answer(503, raw=b"<html>Briefly unavailable</html>"),
     "unauthorised": Answer(401, {"code": "woocommerce_rest_cannot_view"}),
     "nothing": Answer(200, {}),
+    "switched_off": Answer(404, {"code": "rest_no_route"}),
+    "lost": Answer(404, raw=b"<html>Not Found</html>"),
     "page": Answer(200, raw=b"<html>Maintenance</html>"),
     "firewall": Answer(403, raw=b"<html>Forbidden</html>"),
     "redirect": Answer(302, raw=b"", headers={"Location": "http://127.0.0.1/elsewhere"}),

@@ -25,6 +25,7 @@ _FAULTS = {
     Trouble.PAGE: "page",
     Trouble.CUT: "cut",
     Trouble.EMPTY: "nothing",
+    Trouble.LOST: "lost",
 }
 
 

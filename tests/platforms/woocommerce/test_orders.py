@@ -269,3 +269,12 @@ def test_the_vendor_s_examples_are_read() -> None:
 def test_a_missing_list_of_refunds_is_malformed(fake: FakeShop) -> None:
     with pytest.raises(Malformed):
         read_order(Reader(fake.books.sell(("1.00", "0"))), INSTALLATION, NOW)
+
+
+def test_a_shop_whose_woocommerce_is_switched_off_has_lost_no_order(
+    fake: FakeShop, store: WoocommerceStore
+) -> None:
+    order = fake.books.sell(("10.00", "0"))
+    fake.faults, fake.meets = ["switched_off"], lambda *_: True
+    with pytest.raises(Refused, match="rest_no_route"):
+        store.read_order(str(order["id"]))
