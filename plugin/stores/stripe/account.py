@@ -91,13 +91,9 @@ class Account:
         )
 
     def read(self, label: str, path: str, query: Pairs = ()) -> Reader | None:
-        """One object, or None where there is none. Raises Refused for any other no.
-
-        None in Stripe's own words only: the page of a proxy has answered nothing.
-        """
+        """One object, or None where there is none. Raises Refused for any other no."""
         answer = self.get(label, path, query)
-        is_absent = answer.status == 404 and error_of(answer)[1] != "http_404"
-        return None if is_absent else read_ok(answer)
+        return None if is_absent(answer) else read_ok(answer)
 
     def read_list(self, label: str, path: str, query: Pairs = ()) -> Sequence[Reader]:
         """The first page of a list; empty where Stripe knows nothing of what it is asked for."""
@@ -138,6 +134,11 @@ def refusal(answer: Answer) -> Refused:
     if answer.status == 403:
         return Refused("right_missing", code)
     return Refused(code, f"HTTP {answer.status}")
+
+
+def is_absent(answer: Answer) -> bool:
+    """Whether Stripe knows no such thing. Raises for a 404 of somebody before Stripe: no answer."""
+    return answer.status == 404 and error_of(answer)[1] != "http_404"
 
 
 def error_of(answer: Answer) -> tuple[str, str]:

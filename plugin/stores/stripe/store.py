@@ -40,6 +40,7 @@ from plugin.stores.stripe.account import (
     any_of,
     at,
     error_of,
+    is_absent,
     manifest,
     read_ok,
     refusal,
@@ -389,7 +390,7 @@ def _answers(item: Reader, refund: Refund) -> bool:
 
 def _change(answer: Answer) -> Changed:
     """What is gone already is as wanted."""
-    if answer.status == 404:
+    if is_absent(answer):
         return Changed.ALREADY
     read_ok(answer)
     return Changed.DONE

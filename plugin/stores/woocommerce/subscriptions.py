@@ -126,10 +126,10 @@ class Subscriptions:
 
 def changed(answer: Answer) -> Changed:
     """What is gone already is as wanted."""
-    if answer.status == 404:
-        return Changed.ALREADY
     if not answer.is_ok and error_code(answer) is None:
         raise OutcomeUnknown("server_error", f"HTTP {answer.status}")
+    if answer.status == 404:
+        return Changed.ALREADY
     if not answer.is_ok:
         raise refusal(answer)
     return Changed.DONE

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from plugin.domain.errors import MakegoodError
 from plugin.ports import Contact
 from plugin.stores.stripe import StripeStore
 from tests.contracts.access import CancelsWhatIsPaid, PaidWorld
@@ -37,3 +38,13 @@ def world(fake: FakeStripe, store: StripeStore) -> PaidWorld:
 
 class TestSubscriptions(CancelsWhatIsPaid):
     """Read, stopped in both ways, twice, and never a stranger's."""
+
+
+@pytest.mark.parametrize("on", ["GET", "DELETE"])
+def test_a_page_of_somebody_before_the_store_has_ended_nothing(
+    fake: FakeStripe, world: PaidWorld, on: str
+) -> None:
+    fake.fail("lost", on=on)
+    with pytest.raises(MakegoodError):
+        world.store.cancel_subscription(world.contact, world.subscription, at_once=True)
+    assert world.charges_go_on()

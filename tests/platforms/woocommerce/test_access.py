@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from plugin.domain.errors import NeedsHuman, OutcomeUnknown, Refused
+from plugin.domain.errors import MakegoodError, NeedsHuman, OutcomeUnknown, Refused
 from plugin.domain.orders import Resource, ResourceKind
 from plugin.ports import Changed, Contact
 from plugin.stores.woocommerce import WoocommerceStore
@@ -268,3 +268,13 @@ def test_a_shop_that_refuses_to_tell_is_no_empty_list(
     world.fake.key_state = "gone"
     with pytest.raises(Refused, match="key_refused"):
         store.read_access(ADA)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_page_of_somebody_before_the_shop_has_ended_no_subscription(
+    world: MembersWorld, store: WoocommerceStore, method: str
+) -> None:
+    world.fake.faults, world.fake.meets = ["lost"], lambda asked, _: asked == method
+    with pytest.raises(MakegoodError):
+        store.cancel_subscription(ADA, world.subscription, at_once=True)
+    assert world.charges_go_on()
