@@ -2,7 +2,7 @@
 
 One class for each capability. A platform's tests give a `world` fixture: a store that sells and
 pays back in books of its own. The contract asks the adapter and holds the answer against what was
-sold. Faults of the way are asked for where money and access move, not here.
+sold. What may go wrong on the way is `asking`'s.
 """
 
 from __future__ import annotations
