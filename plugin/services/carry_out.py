@@ -69,32 +69,41 @@ class CarryOut:
 
         One transaction stands between two calls: it keeps what the one brought and claims the next.
         """
-        with self.storage.read(tenant) as uow:
-            run = self._due(uow, run_id)
-        if run is None or (run.cause == MOMENT and not self._read_moment(tenant, run)):
+        begun = self._begin(tenant, run_id)
+        if isinstance(begun, Run):
+            is_read = self._read_moment(tenant, begun)
+            begun = self._begin(tenant, run_id, of_moment=True) if is_read else None
+        if begun is None or isinstance(begun, Run):
             return
-        with self.storage.begin(tenant) as uow:
-            run = self._due(uow, run_id)
-            if run is None:
-                return
-            effects = uow.effects.of_run(run.id)
-            calls = EffectCalls(self.platforms, self.mailer, self.clock)
-            course = _Course(run, calls, list(effects), iter(range(len(effects))))
-            claimed = self._claim_next(uow, course)
-            uow.commit()
+        course, claimed = begun
         while claimed is not None:
             sending, call = claimed
             settled = after_attempt(sending, attempt(call, sending.planned.key), self.clock.now())
             with self.storage.begin(tenant) as uow:
                 self._keep(uow, settled)
-                course.effects = list(uow.effects.of_run(run.id))
+                course.effects = list(uow.effects.of_run(run_id))
                 claimed = self._claim_next(uow, course)
                 uow.commit()
 
-    def _due(self, uow: UnitOfWork, run_id: RunId) -> Run | None:
-        run = uow.effects.run(run_id)
-        is_due = run is not None and run.wake_at is not None and run.wake_at <= self.clock.now()
-        return run if is_due else None
+    def _begin(
+        self, tenant: TenantId, run_id: RunId, *, of_moment: bool = False
+    ) -> tuple[_Course, _Claimed | None] | Run | None:
+        """A run that is due, and its first call; None where it is not.
+
+        The run alone, of which nothing is begun: a booked moment, whose ledger must be read first.
+        """
+        with self.storage.begin(tenant) as uow:
+            run = uow.effects.run(run_id)
+            if run is None or run.wake_at is None or run.wake_at > self.clock.now():
+                return None
+            if run.cause == MOMENT and not of_moment:
+                return run
+            effects = uow.effects.of_run(run.id)
+            calls = EffectCalls(self.platforms, self.mailer, self.clock)
+            course = _Course(run, calls, list(effects), iter(range(len(effects))))
+            claimed = self._claim_next(uow, course)
+            uow.commit()
+        return course, claimed
 
     def _read_moment(self, tenant: TenantId, run: Run) -> bool:
         ask = AskForOthers(self.storage, self.platforms, self.gather)

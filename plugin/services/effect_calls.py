@@ -136,7 +136,7 @@ class EffectCalls:
         if not contacts:
             return lambda: ForPerson("no_address")
         taken = _taken(stored.planned.effect)
-        if taken is not None and may_have_unseen(uow, stored.customer):
+        if taken is not None and may_have_unseen(self._sold(uow, stored.customer)):
             holder = self._port(uow, taken.installation, HoldsAccess)
             return lambda: _left_to_person(holder(), contacts, taken)
         return self._call(uow, stored, contacts, siblings, interrupted=interrupted)

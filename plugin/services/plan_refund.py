@@ -180,7 +180,7 @@ def draft(
         access=uow.settings.access_map(),
         turns=uow.effects.turns(order.customer),
         has=has,
-        has_unseen=may_have_unseen(uow, order.customer),
+        has_unseen=may_have_unseen(uow.orders.of_customer(order.customer)),
     )
     outcome = draft_plan(inputs, choice, plan_id, now)
     if isinstance(outcome, Plan):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from plugin.domain.facts import Bought
@@ -71,13 +72,13 @@ def later_months(uow: UnitOfWork, order: Order) -> tuple[Bought, ...]:
     )
 
 
-def may_have_unseen(uow: UnitOfWork, customer: CustomerKey) -> bool:
-    """Whether a store has orders of this customer that nobody here has seen, by its latest word.
+def may_have_unseen(orders: Iterable[Order]) -> bool:
+    """Whether a store has more orders of the customer of these, by its latest word on it.
 
-    One of them may pay for what another no longer does: then a person decides what is taken.
+    One of those may pay for what another no longer does: then a person decides what is taken.
     """
     latest: dict[InstallationId, tuple[datetime, bool]] = {}
-    for order in uow.orders.of_customer(customer):
+    for order in orders:
         if order.others_unseen is not None:
             store, word = order.ref.installation, (order.read_at, order.others_unseen)
             # Of two words of one moment the careful one counts.

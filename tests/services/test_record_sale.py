@@ -47,7 +47,7 @@ def test_a_store_says_by_its_latest_word_whether_there_are_others(scene: Scene) 
             others_unseen=unseen,
         )
         uow.orders.save(order)
-        return may_have_unseen(uow, CUSTOMER)
+        return may_have_unseen(uow.orders.of_customer(CUSTOMER))
 
     with scene.storage.begin(scene.tenant.id) as uow:
         assert not saved("1", unseen=None, hours=0)
@@ -62,9 +62,9 @@ def test_a_reading_that_does_not_tell_of_others_changes_nothing(scene: Scene) ->
     with scene.storage.begin(scene.tenant.id) as uow:
         uow.orders.save(replace(order, others_unseen=True))
         uow.orders.save(replace(order, read_at=soon(hours=1)))
-        assert may_have_unseen(uow, CUSTOMER)
+        assert may_have_unseen(uow.orders.of_customer(CUSTOMER))
         uow.orders.save(replace(order, read_at=soon(hours=2), others_unseen=False))
-        assert not may_have_unseen(uow, CUSTOMER)
+        assert not may_have_unseen(uow.orders.of_customer(CUSTOMER))
 
 
 def test_an_old_word_that_all_is_seen_is_no_newer_than_it_was(scene: Scene) -> None:
@@ -74,7 +74,7 @@ def test_an_old_word_that_all_is_seen_is_no_newer_than_it_was(scene: Scene) -> N
         uow.orders.save(replace(old, others_unseen=False))
         uow.orders.save(replace(new, read_at=soon(minutes=10), others_unseen=True))
         uow.orders.save(replace(old, read_at=soon(minutes=20)))
-        assert may_have_unseen(uow, CUSTOMER)
+        assert may_have_unseen(uow.orders.of_customer(CUSTOMER))
 
 
 @pytest.mark.parametrize("refs", [("1", "2"), ("2", "1")])
@@ -84,7 +84,7 @@ def test_of_two_words_of_one_moment_the_careful_one_counts(
     with scene.storage.begin(scene.tenant.id) as uow:
         for ref, is_unseen in zip(refs, (True, False), strict=True):
             uow.orders.save(replace(sale(ref=ref), others_unseen=is_unseen))
-        assert may_have_unseen(uow, CUSTOMER)
+        assert may_have_unseen(uow.orders.of_customer(CUSTOMER))
 
 
 @pytest.mark.parametrize(("is_open", "counts"), [(False, False), (True, True)])
