@@ -68,7 +68,7 @@ def test_no_hostile_request_breaks_writes_or_calls(database: str, tmp_path: Path
         ("unchecked_post", "heard_unsigned", "1000"),
         ("unchecked_address", "unsigned_writes", "2000"),
         ("unchecked_caller", "outgoing", "400"),
-        ("told_where", "strange_files", "1000"),
+        ("told_where", "strange_files", "2000"),
         ("careless_parser", "faults", "400"),
     ],
 )
