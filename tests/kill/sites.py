@@ -16,6 +16,7 @@ KILLED = frozenset(
     {
         "plugin.services.ask_for_others:AskForOthers.__call__",
         "plugin.services.carry_out:CarryOut.__call__",
+        "plugin.services.carry_out:CarryOut._begin",
         "plugin.services.decide_refund:DecideRefund.__call__",
         "plugin.services.decide_refund:UndoRefund.__call__",
         "plugin.services.examine_drift:ExamineDrift.look_at",

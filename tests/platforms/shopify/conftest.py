@@ -14,6 +14,7 @@ from plugin.platforms.manifest import Timeouts
 from plugin.ports import Connection, Kind
 from plugin.stores.shopify import ShopifyStore
 from plugin.stores.shopify.kept_tokens import KEPT
+from plugin.stores.shopify.points import POINTS
 from tests.platforms.shopify.fake import FakeShopify
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -68,9 +69,10 @@ def store_at(
 
 
 @pytest.fixture(autouse=True)
-def no_token_of_another_test() -> None:
-    """A port that comes again would be the shop of before."""
+def nothing_of_another_test() -> None:
+    """A port that comes again would be the shop of before, with its token and without its points."""
     KEPT._tokens.clear()
+    POINTS._shops.clear()
 
 
 @pytest.fixture
