@@ -70,7 +70,7 @@ def store_at(
 
 @pytest.fixture(autouse=True)
 def nothing_of_another_test() -> None:
-    """A port that comes again would be the shop of before, with its token and without its points."""
+    """A port that comes again would be the shop of before: its token, and its points spent."""
     KEPT._tokens.clear()
     POINTS._shops.clear()
 
