@@ -387,7 +387,9 @@ def test_more_candidates_than_one_read_gives_are_gone_on_with(
     assert examine(scene, after=names[1]).examined == ""
 
 
-def test_suspects_come_before_all_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suspects_come_before_all_others_and_slow_down_none(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = many(scene, 5)
     scene.shop.held[names[4]].add(COURSE)
     settle(scene, names)
@@ -396,8 +398,10 @@ def test_suspects_come_before_all_others(scene: Scene, monkeypatch: pytest.Monke
     scene.shop.calls.clear()
     monkeypatch.setattr(scene.platforms, "pace", lambda _: Pace(6, 60, 6))  # one customer a turn
 
-    assert examine(scene).looked.opened == 1
-    assert scene.shop.called("read_access") == [names[4]]
+    portion = examine(scene)
+
+    assert (portion.looked.opened, portion.examined) == (1, names[0])
+    assert scene.shop.called("read_access") == [names[4], names[0]]
 
 
 def settle(scene: Scene, names: list[str]) -> None:
