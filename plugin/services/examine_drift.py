@@ -49,7 +49,7 @@ CALLS_EACH = 3
 SHARE = 2
 """A portion uses one part in so many of the calls that the account has in a minute.
 
-Half as many again are for those suspected: however many they are, the others' round goes on as fast.
+Half as many again are for those suspected: however many they are, they slow down nobody's turn.
 """
 MOST_ORDERS = 10
 WORKER = "worker"
