@@ -104,9 +104,10 @@ def draft_plan(
     cancels = _cancels(inputs, choice, ends, now)
     known = (*inputs.facts, *inputs.promised)
     before = read_ledger(known, inputs.access, now)
-    # What those refunds end is theirs to do and to tell, should they get through.
-    theirs = rule_effects(order.customer, RunId(plan_id), before, inputs.turns)
-    turns = turns_after(inputs.turns, theirs) if inputs.promised else inputs.turns
+    turns = inputs.turns
+    if inputs.promised:
+        # What those refunds end is theirs to do and to tell, should they get through.
+        turns = turns_after(turns, rule_effects(order.customer, RunId(plan_id), before, turns))
     facts = (*known, fact, *_ended_with(cancels, order, now))
     after = read_ledger(facts, inputs.access, now)
     effects = rule_effects(order.customer, RunId(plan_id), after, turns, cancels)

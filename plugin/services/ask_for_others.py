@@ -6,24 +6,27 @@ thing, and only that store knows. Keeps what it shows; changes nothing outside, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from plugin.domain.effects import EffectState, PlannedEffect
+from plugin.domain.errors import MakegoodError
 from plugin.domain.ids import CustomerKey, InstallationId, RunId, TenantId, address_of
-from plugin.ports import FindsOrders, Kind, OrderQuery
+from plugin.domain.orders import Order
+from plugin.ports import Connection, FindsOrders, Kind, OrderQuery
 from plugin.ports.platforms import Gather, Platforms
 from plugin.ports.records import Installation, InstallationStatus
 from plugin.ports.storage import Storage, UnitOfWork
-from plugin.services.ask_all import ask_all
 from plugin.services.run_rules import takes
 
 UNREAD = "orders_unread"
 """A store did not answer when it was asked for her other orders."""
 PATIENCE = timedelta(minutes=15)
 """How long what would be taken waits for such a store; then a person takes it, or leaves it."""
+_log = logging.getLogger("makegood.others")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class AskForOthers:
     def __call__(self, tenant: TenantId, customer: CustomerKey) -> bool:
         """Keep all orders of hers at stores that never said whether they showed all of them.
 
-        False where one of these did not answer. Of whom no address is known nobody is asked.
+        False where one of these did not answer. A fault of ours counts as silence too: it must not
+        hold up what another store told. Of whom no address is known nobody is asked.
         """
         email = address_of(customer)
         if not email:
@@ -46,20 +50,25 @@ class AskForOthers:
             said = _said(uow, customer)
             stores = [i for i in uow.installations.all() if _may_tell(i)]
         query = OrderQuery((email,))
-        calls = [
-            partial(port.find_orders, query)
-            for store in stores
-            if store.connection.installation not in said
-            and (port := self.platforms.able(store.connection, FindsOrders)) is not None
-        ]
-        if not calls:
-            return True
-        answers = ask_all(self.gather, calls)
-        with self.storage.begin(tenant) as uow:
-            for order in (order for orders in answers for order in orders or ()):
-                uow.orders.save(order)
-            uow.commit()
-        return None not in answers
+        unsaid = [one.connection for one in stores if one.connection.installation not in said]
+        answers = self.gather([partial(self._find, connection, query) for connection in unsaid])
+        heard = [orders for orders in answers if not isinstance(orders, Exception)]
+        found = [order for orders in heard for order in orders]
+        if found:
+            with self.storage.begin(tenant) as uow:
+                for order in found:
+                    uow.orders.save(order)
+                uow.commit()
+        for fault in answers:
+            if isinstance(fault, Exception) and not isinstance(fault, MakegoodError):
+                # Its kind alone: the text may hold a customer's data.
+                _log.error("others.fault kind=%s", type(fault).__name__)
+        return len(heard) == len(unsaid)
+
+    def _find(self, connection: Connection, query: OrderQuery) -> Sequence[Order]:
+        """Nothing where the store cannot be asked at all."""
+        port = self.platforms.able(connection, FindsOrders)
+        return () if port is None else port.find_orders(query)
 
 
 def leave_to_person(

@@ -161,3 +161,15 @@ def test_one_silent_store_keeps_nothing_that_another_showed_from_us(scene: Scene
     assert asked(scene) == (False, 2)
     with scene.storage.read(scene.tenant.id) as uow:
         assert len(uow.orders.of_customer(CUSTOMER)) == 1
+
+
+def test_a_fault_of_ours_counts_as_silence_and_hides_nothing_that_was_shown(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.sell(COURSE)
+    scene.bank.raises["find_orders"] = [KeyError(EMAIL)]
+    assert asked(scene) == (False, 2)
+    with scene.storage.read(scene.tenant.id) as uow:
+        assert len(uow.orders.of_customer(CUSTOMER)) == 1
+    assert "kind=KeyError" in caplog.text
+    assert EMAIL not in caplog.text
