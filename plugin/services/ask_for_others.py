@@ -51,24 +51,25 @@ class AskForOthers:
             stores = [i for i in uow.installations.all() if _may_tell(i)]
         query = OrderQuery((email,))
         unsaid = [one.connection for one in stores if one.connection.installation not in said]
-        answers = self.gather([partial(self._find, connection, query) for connection in unsaid])
+        told = self.gather([partial(self._find, connection, query) for connection in unsaid])
+        answers = [orders for orders in told if orders is not None]
+        if not answers:
+            return True
         heard = [orders for orders in answers if not isinstance(orders, Exception)]
-        found = [order for orders in heard for order in orders]
-        if found:
-            with self.storage.begin(tenant) as uow:
-                for order in found:
-                    uow.orders.save(order)
-                uow.commit()
+        with self.storage.begin(tenant) as uow:
+            for order in (order for orders in heard for order in orders):
+                uow.orders.save(order)
+            uow.commit()
         for fault in answers:
             if isinstance(fault, Exception) and not isinstance(fault, MakegoodError):
                 # Its kind alone: the text may hold a customer's data.
                 _log.error("others.fault kind=%s", type(fault).__name__)
-        return len(heard) == len(unsaid)
+        return len(heard) == len(answers)
 
-    def _find(self, connection: Connection, query: OrderQuery) -> Sequence[Order]:
-        """Nothing where the store cannot be asked at all."""
+    def _find(self, connection: Connection, query: OrderQuery) -> Sequence[Order] | None:
+        """None where the store cannot be asked at all."""
         port = self.platforms.able(connection, FindsOrders)
-        return () if port is None else port.find_orders(query)
+        return None if port is None else port.find_orders(query)
 
 
 def leave_to_person(
