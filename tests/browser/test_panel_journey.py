@@ -231,6 +231,34 @@ def test_a_typed_amount_that_is_planned_takes_one_press(
     expect(page.locator("#undo-button")).to_be_visible()
 
 
+def test_a_press_is_not_ended_by_the_plan_that_a_typed_amount_still_asks_for(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2014")
+    page.clock.install()
+    go(page, house, "2014")
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    page.focus("#free")
+    page.keyboard.type("20.5")
+    # To leave the field asks at once; what was typed asks half a second after the last key.
+    with page.expect_response("**/plan"):
+        page.keyboard.press("Tab")
+    expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
+    page.clock.run_for(100)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/refund", hold)
+    with page.expect_request("**/refund"):
+        page.focus("#pay")
+        page.keyboard.press("Enter")
+    page.clock.run_for(1000)
+    held.pop().continue_()
+    expect(page.locator("#undo-button")).to_be_visible()
+
+
 def test_an_answer_that_does_not_come_leaves_no_amount_on_the_button(
     page: Page, house: PracticeHouse, clock: TurnedClock
 ) -> None:

@@ -222,6 +222,35 @@ def test_a_ticket_that_changes_while_a_refund_is_under_way_is_opened_once_after_
     assert [ticket for ticket, _ in desk.opened] == ["5001", "5003", "5004"]
 
 
+def test_while_another_ticket_is_opened_nothing_of_the_old_one_can_be_pressed(
+    desk: Desk, render: Callable[[Panel], str]
+) -> None:
+    desk.shows = "open-order"
+    desk.go(ticket=5001)
+    expect(desk.frame.locator("#pay")).to_be_enabled()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    desk.page.route(f"{APP}{BASE}/open", hold)
+    with desk.page.expect_request(f"**{BASE}/open"):
+        desk.page.evaluate("desk.openTicket(5002)")
+    desk.frame.evaluate("document.querySelector('#choose').requestSubmit()")
+    desk.frame.evaluate("document.querySelector('#pay').click()")
+    change = "new Event('change', { bubbles: true })"
+    desk.frame.evaluate(f"document.querySelector('#ask input').dispatchEvent({change})")
+    # A third ticket is not kept waiting for the second.
+    with desk.page.expect_request(f"**{BASE}/open"):
+        desk.page.evaluate("desk.openTicket(5003)")
+    assert desk.posts == [f"POST {BASE}", f"POST {BASE}/open"]
+    assert desk.frame.evaluate("document.querySelector('#panel').inert")
+    answer = render(example_panels()["nothing-found"])
+    held.pop().fulfill(body=answer, content_type="text/html")
+    expect(desk.frame.locator("#panel")).to_contain_text("No purchase under this address")
+    desk.frame.wait_for_function("!document.querySelector('#panel').inert")
+
+
 def test_after_a_failure_coming_back_asks_again(desk: Desk) -> None:
     desk.status = 503
     desk.go(ticket=5001)

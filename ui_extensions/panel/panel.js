@@ -85,34 +85,46 @@ function trouble(sentence) {
   box.hidden = !sentence;
 }
 
-// Money moves once: the panel takes no other press until this one is answered.
+// Money moves once: the panel takes no other press until this one is answered; nor while the desk has turned
+// to another ticket, whose panel is not here yet.
 let once = null; // the request that is under way, and what was pressed for it
+let turning = null; // the request for the desk's other ticket
 let pressed = null;
-let opening = null; // the desk's form beside the panel, where the desk's ticket changed meanwhile
+let opening = null; // the desk's form beside the panel, where the desk's ticket changed during a press
+
+const isOutside = (element) => !panel().contains(element);
 
 document.addEventListener(
   "submit",
   (event) => {
-    if (!panel().inert) return;
-    if (!panel().contains(event.target)) opening = event.target; // the desk will not say it again
+    const outside = isOutside(event.target);
+    if (outside ? !once : !panel().inert) return;
+    if (outside) opening = event.target; // the desk will not say it again
     event.preventDefault();
     event.stopImmediatePropagation();
   },
   { capture: true },
 );
 
+// The plan of a typed amount is asked for half a second later: by then the press may be under way, and the
+// newer request would end it.
+document.addEventListener("htmx:confirm", (event) => {
+  if (panel().inert && !isOutside(event.detail.elt)) event.preventDefault();
+});
+
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (!detail.elt.matches("[data-once]")) return;
-  once = detail.xhr;
-  pressed = document.activeElement;
+  if (detail.elt.matches("[data-once]")) [once, pressed] = [detail.xhr, document.activeElement];
+  else if (isOutside(detail.elt)) turning = detail.xhr;
+  else return;
   panel().inert = true;
 });
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (detail.xhr !== once) return; // its form may be another one by now
-  once = null;
+  const wasOnce = detail.xhr === once; // its form may be another one by now
+  if (!wasOnce && detail.xhr !== turning) return;
+  once = turning = null;
   panel().inert = false;
-  if (detail.failed) pressed?.focus();
+  if (detail.failed && wasOnce) pressed?.focus();
   if (!opening) return;
   const asked = opening;
   opening = null;
@@ -146,7 +158,7 @@ document.addEventListener("htmx:afterSwap", () => {
 });
 
 document.addEventListener("htmx:afterSettle", () => {
-  if (once) return; // pressed since this answer was swapped in: the panel waits for the next one
+  if (once || turning) return; // pressed, or turned, since this answer was swapped in: the panel waits for the next one
   panel().inert = false;
   // The pressed button is gone: go on reading where the new content starts, not at the top. Who writes at
   // the desk, outside of this frame, goes on writing there.
