@@ -181,6 +181,7 @@ def an_order(
     read_at: datetime = NOW,
     currency: str = "EUR",
     subscription: Subscription | None = None,
+    contact: str | None = None,
 ) -> Order:
     """An order of one line and one payment that fit, unless told otherwise."""
     sold = lines or (a_line(order=ref),)
@@ -197,6 +198,7 @@ def an_order(
         payments=(a_payment(captured=paid),) if payments is None else tuple(payments),
         read_at=read_at,
         subscription=subscription,
+        contact=contact,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.endings import Causes, SoldLine, sold_lines
@@ -90,8 +91,18 @@ class Ledger:
         return tuple(self.holdings[r] for r in sorted(self.holdings) if not self.holdings[r].owed)
 
 
-def read_ledger(facts: Iterable[Fact], access: AccessMap, now: datetime) -> Ledger:
-    """The ledger of one customer at `now` (aware UTC)."""
+Beside = Mapping[Resource, Sequence[Reason]]
+"""Purchases that still give something to an account of hers at a store, by another address."""
+
+
+def read_ledger(
+    facts: Iterable[Fact], access: AccessMap, now: datetime, beside: Beside = MappingProxyType({})
+) -> Ledger:
+    """The ledger of one customer at `now` (aware UTC).
+
+    What `beside` gives stays hers while it lives: the store keeps one thing once for an account,
+    by whatever address it was bought. It adds nothing that none of her own facts speak of.
+    """
     by_id = {fact.id: fact for fact in facts}
     known = tuple(by_id[name] for name in sorted(by_id))
     lines = list(sold_lines(known, now))
@@ -105,13 +116,18 @@ def read_ledger(facts: Iterable[Fact], access: AccessMap, now: datetime) -> Ledg
     untold = (line.bought for line in lines if not line.ended)
     unknown_lines = (bought for bought in untold if gives_of(bought, access) is None)
     unknown_bundles = {b.resource for b in bundles if access.inside(b.resource) is None}
+    holdings = {**_holdings([*others, *inside]), **tags}
     return Ledger(
-        {**_holdings([*others, *inside]), **tags},
+        {resource: _shared(one, beside.get(resource, ())) for resource, one in holdings.items()},
         tuple(sorted(unknown_lines, key=lambda bought: bought.line)),
         tuple(sorted(unknown_bundles)),
         frozenset(_tags_gone(given_tags, known)),
         min((line.ends_at for line in lines if line.ends_at is not None), default=None),
     )
+
+
+def _shared(holding: Holding, beside: Sequence[Reason]) -> Holding:
+    return holding if holding.living else replace(holding, living=tuple(beside))
 
 
 def gives_of(bought: Bought, access: AccessMap) -> tuple[Resource, ...] | None:

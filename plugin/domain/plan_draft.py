@@ -6,7 +6,7 @@ Pure. It decides nothing and sends nothing: a plan that cannot be made is `Block
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from plugin.domain.access_map import AccessMap
@@ -14,7 +14,7 @@ from plugin.domain.effects import CancelSubscription, PlannedEffect, RemoveTag, 
 from plugin.domain.endings import sold_lines
 from plugin.domain.facts import Fact, PaidUntil, Refunded
 from plugin.domain.ids import InstallationId, PlanId, RunId
-from plugin.domain.ledger import Ledger, read_ledger
+from plugin.domain.ledger import Beside, Ledger, read_ledger
 from plugin.domain.money import Money, total
 from plugin.domain.orders import (
     Line,
@@ -53,6 +53,7 @@ class PlanInputs:
     `has_unseen`: a store has orders of this customer that it did not show. `promised`: what refunds
     of her other orders end, should they get through. `months`: what is still paid since of the
     order's own subscription, whatever it gives.
+    `beside`: what the same accounts at stores have by another address of hers.
     """
 
     order: Order
@@ -65,6 +66,7 @@ class PlanInputs:
     has_unseen: bool = False
     promised: Sequence[Refunded] = ()
     months: Sequence[Fact] = ()
+    beside: Beside = field(default_factory=dict)
 
 
 _MAY_PAY = frozenset({VerdictKind.ELIGIBLE, VerdictKind.ELIGIBLE_IN_PART, VerdictKind.NEEDS_REVIEW})
@@ -103,13 +105,13 @@ def draft_plan(
     )
     cancels = _cancels(inputs, choice, ends, now)
     known = (*inputs.facts, *inputs.promised)
-    before = read_ledger(known, inputs.access, now)
+    before = read_ledger(known, inputs.access, now, inputs.beside)
     turns = inputs.turns
     if inputs.promised:
         # What those refunds end is theirs to do and to tell, should they get through.
         turns = turns_after(turns, rule_effects(order.customer, RunId(plan_id), before, turns))
     facts = (*known, fact, *_ended_with(cancels, order, now))
-    after = read_ledger(facts, inputs.access, now)
+    after = read_ledger(facts, inputs.access, now, inputs.beside)
     effects = rule_effects(order.customer, RunId(plan_id), after, turns, cancels)
     goes, open_ends = _goes(effects, inputs)
     return Plan(

@@ -188,6 +188,14 @@ class Orders(Protocol):
 
     def get(self, order: OrderRef) -> Order | None: ...
     def of_customer(self, customer: CustomerKey) -> Sequence[Order]: ...
+    def sharing_accounts(
+        self, customer: CustomerKey
+    ) -> Sequence[tuple[InstallationId, CustomerKey]]:
+        """Who else bought with an account of hers, and at which store: herself, by another address.
+
+        No more than a person may have: a till's own account, with everybody's orders, says nothing.
+        """
+
     def by_number(self, number: str) -> Sequence[Order]: ...
 
 

@@ -54,8 +54,8 @@ from plugin.ports.platforms import P, Platforms
 from plugin.ports.records import InstallationStatus, StoredEffect
 from plugin.ports.storage import UnitOfWork
 from plugin.services.contact_at import contact_at, contacts_at
+from plugin.services.ledger_of import ledger_of
 from plugin.services.record_sale import may_have_unseen
-from plugin.services.run_rules import ledger_of
 from plugin.services.wording import resource_words
 
 _log = logging.getLogger("makegood.effects")

@@ -36,7 +36,7 @@ from plugin.ports.records import Drift, Installation
 from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.contact_at import contact_at
 from plugin.services.effect_calls import changed_resource
-from plugin.services.run_rules import ledger_of
+from plugin.services.ledger_of import ledger_of
 
 GRACE = timedelta(minutes=3)
 """How long a difference must last: news of it may be on its way."""

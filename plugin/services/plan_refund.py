@@ -23,7 +23,7 @@ from plugin.domain.ids import (
     TicketId,
     digest,
 )
-from plugin.domain.ledger import Ledger, read_ledger
+from plugin.domain.ledger import Ledger
 from plugin.domain.messages import MessageId, compose, locale_for
 from plugin.domain.orders import Order, Resource
 from plugin.domain.plan import (
@@ -49,6 +49,7 @@ from plugin.services.announce import order_words
 from plugin.services.ask_all import ask_all
 from plugin.services.contact_at import contact_at
 from plugin.services.find_orders import FoundOrder, is_strong
+from plugin.services.ledger_of import beside, ledger_of
 from plugin.services.promised_elsewhere import promised_elsewhere
 from plugin.services.record_sale import known_sales, later_months, may_have_unseen
 from plugin.services.settle_refund import is_only_said
@@ -177,6 +178,7 @@ def draft(
         facts=[*facts, *known_sales(uow, order)],
         promised=promised_elsewhere(uow, order),
         months=later_months(uow, order),
+        beside=beside(uow, order.customer, now),
         access=uow.settings.access_map(),
         turns=uow.effects.turns(order.customer),
         has=has,
@@ -300,8 +302,7 @@ def may_move_money(found: FoundOrder) -> bool:
 
 def ledger_for_order(uow: UnitOfWork, order: Order, now: datetime) -> Ledger:
     """What the customer of `order` holds and why."""
-    facts = [*uow.facts.of_customer(order.customer), *known_sales(uow, order)]
-    return read_ledger(facts, uow.settings.access_map(), now)
+    return ledger_of(uow, order.customer, now, known_sales(uow, order))
 
 
 def request_id_for(desk: InstallationId, ticket: str, order: Order) -> RequestId:

@@ -10,10 +10,11 @@ from datetime import datetime
 
 from plugin.domain.effects import CancelSubscription, PlannedEffect, RemoveTag, RevokeAccess
 from plugin.domain.ids import CustomerKey, RunId, digest
-from plugin.domain.ledger import Ledger, read_ledger
+from plugin.domain.ledger import Ledger
 from plugin.domain.rules import Tell, rule_effects, with_tells
 from plugin.ports.records import Run, RunState
 from plugin.ports.storage import UnitOfWork
+from plugin.services.ledger_of import ledger_of
 from plugin.services.record_sale import kept_sales
 
 MOMENT = "moment"
@@ -95,11 +96,6 @@ def book_next_moment(uow: UnitOfWork, customer: CustomerKey, ledger: Ledger, now
         name = RunId(digest(MOMENT, customer, ledger.next_change.isoformat()))
         run = Run(name, customer, MOMENT, RunState.WAITING, ledger.next_change)
         uow.effects.add_run(run, (), now)
-
-
-def ledger_of(uow: UnitOfWork, customer: CustomerKey, now: datetime) -> Ledger:
-    """The customer's ledger at `now`."""
-    return read_ledger(uow.facts.of_customer(customer), uow.settings.access_map(), now)
 
 
 def telling(tells: Sequence[tuple[str, Tell]]) -> Tellers:

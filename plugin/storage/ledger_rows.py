@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from plugin.domain.facts import Fact
-from plugin.domain.ids import CustomerKey
+from plugin.domain.ids import CustomerKey, InstallationId
 from plugin.domain.line_shares import share_total
 from plugin.domain.orders import Order, OrderRef
 from plugin.storage import tables as t
@@ -29,6 +29,26 @@ _ORDER = Prepared(
     _DOCUMENTS.where(_o.c.installation_id == bindparam("at"), _o.c.ref == bindparam("ref"))
 )
 _OF_CUSTOMER = Prepared(_DOCUMENTS.where(_o.c.customer == bindparam("of")))
+MOST_SHARING = 20
+"""More addresses than a person has: an account for whoever buys at a till."""
+_other = _o.alias("other")
+_SHARING = Prepared(
+    select(_other.c.installation_id, _other.c.customer)
+    .distinct()
+    .join_from(
+        _o,
+        _other,
+        and_(
+            _other.c.tenant_id == _o.c.tenant_id,
+            _other.c.installation_id == _o.c.installation_id,
+            _other.c.contact == _o.c.contact,
+            _other.c.customer != _o.c.customer,
+        ),
+    )
+    .where(mine(_o), _o.c.customer == bindparam("of"))
+    .order_by(_other.c.installation_id, _other.c.customer)
+    .limit(MOST_SHARING)
+)
 _BY_NUMBER = Prepared(_DOCUMENTS.where(_o.c.number == bindparam("number")))
 
 
@@ -71,6 +91,7 @@ class OrderRows(TenantRows):
             number=merged.number,
             document=dump(merged),
             read_at=merged.read_at,
+            contact=merged.contact,
         )
 
     def get(self, order: OrderRef) -> Order | None:
@@ -83,6 +104,15 @@ class OrderRows(TenantRows):
             return tuple(load(Order, row.document) for row in rows)
 
         return self._once(customer, read)
+
+    def sharing_accounts(
+        self, customer: CustomerKey
+    ) -> Sequence[tuple[InstallationId, CustomerKey]]:
+        def read() -> Sequence[tuple[InstallationId, CustomerKey]]:
+            rows = self._run(_SHARING, of=customer)
+            return tuple((InstallationId(r.installation_id), CustomerKey(r.customer)) for r in rows)
+
+        return self._once(("sharing", customer), read)
 
     def by_number(self, number: str) -> Sequence[Order]:
         return tuple(load(Order, row.document) for row in self._run(_BY_NUMBER, number=number))

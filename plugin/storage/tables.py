@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Grows with every migration; the engine's application version is pinned to it."""
 
 
@@ -212,9 +212,11 @@ orders = _of_tenant(
     Column("number", _NAME, nullable=False),
     Column("document", Text, nullable=False),
     Column("read_at", UtcTime, nullable=False),
+    Column("contact", _NAME),
     key=("installation_id", "ref"),
 )
 _points(orders, "installation_id", "mg_installations")
+Index("ix_mg_orders_contact", orders.c.tenant_id, orders.c.installation_id, orders.c.contact)
 Index("ix_mg_orders_customer", orders.c.tenant_id, orders.c.customer)
 Index("ix_mg_orders_number", orders.c.tenant_id, orders.c.number)
 

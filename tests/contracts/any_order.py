@@ -32,8 +32,8 @@ from plugin.ports.records import Tenant
 from plugin.ports.storage import UnitOfWork
 from plugin.services.apply_event import apply_event
 from plugin.services.applying import MustAsk, MustWait, Source
+from plugin.services.ledger_of import ledger_of
 from plugin.services.record_sale import sale_facts
-from plugin.services.run_rules import ledger_of
 from plugin.storage.unit_of_work import SqlStorage
 from tests.contracts.webhook import INSTALLATION, RECEIVED, Parse, Recording, snake
 from tests.emptied_postgres import emptied_postgres, engine

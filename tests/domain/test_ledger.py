@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plugin.domain.access_map import AccessMap
 from plugin.domain.facts import Fact, RefundFailed
-from plugin.domain.ledger import TAG_ECHO, Ledger, ReasonKind, gives_of, read_ledger
+from plugin.domain.ledger import TAG_ECHO, Ledger, Reason, ReasonKind, gives_of, read_ledger
 from plugin.domain.orders import LineRef, Resource
 from tests.domain.histories import ACCESS, HISTORIES, MOMENTS, THINGS, retellings
 from tests.factories import (
@@ -347,3 +347,16 @@ def test_lines_of_other_orders_are_other_lines() -> None:
     other = replace(a_purchase(COURSE), line=LineRef(SECOND.order, LINE.ref))
 
     assert owed(other, a_refund_fact(LINE), a_refund_fact(whole=True)) == (COURSE,)
+
+
+def test_what_the_account_has_by_another_address_stays_and_nothing_is_added_by_it() -> None:
+    hers = Reason(ReasonKind.PURCHASE, "other", ago(days=1), line=SECOND)
+    beside = {COURSE: [hers], a_course("never"): [hers]}
+    facts = (a_purchase(COURSE), a_refund_fact(LINE))
+
+    ledger = read_ledger(facts, AccessMap(), NOW, beside)
+
+    assert ledger.owed() == (COURSE,)
+    assert ledger.holdings[COURSE].living == (hers,)
+    assert len(ledger.holdings[COURSE].ended) == 1
+    assert read_ledger(facts[:1], AccessMap(), NOW, beside).holdings[COURSE].living != (hers,)

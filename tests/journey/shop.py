@@ -10,7 +10,7 @@ import requests
 
 from plugin.domain.ids import InstallationId, customer_key
 from plugin.domain.ledger import Ledger
-from plugin.services.run_rules import ledger_of
+from plugin.services.ledger_of import ledger_of
 from tests.journey.house import House
 from tests.platforms.systeme_io.books import Books, price_plan
 from tests.platforms.systeme_io.fake import php_json

@@ -30,8 +30,8 @@ from plugin.services.carry_out import CarryOut
 from plugin.services.decide_refund import Decided, DecideRefund, Decision, UndoRefund
 from plugin.services.find_orders import FindOrders, FoundOrder, Search
 from plugin.services.join_charges import TAKER
+from plugin.services.ledger_of import ledger_of
 from plugin.services.plan_refund import PlanRefund, Preview, Reader
-from plugin.services.run_rules import ledger_of
 from plugin.services.send_refund import SendRefund
 from tests.factories import (
     BANK,

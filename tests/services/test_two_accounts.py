@@ -1,17 +1,28 @@
-"""Two accounts at one store under one address: what is done is done to the one that bought it."""
+"""Two accounts at one store under one address, and one account under two addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from plugin.domain.effects import EffectState
 from plugin.domain.errors import Refused
-from plugin.domain.events import SaleMade
+from plugin.domain.events import SaleMade, TagNews
+from plugin.domain.ids import customer_key
 from plugin.domain.orders import Order, Resource
 from plugin.ports import Changed, Contact
-from tests.factories import BANK, STORE, a_course, a_line, a_subscription, an_order_ref
+from tests.factories import (
+    BANK,
+    STORE,
+    TENANT,
+    a_course,
+    a_line,
+    a_subscription,
+    a_tag,
+    an_order_ref,
+)
 from tests.fakes.platforms import FakeStore
 from tests.services.event_cases import refunded
 from tests.services.scene import Scene, sale
@@ -109,3 +120,61 @@ def test_a_subscription_is_cancelled_for_the_account_that_bought_it(
     scene.wait(seconds=11)
     assert len(shop.called("cancel_subscription")) == 1
     assert dict(scene.effect_states(plan.id))["CancelSubscription"] is EffectState.DONE
+
+
+def by(order: Order, email: str) -> Order:
+    return replace(order, email=email, customer=customer_key(email))
+
+
+def news_of_refund(scene: Scene, order: Order) -> None:
+    payment = order.payments[0].ref.ref
+    scene.apply(refunded(refund=f"re-{payment}", payment=payment, order=order), at=BANK)
+    scene.work()
+
+
+def test_what_the_account_bought_by_another_address_stays_until_that_goes_too(
+    scene: Scene, shop: ByAccount
+) -> None:
+    one = bought(scene, shop, sale(a_course("c1"), ref="100", days=9, contact="12"))
+    two = by(sale(a_course("c1"), ref="200", days=2, contact="12"), "new@mail.example")
+    bought(scene, shop, two)
+    plan = scene.plan(one)
+    assert plan.goes == ()
+    assert [item.resource.ref for item in plan.stays] == ["c1"]
+    scene.decide(plan)
+    scene.wait(seconds=11)
+    assert shop.held == {"12": {a_course("c1")}}
+    news_of_refund(scene, two)
+    assert shop.held == {"12": set()}
+
+
+def test_an_order_of_the_account_that_no_event_told_of_keeps_it_too(
+    scene: Scene, shop: ByAccount
+) -> None:
+    one = bought(scene, shop, sale(a_course("c1"), ref="100", days=9, contact="12"))
+    two = by(sale(a_course("c1"), ref="200", days=2, contact="12"), "new@mail.example")
+    with scene.storage.begin(TENANT) as uow:
+        uow.orders.save(two)
+        uow.commit()
+    news_of_refund(scene, one)
+    assert shop.held == {"12": {a_course("c1")}}
+
+
+def test_a_tag_that_the_store_tells_with_the_new_address_goes_with_what_gave_it(
+    scene: Scene, shop: ByAccount
+) -> None:
+    tag = a_tag("t1")
+    one = bought(scene, shop, sale(tag, ref="100", days=9, contact="12"))
+    two = by(sale(a_course("d"), ref="200", days=2, contact="12"), "new@mail.example")
+    bought(scene, shop, two)
+    scene.apply(TagNews(two.email, tag, added=True, at=scene.clock.now()))
+    news_of_refund(scene, one)
+    assert shop.held == {"12": {a_course("d")}}
+
+
+def test_another_account_with_the_same_course_keeps_nothing(scene: Scene, shop: ByAccount) -> None:
+    one = bought(scene, shop, sale(a_course("c1"), ref="100", days=9, contact="12"))
+    two = by(sale(a_course("c1"), ref="200", days=2, contact="15"), "new@mail.example")
+    bought(scene, shop, two)
+    news_of_refund(scene, one)
+    assert shop.held == {"12": set(), "15": {a_course("c1")}}

@@ -16,8 +16,8 @@ from plugin.ports.records import StoredEffect
 from plugin.services.announce import order_words
 from plugin.services.applying import Applied
 from plugin.services.find_orders import Evidence, FoundOrder
+from plugin.services.ledger_of import ledger_of
 from plugin.services.plan_refund import PlanRefund
-from plugin.services.run_rules import ledger_of
 from tests.factories import (
     BANK,
     EMAIL,

@@ -14,6 +14,7 @@ from plugin.domain.access_map import AccessMap
 from plugin.domain.ids import DeliveryId, InstallationId, customer_key
 from plugin.domain.starting_policies import STARTING_POLICIES
 from plugin.ports.records import DeliveryState, InstallationStatus, SelfTestLine
+from plugin.storage.ledger_rows import MOST_SHARING
 from plugin.storage.tables import installations
 from plugin.storage.unit_of_work import SqlStorage
 from tests.factories import (
@@ -205,6 +206,36 @@ def test_an_order_follows_its_customer_to_another_address(shop: SqlStorage) -> N
 
         assert uow.orders.of_customer(CUSTOMER) == ()
         assert len(uow.orders.of_customer(customer_key("new@mail.example"))) == 1
+
+
+def test_who_bought_with_the_same_account_is_found_at_the_store_where_it_is(
+    shop: SqlStorage,
+) -> None:
+    bo, cy, dee = (f"{name}@mail.example" for name in ("bo", "cy", "dee"))
+    orders = [
+        an_order(contact="12"),
+        an_order(ref=an_order_ref("2"), email=bo, contact="12"),
+        an_order(ref=an_order_ref("3"), email=bo, contact="12"),
+        an_order(ref=an_order_ref("4"), email=cy, contact="15"),
+        an_order(ref=an_order_ref("5", BANK), email=cy, contact="12"),
+        an_order(ref=an_order_ref("6"), email=dee),
+    ]
+    with shop.begin(TENANT) as uow:
+        for order in orders:
+            uow.orders.save(order)
+
+        assert uow.orders.sharing_accounts(CUSTOMER) == ((STORE, customer_key(bo)),)
+        assert uow.orders.sharing_accounts(customer_key(bo)) == ((STORE, CUSTOMER),)
+        assert uow.orders.sharing_accounts(customer_key(cy)) == ()
+        assert uow.orders.sharing_accounts(customer_key(dee)) == ()
+
+
+def test_an_account_of_everybody_is_nobodys(shop: SqlStorage) -> None:
+    with shop.begin(TENANT) as uow:
+        for number in range(MOST_SHARING + 5):
+            email = f"{number}@mail.example"
+            uow.orders.save(an_order(ref=an_order_ref(str(number)), email=email, contact="till"))
+        assert len(uow.orders.sharing_accounts(customer_key("1@mail.example"))) == MOST_SHARING
 
 
 # --- installations --------------------------------------------------------------------------------

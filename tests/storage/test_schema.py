@@ -15,7 +15,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from plugin.domain.errors import NeedsHuman
-from plugin.domain.ids import AgentId, AgentRef
+from plugin.domain.ids import AgentId, AgentRef, customer_key
 from plugin.ports.records import StoredPlan
 from plugin.storage import schema
 from plugin.storage.database import open_database
@@ -24,7 +24,19 @@ from plugin.storage.schema import _config, migrate
 from plugin.storage.schema_version import REVISION, fits
 from plugin.storage.tables import SCHEMA_VERSION, metadata
 from plugin.storage.unit_of_work import SqlStorage
-from tests.factories import DESK, NOW, TENANT, a_plan, a_request, a_tenant
+from tests.factories import (
+    CUSTOMER,
+    DESK,
+    NOW,
+    STORE,
+    TENANT,
+    a_plan,
+    a_request,
+    a_tenant,
+    an_installation,
+    an_order,
+    an_order_ref,
+)
 from tests.planted_migration import NEXT, next_version
 from tests.storage_fixtures import PostgresServer
 
@@ -91,6 +103,25 @@ def test_a_plan_from_before_we_kept_who_decided_has_a_name_only(empty: Engine) -
 
     with storage.read(TENANT) as uow:
         assert uow.plans.get(plan.id) == StoredPlan(plan, request.id, NOW, "Ana", None)
+
+
+def test_orders_from_before_accounts_were_searched_by_are_found_by_them(empty: Engine) -> None:
+    migrate(empty)
+    storage = SqlStorage(empty, Keyring(["A" * 43 + "="]))
+    storage.add_tenant(a_tenant(), NOW)
+    bo = "bo@mail.example"
+    with storage.begin(TENANT) as uow:
+        uow.installations.add(an_installation(STORE))
+        uow.orders.save(an_order(contact="12"))
+        uow.orders.save(an_order(ref=an_order_ref("2"), email=bo, contact="12"))
+        uow.orders.save(an_order(ref=an_order_ref("3"), email=bo))
+        uow.commit()
+
+    migrate(empty, "0004")
+    migrate(empty)
+
+    with storage.read(TENANT) as uow:
+        assert uow.orders.sharing_accounts(CUSTOMER) == ((STORE, customer_key(bo)),)
 
 
 def test_down_to_the_ground_leaves_nothing_of_ours(empty: Engine) -> None:

@@ -64,6 +64,7 @@ from tests.factories import (
     ago,
     an_installation,
     an_order,
+    an_order_ref,
     moved,
     soon,
 )
@@ -100,7 +101,8 @@ def fill(uow: SqlUnitOfWork) -> None:
     uow.settings.save_access_map(STORE, AccessMap(products={(STORE, "p"): ()}), NOW)
     uow.deliveries.add(a_delivery())
     uow.facts.append(a_gift(a_tag()), "test", NOW)
-    uow.orders.save(an_order())
+    uow.orders.save(an_order(contact="12"))
+    uow.orders.save(an_order(ref=an_order_ref("2"), email="bo@mail.example", contact="12"))
     uow.requests.save(REQUEST)
     uow.plans.add(PLAN, REQUEST.id)
     uow.refunds.add(REFUND, "ana", NOW)
@@ -159,6 +161,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "facts.of_customer": lambda uow: uow.facts.of_customer(CUSTOMER),
     "orders.get": lambda uow: uow.orders.get(ORDER),
     "orders.of_customer": lambda uow: uow.orders.of_customer(CUSTOMER),
+    "orders.sharing_accounts": lambda uow: uow.orders.sharing_accounts(CUSTOMER),
     "orders.by_number": lambda uow: uow.orders.by_number(ORDER.ref),
     "requests.get": lambda uow: uow.requests.get(REQUEST.id),
     "requests.for_ticket": lambda uow: uow.requests.for_ticket(DESK, TicketId("77"), ORDER),
