@@ -262,6 +262,38 @@ def test_after_a_failure_coming_back_asks_again(desk: Desk) -> None:
     assert len(desk.opened) == 2
 
 
+def test_after_an_answer_that_was_lost_coming_back_asks_again(desk: Desk) -> None:
+    desk.page.route(f"{APP}{BASE}/open", lambda route: route.abort())
+    desk.go(ticket=5001)
+    expect(desk.frame.locator("#trouble")).to_be_visible()
+    desk.page.unroute(f"{APP}{BASE}/open")
+    desk.page.evaluate("desk.activate()")
+    expect(desk.frame.locator("#panel")).not_to_contain_text("Reading the ticket")
+    expect(desk.frame.locator("#trouble")).to_be_hidden()
+    assert [ticket for ticket, _ in desk.opened] == ["5001"]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "503"])
+def test_beside_a_ticket_that_could_not_be_opened_stands_nothing_of_the_one_before(
+    desk: Desk, *, lost: bool
+) -> None:
+    desk.shows = "open-order"
+    desk.go(ticket=5001)
+    expect(desk.frame.locator("#pay")).to_be_enabled()
+    desk.status = 503
+    if lost:
+        desk.page.route(f"{APP}{BASE}/open", lambda route: route.abort())
+    desk.page.evaluate("desk.openTicket(5002)")
+    expect(desk.frame.locator("#trouble")).to_be_visible()
+    expect(desk.frame.locator("#pay")).to_be_hidden()
+    expect(desk.frame.locator("#who")).to_be_hidden()
+    desk.page.unroute(f"{APP}{BASE}/open")
+    desk.status = 200
+    desk.page.evaluate("desk.activate()")
+    expect(desk.frame.locator("#pay")).to_be_enabled()
+    expect(desk.frame.locator("#trouble")).to_be_hidden()
+
+
 def test_the_panel_wears_the_desks_theme(desk: Desk) -> None:
     desk.go(theme="dark")
     html = desk.frame.locator("html")

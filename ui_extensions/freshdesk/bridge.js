@@ -22,7 +22,7 @@ if (form && around !== window) {
 
   // After a failure the next word of this ticket asks again.
   form.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (detail.failed) claimed = "";
+    if (!detail.successful && detail.requestConfig.parameters.ticket === claimed) claimed = "";
   });
 
   window.addEventListener("message", ({ source, data }) => {

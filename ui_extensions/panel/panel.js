@@ -38,15 +38,20 @@ try {
   // A frame without storage keeps nothing anyway.
 }
 
-// What the agent opened stays open; what is being typed is not taken away. What has the focus without being
-// typed in, as the refund button, is brought up to date like the rest.
+let looksByItself = false; // the answer at hand is to a look that nobody pressed for
+let hadFocus = false; // the panel, when that answer came
+
+// What the agent opened stays open; what is being typed is not taken away, nor what was typed by an answer
+// that nobody asked for. What has the focus without being typed in, as the refund button, is brought up to
+// date like the rest.
+const stays = (name, element) =>
+  (name === "open" && element.localName === "details") ||
+  (looksByItself && name === "value" && element.matches(".input"));
 const morph = (target, fragment) =>
   Idiomorph.morph(target, fragment.children, {
     morphStyle: "outerHTML",
     ignoreActiveValue: document.activeElement?.matches("input, textarea, select"),
-    callbacks: {
-      beforeAttributeUpdated: (name, element) => !(name === "open" && element.localName === "details"),
-    },
+    callbacks: { beforeAttributeUpdated: (name, element) => !stays(name, element) },
   });
 
 htmx.defineExtension("morph", {
@@ -79,10 +84,12 @@ function say(sentence) {
   byId("status").textContent = sentence;
 }
 
-function trouble(sentence) {
+// The same trouble again, as of a look every two seconds, is not said again.
+function trouble(sentence = "") {
   const box = byId("trouble");
-  box.querySelector("p").textContent = sentence ?? "";
-  box.hidden = !sentence;
+  const words = box.querySelector("p");
+  if (words.textContent !== sentence) words.textContent = sentence;
+  if (box.hidden !== !sentence) box.hidden = !sentence;
 }
 
 // Money moves once: the panel takes no other press until this one is answered; nor while the desk has turned
@@ -106,10 +113,18 @@ document.addEventListener(
   { capture: true },
 );
 
-// The plan of a typed amount is asked for half a second later: by then the press may be under way, and the
-// newer request would end it.
+// The plan of a typed amount is asked for half a second later. By then the press may be under way, or a
+// ticked step that takes the amount along, and the newer request would end it.
+let typed = null; // the amount that was asked for last
+
 document.addEventListener("htmx:confirm", (event) => {
-  if (panel().inert && !isOutside(event.detail.elt)) event.preventDefault();
+  const { elt } = event.detail;
+  if (isOutside(elt)) return;
+  if (panel().inert || panel().hidden || (elt.id === "free" && elt.value === typed)) event.preventDefault();
+});
+
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  typed = detail.parameters.free ?? null;
 });
 
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
@@ -120,34 +135,59 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
 });
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.successful) typed = null;
   const wasOnce = detail.xhr === once; // its form may be another one by now
   if (!wasOnce && detail.xhr !== turning) return;
   once = turning = null;
   panel().inert = false;
-  if (detail.failed && wasOnce) pressed?.focus();
+  if (!detail.successful && wasOnce) pressed?.focus();
   if (!opening) return;
   const asked = opening;
   opening = null;
   queueMicrotask(() => asked.requestSubmit()); // after htmx is through with the request that ended
 });
 
+// A page of somebody else, as of a proxy that is being mended, says nothing of the money: it does not take
+// the panel's place.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  looksByItself = !detail.requestConfig.triggeringEvent;
+  hadFocus = panel().contains(document.activeElement);
+  if (detail.shouldSwap && !detail.serverResponse.includes('<div id="panel"')) {
+    detail.shouldSwap = false;
+    detail.isError = true;
+  }
+  if (!detail.isError) trouble();
+});
+
+// Where the desk's other ticket could not be opened, what is here is of the ticket before: another customer.
+function hideOther({ elt }) {
+  if (isOutside(elt)) panel().hidden = true;
+}
+
 document.addEventListener("htmx:responseError", ({ detail }) => {
+  hideOther(detail);
   const { status } = detail.xhr;
   const box = byId("trouble").dataset;
-  trouble(status === 401 ? box.ended : status < 500 ? box.refused : box.offline);
+  trouble(status === 401 ? box.ended : status >= 400 && status < 500 ? box.refused : box.offline);
 });
 
 for (const lost of ["htmx:sendError", "htmx:timeout"]) {
-  document.addEventListener(lost, () => trouble(byId("trouble").dataset.offline));
+  document.addEventListener(lost, ({ detail }) => {
+    hideOther(detail);
+    trouble(byId("trouble").dataset.offline);
+  });
 }
 
 let said = panel().dataset.say;
 
-document.addEventListener("htmx:afterSwap", () => {
-  trouble();
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
   // A click the browser remembers must not hide what the answer says is chosen.
   for (const input of panel().querySelectorAll('input:is([type="checkbox"], [type="radio"])')) {
     input.checked = input.defaultChecked;
+  }
+  const free = byId("free");
+  if (free && free === document.activeElement && free.value !== (detail.requestConfig.parameters.free ?? "")) {
+    waitForPlan(); // more was typed since this plan was asked for
   }
   countDown();
   markSheet();
@@ -161,7 +201,8 @@ document.addEventListener("htmx:afterSettle", () => {
   if (once || turning) return; // pressed, or turned, since this answer was swapped in: the panel waits for the next one
   panel().inert = false;
   // The pressed button is gone: go on reading where the new content starts, not at the top. Who writes at
-  // the desk, outside of this frame, goes on writing there.
+  // the desk, outside of this frame, goes on writing there; who reads further down goes on reading.
+  if (looksByItself && !hadFocus) return;
   if (document.hasFocus() && document.activeElement === document.body) {
     panel().querySelector("[data-focus]")?.focus({ preventScroll: false });
   }
@@ -198,7 +239,10 @@ for (const kind of ["input", "change"]) {
       const { target } = event;
       if (!target.closest("[data-plan]")) return;
       if (isPlanned(event)) return event.stopPropagation(); // asked again, the first press would only wait
-      if (target.id === "free") byId("amount-free").checked = true;
+      if (target.id === "free") {
+        byId("amount-free").checked = true;
+        if (kind === "input") typed = null;
+      }
       if (target.name !== "reason") waitForPlan();
     },
     { capture: true },
@@ -211,6 +255,8 @@ document.addEventListener(
     if (!waits(event.submitter)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    // Where the plan was asked for in vain, nothing is on its way: this press asks again.
+    if (!document.querySelector(".htmx-request")) htmx.trigger(panel().querySelector("[data-plan]"), "change");
     say(words.waitsPlan);
   },
   { capture: true },

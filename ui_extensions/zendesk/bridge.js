@@ -39,7 +39,7 @@ function join(client) {
 
   // After a failure the next look at this ticket asks again.
   form.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (detail.failed) claimed = "";
+    if (!detail.successful && detail.requestConfig.parameters.ticket === claimed) claimed = "";
   });
 
   // ---- at home ----------------------------------------------------------------------------------------
