@@ -167,7 +167,18 @@ class PanelFlow:
             # Without script something can be ticked and the button pressed unseen.
             picture = self._undecided(sitting, picked)
             return _with_notice(picture, scene.tell, Icon.AGAIN, "changed.choice")
+        self._keep_reason(sitting, stored, picked.reason)
         return self._decided(scene, sitting, found, stored, shown_hash)
+
+    def _keep_reason(self, sitting: Sitting, stored: StoredPlan, given: str) -> None:
+        """Keep the reason that came with the button: its plan may be older than it."""
+        if given not in {reason.value for reason in Reason}:
+            return
+        with self._context.storage.begin(sitting.tenant) as uow:
+            request = uow.requests.get(stored.request)
+            if request is not None and request.reason != given:
+                uow.requests.save(replace(request, reason=Reason(given)))
+                uow.commit()
 
     def _undecided(self, sitting: Sitting, picked: Picked) -> Picture:
         """What stands now, after a button whose plan was not taken up."""

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from plugin.domain.ids import TicketId
+from plugin.domain.requests import Reason
 from tests.browser.served import chromium, served_house
 from tests.browser.test_panel_journey import add_sale, go
 from tests.databases import Databases
@@ -156,6 +158,26 @@ def test_after_a_plan_that_was_lost_the_button_asks_for_it_again(
     expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
     expect(page.locator("#trouble")).to_be_hidden()
     expect(page.locator("#undo-button")).to_have_count(0)
+
+
+def test_a_reason_that_is_chosen_right_before_the_press_is_kept(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2305")
+    go(page, house, "2305")
+    plans = Held(page, "**/plan")
+    with page.expect_request("**/plan"):
+        page.check(f'input[value="{Reason.TECHNICAL}"]')
+    page.click("#pay")
+    expect(page.locator("#undo-button")).to_be_visible()
+    assert plans.routes  # the press came first
+    with house.parts.house.storage.read(house.tenant) as uow:
+        [refund] = [one for one in uow.refunds.newest(50) if "32305" in one.order.ref]
+        plan = uow.plans.get(refund.plan)
+        assert plan is not None
+        kept = uow.requests.get(plan.request)
+    assert kept is not None
+    assert (kept.ticket, kept.reason) == (TicketId("2305"), Reason.TECHNICAL)
 
 
 # --- answers that are lost, or not ours -----------------------------------------------------------
