@@ -34,11 +34,3 @@ document.addEventListener("click", async ({ target }) => {
   button.classList.add("copied");
   setTimeout(() => button.classList.remove("copied"), 2_000);
 });
-
-// A look that got no answer is tried again: the list must not stand still because a line was lost.
-for (const lost of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
-  document.addEventListener(lost, ({ detail }) => {
-    const form = detail.elt;
-    if (form.matches("#self-test form")) setTimeout(() => form.isConnected && htmx.trigger(form, "load"), 5_000);
-  });
-}
