@@ -31,20 +31,34 @@ const trouble = (is) => {
 };
 
 let token = "";
+let pressed = 0; // presses that wait for their token
+let look = null; // the request that nobody pressed for
 
-// Asked for before each call: a token lives for a minute.
+// Asked for before each call: a token lives for a minute. What a look answers would take the pressed button
+// away, and with it the press: it gives way.
 document.addEventListener("htmx:confirm", (event) => {
   event.preventDefault();
-  const { issueRequest } = event.detail;
+  const { issueRequest, triggeringEvent } = event.detail;
+  const press = triggeringEvent ? 1 : 0;
+  pressed += press;
+  if (press) look?.abort();
   Promise.resolve()
     .then(() => window.makegood.token())
+    .finally(() => {
+      pressed -= press;
+    })
     .then(
       (fresh) => {
+        if (!press && pressed) return;
         token = fresh;
         issueRequest(true);
       },
       () => trouble(true),
     );
+});
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (!detail.requestConfig.triggeringEvent) look = detail.xhr;
 });
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
