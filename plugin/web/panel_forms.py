@@ -162,7 +162,7 @@ class PanelMoves:
 
     def pair(self, sitting: Sitting) -> Picture | None:
         """Whether the agent was proven meanwhile; None where nothing has changed."""
-        form = read_form(OrderForm)
+        form = read_form(ChoiceForm)
         if not sitting.is_proven:
             return None
         return self._flow.show(sitting, picked_of(form))

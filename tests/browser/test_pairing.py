@@ -231,6 +231,19 @@ def test_the_way_by_mouse_from_looking_to_the_refund_and_back_to_looking(
     expect(window.locator("h1")).to_have_text("Say who you are")
 
 
+def test_what_was_chosen_while_looking_is_still_chosen_after_pairing(
+    page: Page, house: SecureHouse, origins: dict[str, Wsgi]
+) -> None:
+    panel = panel_of(page)
+    panel.fill("#free", "20.5")
+    expect(panel.locator("#pay")).to_contain_text("Refund 20.50 EUR")
+    expect(panel.locator("#pay")).to_be_disabled()
+    pair(panel, house, origins)
+    expect(panel.locator("#pay")).to_contain_text("Refund 20.50 EUR")
+    expect(panel.locator("#pay")).to_be_enabled()
+    expect(panel.locator("#free")).to_have_value("20.5")
+
+
 def test_the_way_by_keyboard_and_the_frame_wakes_by_itself(
     page: Page, house: SecureHouse, origins: dict[str, Wsgi]
 ) -> None:

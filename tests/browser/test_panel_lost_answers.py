@@ -94,7 +94,7 @@ def under_way(page: Page, house: PracticeHouse, ticket: str) -> None:
 def look_by_itself(page: Page) -> None:
     with page.expect_response("**/timeline"):
         page.clock.run_for(10_500)
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    page.wait_for_function("() => !document.querySelector('.htmx-request')")
     page.clock.run_for(100)
 
 
@@ -114,7 +114,7 @@ def test_a_plan_of_less_than_what_was_typed_meanwhile_leaves_the_button_waiting(
     page.keyboard.type("5")
     with page.expect_response("**/plan"):
         plans.let_go()
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    page.wait_for_function("() => !document.querySelector('.htmx-request')")
     expect(page.locator("#pay")).to_have_text(WAITS)
     expect(page.locator("#plan")).to_have_attribute("aria-busy", "true")
     page.clock.run_for(600)
@@ -152,7 +152,7 @@ def test_after_a_plan_that_was_lost_the_button_asks_for_it_again(
     expect(page.locator("#pay")).to_have_text(WAITS)
     with page.expect_request("**/plan"):
         page.focus("#pay")  # to leave the field asks once more
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    page.wait_for_function("() => !document.querySelector('.htmx-request')")
     page.unroute("**/plan")
     page.keyboard.press("Enter")
     expect(page.locator("#pay")).to_contain_text("Refund 20.50 EUR")
