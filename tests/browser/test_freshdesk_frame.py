@@ -187,6 +187,22 @@ def test_a_pass_that_cannot_be_fetched_is_said_in_words(scene: Scene) -> None:
     assert scene.entered == []
 
 
+def test_after_a_ticket_that_could_not_be_told_the_next_one_is_shown(scene: Scene) -> None:
+    with scene.page.expect_response(f"**{BASE}/open"):
+        scene.go()
+    trouble, frame = scene.app.locator("#trouble"), scene.app.locator("#panel")
+    scene.app.evaluate(
+        "number = { toString() { throw new Error('502') } }; told['app.activated']()"
+    )
+    expect(trouble).to_be_visible()
+    expect(frame).to_be_hidden()
+    with scene.page.expect_response(f"**{BASE}/open"):
+        scene.app.evaluate("number = '5002'; told['app.activated']()")
+    expect(trouble).to_be_hidden()
+    expect(frame).to_be_visible()
+    assert scene.opened == ["5001", "5002"]
+
+
 def test_a_foreign_page_cannot_frame_the_panel(scene: Scene) -> None:
     scene.around = f"{HOSTILE}/frames-us"
     scene.page.route(

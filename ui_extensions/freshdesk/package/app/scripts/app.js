@@ -53,6 +53,7 @@
       const found = await client.data.get("ticket");
       ticket = String(found.ticket.id);
       if (isReady) {
+        show("");
         tell();
       } else if (Date.now() - asked >= PAUSE) {
         show("");
