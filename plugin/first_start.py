@@ -94,9 +94,13 @@ def prepare_house(settings: Settings, clock: Clock, mint: Mint) -> House:
         _make_keys(settings)
     house = _opened(settings)
     if not fits(house.engine):
-        from plugin.storage.schema import migrate  # noqa: PLC0415 - slow, and needed once
+        from plugin.storage.schema import (  # noqa: PLC0415 - slow, and needed once
+            migrate,
+            refuse_under_workers,
+        )
 
         try:
+            refuse_under_workers(house.engine)
             migrate(house.engine)
         except NeedsHuman:
             house.engine.dispose()

@@ -11,7 +11,7 @@ from plugin.domain.errors import NeedsHuman
 from plugin.settings import Settings
 from plugin.storage import tables as t
 from plugin.storage.database import connect_to_read, open_database
-from plugin.storage.schema import migrate
+from plugin.storage.schema import migrate, refuse_under_workers
 from plugin.storage.schema_version import REVISION, read_schema_version
 from plugin.storage.soundness import refuse_unsound
 
@@ -23,8 +23,8 @@ _NOTHING = NeedsHuman(
 def migrate_house(settings: Settings, to: str, say: Callable[[str], None]) -> dict[str, object]:
     """Migrate, whole or not at all.
 
-    Raises NeedsHuman where nothing is to be migrated, the versions are unknown, or going back would
-    forget that nothing may be sent.
+    Raises NeedsHuman where nothing is to be migrated, the versions are unknown, a worker lives that
+    may not go on with it, or going back would forget that nothing may be sent.
     """
     engine = open_database(settings.database_url)
     if settings.is_sqlite and not Path(str(engine.url.database)).exists():
@@ -40,6 +40,7 @@ def migrate_house(settings: Settings, to: str, say: Callable[[str], None]) -> di
                 "a copy was restored, and nothing may be sent yet. An older version does not know "
                 "that: wait until it ended, or end it with `makegood restore --release`",
             )
+        refuse_under_workers(engine, to)
         migrate(engine, to)
         after = _revision(engine)
     finally:

@@ -21,7 +21,10 @@ from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from plugin.domain.errors import NeedsHuman
-from plugin.storage.schema_version import VERSION_TABLE
+from plugin.storage.database import connect_to_read
+from plugin.storage.schema_version import VERSION_TABLE, read_schema_version
+from plugin.storage.tables import workers
+from plugin.storage.worker_rows import LIVES, Workers
 
 LOCK = 0x6D67
 """Of PostgreSQL: held to change the schema, shared to copy it. The same in every process."""
@@ -31,6 +34,7 @@ waited for the rest could stop both. PostgreSQL ends one of two that do, whichev
 the migration gives up before that, lets go of all, and tries again."""
 TRIES = 60
 _PAUSE_SECONDS = 0.5
+LOOKS = 2 + 2 * int(LIVES.total_seconds())
 _LOCKED_OUT = (QueryCanceled, LockNotAvailable, DeadlockDetected)
 _HERE = Path(__file__).parent / "migrations"
 
@@ -90,6 +94,40 @@ def migrate_on(connection: Connection, to: str = "head", versions: Sequence[Path
     reached = _revision_of(connection)
     if reached is not None:
         _say_who_may_run(connection, scripts.get_revision(reached).module)
+
+
+def refuse_under_workers(engine: Engine, to: str = "head") -> None:
+    """Raise NeedsHuman where a worker lives whose code may not run on schema `to`.
+
+    It would go on, and stumble over what it does not know: what it may run on is asked at a start.
+    One that was killed a moment ago is waited for, until it counts as dead.
+    """
+    with connect_to_read(engine) as db:
+        now = read_schema_version(db)
+        if now is None or not inspect(db).has_table(workers.name):
+            return
+    scripts = ScriptDirectory.from_config(_config())
+    target = scripts.get_current_head() if to == "head" else to
+    known = {script.revision: script.module for script in scripts.walk_revisions()}
+    if target not in known or now.revision not in known or _lets_on(now.revision, known[target]):
+        return
+    at_work, pause = Workers(engine), threading.Event()
+    for _ in range(LOOKS):
+        living = [one for one, silent in at_work.silences().items() if silent < LIVES]
+        if not living:
+            return
+        pause.wait(_PAUSE_SECONDS)
+    raise NeedsHuman(
+        "at_work",
+        f"a worker is at work that may not run on schema {target}: stop everything first",
+    )
+
+
+def _lets_on(now: str, target: ModuleType) -> bool:
+    """Whether code that made schema `now` may run on what `target` makes."""
+    target_revision: str = target.revision
+    oldest: str = getattr(target, "oldest_code", target_revision)
+    return target_revision == now or oldest <= now < target_revision
 
 
 def _take_tables(connection: Connection) -> None:

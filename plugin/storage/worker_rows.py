@@ -18,6 +18,8 @@ from plugin.storage.tables import workers
 
 KEPT_FOR = timedelta(days=1)
 """A worker that was silent for so long is forgotten: others took over from it long before."""
+LIVES = timedelta(seconds=7)
+"""Whoever was heard of within this time lives, and is not taken for dead."""
 _ONE_US = timedelta(microseconds=1)
 
 

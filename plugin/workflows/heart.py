@@ -22,10 +22,11 @@ from typing import Self
 
 from plugin.platforms.time_gone import seconds_gone
 from plugin.ports.storage import Storage
+from plugin.storage.worker_rows import LIVES
 
 BEAT = timedelta(seconds=2)
 FENCE = timedelta(seconds=5)
-DEAD_AFTER = timedelta(seconds=7)
+DEAD_AFTER = LIVES
 _log = logging.getLogger("makegood.heart")
 
 

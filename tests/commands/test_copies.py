@@ -13,8 +13,11 @@ from plugin.domain.ids import TenantId
 from plugin.first_start import home_tenant, keys_of
 from plugin.ports.records import RESTORED
 from plugin.settings import read_settings
+from plugin.storage import schema
 from plugin.storage.keyring import key_mark
+from plugin.storage.schema import migrate
 from plugin.storage.schema_version import REVISION
+from plugin.storage.worker_rows import Workers
 from tests.commands.conftest import Run
 from tests.databases import of_sqlite_alone
 from tests.factories import BANK, STORE, a_plan, a_refund, a_request, an_installation, an_order
@@ -159,6 +162,25 @@ def test_the_schema_goes_back_and_forth(run: Run, tenant: TenantId) -> None:
     forth = run("migrate")
     assert forth.out == f"The database had schema 0002, and has {REVISION} now.\n"
     assert run("refunds", "list", "--json").facts["refunds"][0]["state"] == "reserved"
+
+
+@pytest.mark.parametrize("words", [("migrate", "--to", "0003"), ("migrate",), ("practice",)])
+def test_no_schema_is_changed_under_a_worker_that_may_not_run_on_the_other(
+    run: Run, parts: Parts, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(schema, "LOOKS", 1)
+    if "--to" not in words:
+        migrate(parts.house.engine, "0003")
+    Workers(parts.house.engine).beat("of-another-version")
+    refused = run(*words, "--json")
+    assert (refused.code, refused.facts["code"]) == (3, "at_work")
+    Workers(parts.house.engine).forget("of-another-version")
+    assert run(*words, "--json").code == 0
+
+
+def test_a_schema_that_is_there_already_is_no_change_for_anybody(run: Run, parts: Parts) -> None:
+    Workers(parts.house.engine).beat("of-this-version")
+    assert run("migrate", "--json").facts["after"] == REVISION
 
 
 def test_going_back_does_not_forget_that_nothing_may_be_sent(

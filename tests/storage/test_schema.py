@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,11 +13,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
+from plugin.domain.effects import AddTicketNote, PlannedEffect
 from plugin.domain.errors import NeedsHuman
-from plugin.domain.ids import AgentId, AgentRef, customer_key
+from plugin.domain.ids import AgentId, AgentRef, EffectKey, customer_key
+from plugin.domain.plan import UnknownItem, Untold
 from plugin.ports.records import StoredPlan
 from plugin.storage import schema
 from plugin.storage.database import open_database
@@ -122,6 +126,38 @@ def test_orders_from_before_accounts_were_searched_by_are_found_by_them(empty: E
 
     with storage.read(TENANT) as uow:
         assert uow.orders.sharing_accounts(CUSTOMER) == ((STORE, customer_key(bo)),)
+
+
+def test_the_way_back_takes_out_what_the_version_before_cannot_read(
+    shop: SqlStorage, engine: Engine
+) -> None:
+    untold = UnknownItem(Untold.ORDERS_UNSEEN, "Aquarell")
+    note = PlannedEffect(EffectKey("n"), 0, AddTicketNote(None, None, "others_unseen", field="x"))
+    plan, request = replace(a_plan(), unknown=(untold,), effects=(note,)), a_request()
+    order = replace(an_order(), others_unseen=True)
+    with shop.begin(TENANT) as uow:
+        uow.orders.save(order)
+        uow.requests.save(request)
+        uow.plans.add(plan, request.id)
+        uow.commit()
+
+    migrate(engine, "0003")
+
+    with engine.connect() as db:
+        told = [*db.scalars(select(metadata.tables["mg_orders"].c.document))]
+        told += db.scalars(select(metadata.tables["mg_plans"].c.document))
+    assert len(told) == 2
+    assert not re.search(r'"others_unseen":|"field":|orders_unseen', "".join(told))
+
+    migrate(engine)
+
+    with shop.read(TENANT) as uow:
+        assert uow.orders.get(order.ref) == replace(order, others_unseen=None)
+        stored = uow.plans.get(plan.id)
+    assert stored is not None
+    bare = replace(note, effect=AddTicketNote(None, None, "others_unseen"))
+    silent = replace(untold, why=Untold.STORE_SILENT)
+    assert stored.plan == replace(plan, unknown=(silent,), effects=(bare,))
 
 
 def test_down_to_the_ground_leaves_nothing_of_ours(empty: Engine) -> None:
