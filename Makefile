@@ -24,7 +24,7 @@ FRONT_END := $(shell find ui_extensions -mindepth 1 \
 # Without this, a make that is killed would leave the server behind.
 END_WITH_MAKE := $(shell command -v setpriv >/dev/null && echo setpriv --pdeathsig TERM)
 
-.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz bodies tenants drill selftest mutants audit lock chromium clean
+.PHONY: help run build test check bench fairness kill race overtake histories drift powercut fuzz bodies tenants drill upgrade selftest mutants audit lock chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ fairness: $(STAMPS)/test ## flood one tenant with N events (N=10000), time anoth
 
 drill: $(STAMPS)/test $(DIST) ## lose a house of N refunds (N=100000), restore a copy, reconcile, count
 	@exec $(BIN)/python -m tests.drill --n $(or $(N),100000) --database $(or $(DATABASE),sqlite)
+
+upgrade: $(STAMPS)/test $(DIST) ## go up from the version before and back N times (N=3), under traffic
+	@exec $(BIN)/python -m tests.upgrade --n $(or $(N),3) --database $(or $(DATABASE),sqlite)
 
 selftest: $(STAMPS)/test $(DIST) ## plant twelve bugs, each of which its harness must find
 	@exec $(BIN)/python -m tests.selftest

@@ -1,9 +1,10 @@
 """Where a whole run is judged, a test that skips fails: nobody reads why, and a promise is unseen.
 
 So it is with `CI=true`, and wherever `MAKEGOOD_TEST_LACKS` is given, as `.ci/run` does: programs
-that the machine has not, which it names aloud. But for what needs one of them only these may skip:
-what needs `../shared`, which a clone of the repository alone has not; and what is of SQLite by its
-nature, in a run on PostgreSQL. Elsewhere nothing is changed.
+that the machine has not, and `history` where the clone is shallow, which it names aloud. But for
+what needs one of them only these may skip: what needs `../shared`, which a clone of the repository
+alone has not; and what is of SQLite by its nature, in a run on PostgreSQL. Elsewhere nothing is
+changed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ IS_JUDGED: Final = VARIABLE in os.environ or os.environ.get("CI", "").lower() in
 def may_skip(reason: str, lacks: Sequence[str]) -> bool:
     """Whether a test may say this instead of showing what it is for."""
     said = reason.removeprefix("Skipped: ")
-    beginnings = ("of SQLite alone: ", *(f"{program} is not installed" for program in lacks))
+    beginnings = (
+        "of SQLite alone: ",
+        *(f"{thing} is not {word}" for thing in lacks for word in ("installed", "at hand")),
+    )
     return "../shared" in said or said.startswith(beginnings)
 
 

@@ -5,11 +5,11 @@ Reads what the page says and sends what its forms hold; it knows no field that i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Self
+from typing import Protocol, Self
 
-from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 
 from plugin.domain.ids import InstallationId
@@ -78,11 +78,27 @@ class Page(HTMLParser):
             self._words.append(data)
 
 
+class Answer(Protocol):
+    """What a client is answered."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+class Client(Protocol):
+    """Flask's own for tests, or one that asks over HTTP."""
+
+    def post(self, path: str, /, *, data: Mapping[str, str]) -> Answer: ...
+
+
 @dataclass
 class Sidebar:
     """One agent at one desk. `page` is what she sees."""
 
-    client: FlaskClient
+    client: Client
     page: Page
 
     @classmethod

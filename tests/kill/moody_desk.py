@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from datetime import UTC, datetime
 from email import message_from_bytes
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.kill.peers import Orders
+from tests.platforms.zendesk import tokens
 from tests.platforms.zendesk.data import user
 from tests.platforms.zendesk.fake import FakeZendesk, Mishap
 
@@ -60,7 +62,16 @@ class MoodyDesk(FakeZendesk):
         return super().respond(method, target, headers, raw)
 
     def orders(self) -> Orders:
-        return {"ask": self.ask, "report": self.report, "set_mood": self.set_mood}
+        return {
+            "ask": self.ask,
+            "frame_token": self.frame_token,
+            "report": self.report,
+            "set_mood": self.set_mood,
+        }
+
+    def frame_token(self) -> str:
+        """What the desk posts into the panel's frame for its agent, signed now."""
+        return tokens.sign(self.key, tokens.claims(datetime.now(UTC)))
 
     def ask(self, email: str) -> str:
         """A new ticket of a new customer."""

@@ -38,7 +38,7 @@ from tests.kill.clock import SharedClock
 from tests.kill.peers import Peer
 from tests.kill.places import free_port
 from tests.platforms.systeme_io.fake import KEY
-from tests.platforms.zendesk.data import EMAIL, SUBDOMAIN, TOKEN
+from tests.platforms.zendesk.data import APP, APP_INSTALLATION, EMAIL, SUBDOMAIN, TOKEN
 
 STRIPE, SYSTEME_IO, DESK = (InstallationId(f"{n}{'0' * 31}") for n in "123")
 OWNER = "owner@shop.test"
@@ -222,7 +222,13 @@ def _connect(scene: Scene) -> None:
 
 
 def _connections(scene: Scene) -> tuple[Connection, ...]:
-    desk_settings = {"subdomain": SUBDOMAIN, "email": EMAIL, "base_url": scene.desk}
+    desk_settings = {
+        "subdomain": SUBDOMAIN,
+        "email": EMAIL,
+        "base_url": scene.desk,
+        "app_id": str(APP),
+        "app_installation_id": str(APP_INSTALLATION),
+    }
     return (
         _connection(scene, STRIPE, "stripe", scene.stripe, "rk_test_kill"),
         _connection(scene, SYSTEME_IO, "systeme_io", scene.systeme_io, KEY),
