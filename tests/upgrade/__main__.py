@@ -134,14 +134,13 @@ def run_upgrades(given: Given, older: Version, newer: Version) -> Outcome:
 def _go(journey: Journey, times: int, not_worked: list[str]) -> bool:
     """There and back so many times, and there once more, all of it under traffic."""
     try:
-        try:
-            server = journey.begin()
-            for _ in range(times):
-                server = journey.there_and_back(server)
-            journey.up(server)
-        finally:
-            journey.traffic.stop()
+        server = journey.begin()
+        for _ in range(times):
+            server = journey.there_and_back(server)
+        journey.up(server)
+        journey.traffic.stop()
     except (NotWorked, TrafficBroke) as error:
+        journey.traffic.abandon()
         not_worked.append(f"not worked: {error}; {error.__cause__!r}")
         return False
     return True

@@ -128,7 +128,7 @@ class Traffic:
         self.stories = stories
         self.failure: BaseException | None = None
         self._chance = chance
-        self._stop = threading.Event()
+        self._stop, self._leave = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self) -> None:
@@ -147,6 +147,13 @@ class Traffic:
                 raise TrafficBroke(f"nothing is decided any more: {seen}") from self.failure
             time.sleep(LOOK_SECONDS)
 
+    def abandon(self) -> None:
+        """Begin nothing new, and leave what was begun as it is: something is broken."""
+        self._leave.set()
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
+
     def stop(self) -> Done:
         """Begin nothing new, and bring to its end what was begun."""
         self._stop.set()
@@ -160,7 +167,7 @@ class Traffic:
         jobs: list[Job] = []
         begin_at = 0.0
         try:
-            while jobs or not self._stop.is_set():
+            while (jobs and not self._leave.is_set()) or not self._stop.is_set():
                 may_begin = len(jobs) < OPEN_JOBS and time.monotonic() >= begin_at
                 if may_begin and not self._stop.is_set():
                     jobs.append(self._begin())
