@@ -42,6 +42,7 @@ FAILED = "1 failed, 1 passed, 1 xfailed, 1 error"
 """A mark is judged while its test is set up, where a failure is called an error."""
 SQLITE = "of SQLite alone: its file is looked at"
 CADDY = "caddy is not installed"
+HISTORY = "history is not at hand: fetch it"
 
 
 def environment(**given: str) -> dict[str, str]:
@@ -68,7 +69,7 @@ def outcome(
 
 
 @pytest.mark.parametrize("judged", [{"CI": "true"}, {VARIABLE: ""}, {VARIABLE: "nginx strace"}])
-@pytest.mark.parametrize("reason", [PEER, CADDY])
+@pytest.mark.parametrize("reason", [PEER, CADDY, HISTORY])
 def test_who_skips_fails_a_run_that_is_judged(
     reason: str, judged: dict[str, str], tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_who_skips_fails_a_run_that_is_judged(
         (SHARED, {"CI": "true"}),
         (SQLITE, {"CI": "true"}),
         (CADDY, {VARIABLE: "nginx caddy"}),
+        (HISTORY, {VARIABLE: "history"}),
     ],
 )
 def test_who_may_skip_does(reason: str, judged: dict[str, str], tmp_path: Path) -> None:
