@@ -40,8 +40,6 @@ from plugin.services.ledger_of import ledger_of
 
 GRACE = timedelta(minutes=3)
 """How long a difference must last: news of it may be on its way."""
-LONGEST_GRACE = timedelta(minutes=5)
-"""How long it must last while news comes in that is not applied yet, and may be of it."""
 MOST = 200
 """As many customers are looked at in one portion, where the account's pace allows it."""
 CANDIDATES = 500
@@ -118,17 +116,18 @@ class ExamineDrift:
         after: str,
         deadline: datetime,
         *,
-        news_came: bool = False,
+        known_until: datetime | None = None,
     ) -> Portion:
         """Those who are suspected, then the next in turn after `after`, until `deadline`.
 
-        `news_came`: some was taken in just now, and is not applied yet.
+        News from before `known_until` are applied; None where that is now. What was taken in just
+        now is not, however long ago a difference was seen: it may be what explains it.
         """
         here = installation.connection.installation
         most = self._most(installation.connection)
-        grace = LONGEST_GRACE if news_came else GRACE
+        ripe = (known_until or self.clock.now()) - GRACE
         with self.storage.read(tenant) as uow:
-            suspects = uow.drifts.suspects(here, self.clock.now() - grace, max(1, most // 2))
+            suspects = uow.drifts.suspects(here, ripe, max(1, most // 2))
             turn = uow.sweeps.customers(after, CANDIDATES)
         looked, examined = NOBODY, after
         for place, customer in enumerate([*suspects, *turn]):
@@ -136,7 +135,7 @@ class ExamineDrift:
                 return Portion(looked, examined)
             error = None
             try:
-                looked = looked.plus(self.look_at(tenant, installation, customer, grace))
+                looked = looked.plus(self.look_at(tenant, installation, customer, ripe))
             except Exception as problem:  # noqa: BLE001 - one customer must not hold up the others
                 error = problem
             if place >= len(suspects):
@@ -153,9 +152,12 @@ class ExamineDrift:
         return max(1, min(MOST, calls // CALLS_EACH))
 
     def look_at(
-        self, tenant: TenantId, installation: Installation, customer: CustomerKey, grace: timedelta
+        self, tenant: TenantId, installation: Installation, customer: CustomerKey, ripe: datetime
     ) -> Looked:
-        """Look at one customer. Raises as the adapters do; who is unclear there is counted."""
+        """Look at one customer. Raises as the adapters do; who is unclear there is counted.
+
+        What was first seen by `ripe` and is there still is told.
+        """
         here = installation.connection.installation
         with self.storage.read(tenant) as uow:
             asks = self._asks(uow, installation, customer)
@@ -168,10 +170,10 @@ class ExamineDrift:
             return Looked(customers=1, unclear=1)
         now = self.clock.now()
         with self.storage.read(tenant) as uow:
-            if not _changes(uow, installation, customer, seen, now, grace):
+            if not _changes(uow, installation, customer, seen, now, ripe):
                 return Looked(customers=1)
         with self.storage.begin(tenant) as uow:
-            changes = _changes(uow, installation, customer, seen, now, grace)
+            changes = _changes(uow, installation, customer, seen, now, ripe)
             for drift in changes:
                 keep_drift(uow, drift, WORKER, now)
             uow.commit()
@@ -314,7 +316,7 @@ def _changes(
     customer: CustomerKey,
     seen: _Seen,
     now: datetime,
-    grace: timedelta,
+    ripe: datetime,
 ) -> Sequence[Drift]:
     """The differences of one customer whose state changes with this look."""
     here = installation.connection.installation
@@ -326,7 +328,7 @@ def _changes(
     changes = []
     for name in sorted({*known, *found}):
         before = known.get(name)
-        is_ripe = before is not None and now - before.found_at >= grace
+        is_ripe = before is not None and before.found_at <= ripe
         state = None if before is None else before.state
         after = next_state(state, is_seen=name in found, is_ripe=is_ripe)
         if after is None or after is state:

@@ -162,7 +162,7 @@ class _Run:
 
     def to_its_end(self) -> Swept:
         """News first, then people. Whatever stops it, its row says when to go on."""
-        is_read = False
+        is_read, applied = False, self.sweep.read_until
         examined, error = self.sweep.examined, None
         try:
             is_read = self._read_all_news()
@@ -174,7 +174,7 @@ class _Run:
                     self.installation,
                     examined,
                     deadline,
-                    news_came=self.taken_in > 0,
+                    known_until=applied if self.taken_in else None,
                 )
                 self.looked, examined, error = portion.looked, portion.examined, portion.error
         except Exception as problem:  # noqa: BLE001 - the row must say when to go on

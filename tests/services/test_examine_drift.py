@@ -137,14 +137,15 @@ def test_a_difference_that_was_news_on_its_way_is_told_to_nobody(
     assert shown(scene) == []
 
 
-def test_while_news_comes_in_a_difference_must_last_longer(refunded_customer: Scene) -> None:
+def test_a_difference_must_outlast_what_news_are_applied_of(refunded_customer: Scene) -> None:
     scene = refunded_customer
     look = ExamineDrift(scene.storage, scene.platforms, scene.clock)
     scene.shop.held[EMAIL].add(COURSE)
     states = []
     for _ in range(3):
         deadline = scene.clock.now() + timedelta(seconds=20)
-        look(scene.tenant.id, account(scene), "", deadline, news_came=True)
+        applied = scene.clock.now() - timedelta(minutes=1)
+        look(scene.tenant.id, account(scene), "", deadline, known_until=applied)
         states += all_states(scene)
         scene.clock.advance(minutes=3)
 

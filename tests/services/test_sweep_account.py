@@ -265,6 +265,31 @@ def test_a_difference_is_not_told_in_the_turn_that_takes_its_news_in(
     assert swept(scene).looked.opened == 1
 
 
+def test_news_that_come_in_after_an_outage_tell_no_difference_either(
+    scene: Scene, bank: TellingStore
+) -> None:
+    """However long ago it was seen, the news of it may be among those that came just now."""
+    elsewhere = a_course("c8", store=BANK)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        line = a_line_ref(order=an_order_ref("10600", BANK))
+        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
+        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
+        uow.commit()
+    assert swept(scene).looked.suspected == 1
+    bank.tell("evt-1", scene.clock.now() + timedelta(minutes=1))
+    for minutes in (5, 1, 2):
+        scene.clock.advance(minutes=minutes)
+        bank.raises["read_news"].append(RetryLater("server_error"))
+        assert swept(scene).reason == "server_error"
+    scene.clock.advance(minutes=4)
+    done = account(scene).now(scene.tenant.id, BANK)
+
+    assert done is not None
+    assert (done.taken_in, done.looked.opened) == (1, 0)
+    scene.clock.advance(minutes=1)
+    assert swept(scene).looked.opened == 1
+
+
 # --- failures -------------------------------------------------------------------------------------
 
 
