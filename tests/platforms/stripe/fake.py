@@ -179,6 +179,7 @@ class FakeStripe:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as of `tests.platforms.loopback`
 
     @property
     def fake(self) -> FakeStripe:

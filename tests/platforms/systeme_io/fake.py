@@ -192,6 +192,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as of `tests.platforms.loopback`
     close_connection = True
 
     def log_message(self, *_: object) -> None:
