@@ -17,10 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, NoReturn, Self
 from uuid import uuid4
 
@@ -39,13 +39,18 @@ MOST_SENTENCES = 50
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a run is given. `database` is an address, empty for SQLite; `folder` is its own."""
+    """What a run is given. `database` is an address, empty for SQLite; `folder` is its own.
+
+    `plant` is the name of the bug, where the harness has several; `sizes` are words of its own.
+    """
 
     n: int
     seed: int
     folder: Path
     database: str
     planted: bool
+    plant: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +77,48 @@ def run_from_terminal(
     run: Callable[[Given], Outcome],
     seconds_each: float,
     words: Sequence[str] | None = None,
+    *,
+    plants: Sequence[str] = ("bug",),
+    sizes: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Run a harness as its words say; its exit code.
 
-    `usual` is the number without `--n`; the run is given up after `seconds_each` times that number
-    and five minutes.
+    `usual` is the number without `--n`; the run is given up after `seconds_each` times that number,
+    or times the largest of its own sizes, and five minutes. Of `plants` the first is planted where
+    none is named. `sizes` are further numbers and their help; 0 where they are not given.
     """
     parser = argparse.ArgumentParser(prog=f"python -m tests.{name}")
     parser.add_argument("--n", type=int, default=usual, help=f"how many; {usual}")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
-    parser.add_argument("--planted", action="store_true", help="with the planted bug")
+    parser.add_argument(
+        "--planted", nargs="?", const=plants[0], choices=plants, help="with the planted bug"
+    )
+    for size, help_text in sizes.items():
+        parser.add_argument(f"--{size}", type=int, default=0, help=help_text)
     parser.add_argument("--keep", action="store_true", help="keep the folder, to look at the rows")
     chosen = parser.parse_args(words)
+    given_sizes = {size: getattr(chosen, size.replace("-", "_")) for size in sizes}
+    most = max(chosen.n, *given_sizes.values(), 0)
     folder = Path(tempfile.mkdtemp(prefix=f"makegood-{name}-"))
     begun = time.monotonic()
     say(f"seed {chosen.seed}, n {chosen.n}, on {chosen.database}, in {folder}")
     try:
         with (
-            _bounded(int(300 + seconds_each * chosen.n)),
+            _bounded(int(300 + seconds_each * most)),
             databases_at_hand(chosen.database) as databases,
             databases.fresh() as database,
         ):
-            outcome = run(Given(chosen.n, chosen.seed, folder, database, chosen.planted))
+            given = Given(
+                n=chosen.n,
+                seed=chosen.seed,
+                folder=folder,
+                database=database,
+                planted=chosen.planted is not None,
+                plant=chosen.planted or "",
+                sizes=given_sizes,
+            )
+            outcome = run(given)
     except NoPostgresError:
         return say_skipped()
     finally:

@@ -74,23 +74,23 @@ def _form(charge: str, minor: int) -> dict[str, str]:
 
 
 def lose_refund(world: World, who: Customer) -> Key:
-    return ("Refunded", world.stripe.books.refund(_form(who.charge, BACK))["id"])
+    return ("Refunded", STRIPE, world.stripe.books.refund(_form(who.charge, BACK))["id"])
 
 
 def lose_late_failure(world: World, who: Customer) -> Key:
     world.stripe.books.settle(who.refund, "failed")
-    return ("RefundFailed", who.refund)
+    return ("RefundFailed", STRIPE, who.refund)
 
 
 def lose_dispute(world: World, who: Customer) -> Key:
-    return ("DisputeOpened", world.stripe.books.dispute(who.charge)["id"])
+    return ("DisputeOpened", STRIPE, world.stripe.books.dispute(who.charge)["id"])
 
 
 def lose_subscription(world: World, who: Customer) -> Key:
     customer = world.stripe.books.get(who.charge)["customer"]
     mine = world.stripe.books.all("subscription", customer=customer)[0]["id"]
     world.stripe.books.end_now(mine)
-    return ("PaidUntil", str(SubscriptionRef(STRIPE, mine).ref))
+    return ("PaidUntil", STRIPE, str(SubscriptionRef(STRIPE, mine).ref))
 
 
 # --- nobody tells ---------------------------------------------------------------------------------

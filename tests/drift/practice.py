@@ -55,17 +55,17 @@ def plants(world: World, kind: str, moments: list[datetime]) -> Iterator[Plant]:
 
 def _happening(world: World, kind: str, order: Order) -> Callable[[], Key]:
     def refunded() -> Key:
-        return ("Refunded", refund(world, order))
+        return ("Refunded", PRACTICE, refund(world, order))
 
     def failed() -> Key:
         ref = known[0]
         world.practice.finish_refund(ref, world.now, failed=True)
-        return ("RefundFailed", ref)
+        return ("RefundFailed", PRACTICE, ref)
 
     def disputed() -> Key:
         payment = order.payments[0].ref.ref
         world.practice.open_dispute(payment, world.now)
-        return ("DisputeOpened", f"dispute-{payment}")
+        return ("DisputeOpened", PRACTICE, f"dispute-{payment}")
 
     known: list[str] = []
     if kind == "practice_late_failure":

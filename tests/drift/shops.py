@@ -10,7 +10,7 @@ from plugin.domain.drift import DriftKind
 from plugin.domain.facts import Refunded
 from plugin.domain.ids import CustomerKey, InstallationId
 from plugin.domain.orders import Order, Resource, ResourceKind
-from tests.drift.world import PER_SHOP, Key, Plant, World, bought_of, key_of
+from tests.drift.world import Key, Plant, World, bought_of, key_of
 from tests.factories import a_line, an_order, an_order_ref, eur
 from tests.platforms.systeme_io.books import Books
 
@@ -59,7 +59,6 @@ def open_shops(world: World) -> list[Sold]:
 
 def customers(world: World, sold: Sold, number: int) -> Iterator[Customer]:
     """Customers who hold what our books say."""
-    assert number <= PER_SHOP
     with world.books() as uow:
         for _ in range(number):
             email = world.email()

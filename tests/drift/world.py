@@ -23,6 +23,7 @@ from plugin.domain.facts import Bought, Fact
 from plugin.domain.ids import CustomerKey, InstallationId, RunId, TenantId, customer_key
 from plugin.domain.orders import Order
 from plugin.first_start import home_tenant, prepare_house
+from plugin.platforms.adapters import Adapters
 from plugin.platforms.practice_world import PracticeWorld
 from plugin.platforms.token_bucket import Budget, Rate
 from plugin.ports import Connection, Kind
@@ -32,6 +33,10 @@ from plugin.services.record_sale import sale_facts
 from plugin.services.run_rules import run_rules, tell_nobody
 from plugin.settings import read_settings
 from plugin.storage.budgets import SqlBudgets
+from tests.drift.account import StoreAccount
+from tests.drift.saleor import SaleorAccount
+from tests.drift.shopify import ShopifyAccount
+from tests.drift.woocommerce import WoocommerceAccount
 from tests.harness import Given
 from tests.platforms.stripe.fake import FakeStripe
 from tests.platforms.systeme_io.fake import KEY, FakeSystemeIo
@@ -43,7 +48,10 @@ START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 STRIPE, PRACTICE = InstallationId("1" * 32), InstallationId("2" * 32)
 PRACTICE_TENANT = TenantId("practice-tenant")
 PER_SHOP = 40
-"""Customers of one Systeme.io account: as many as its calls let us look at twice in time."""
+"""Customers of one store account, unless told otherwise."""
+_OF_STORES: Mapping[str, type[StoreAccount]] = {
+    one.platform: one for one in (ShopifyAccount, WoocommerceAccount, SaleorAccount)
+}
 LISTED_AFTER = 90
 """Seconds after which the gateway lists an event: late, as under load."""
 CALL_MILLISECONDS = 60
@@ -71,6 +79,7 @@ class World:
     tenant: TenantId
     stripe: FakeStripe
     shops: Mapping[InstallationId, FakeSystemeIo]
+    stores: Mapping[InstallationId, StoreAccount]
     practice: PracticeWorld
     chance: random.Random
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -117,16 +126,22 @@ class World:
         if (stored := uow.effects.run(run)) is not None:
             uow.effects.wake_run(stored, wake_at=None, state=RunState.DONE)
 
-    def deliver(self, event: Mapping[str, object]) -> None:
-        """A webhook of Stripe's comes through to us."""
-        manifest = self.parts.registry.store("stripe")
+    @property
+    def unhurried(self) -> Adapters:
+        """For what is read before the harness begins: it takes nothing of any account's calls."""
+        return replace(self.parts.platforms, budget_for=lambda _account, _rate: _Plenty())
+
+    def hear(self, name: InstallationId, body: bytes, headers: Mapping[str, str]) -> None:
+        """A webhook of an account comes through to us."""
+        manifest = self.parts.registry.store(self.connection(name).platform)
         assert manifest.webhooks is not None
-        body = json.dumps(event).encode()
         inbox = Inbox(self.parts.house.storage, self.parts.mint)
-        inbox.take_in(self.tenant, STRIPE, Delivery(body, {}, self.now), manifest.webhooks)
+        inbox.take_in(self.tenant, name, Delivery(body, headers, self.now), manifest.webhooks)
 
     def deliver_later(self, event: Mapping[str, object], wait: timedelta) -> None:
-        self.later.append((self.now + wait, lambda: self.deliver(event)))
+        """One of Stripe's."""
+        body = json.dumps(event).encode()
+        self.later.append((self.now + wait, lambda: self.hear(STRIPE, body, {})))
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -166,16 +181,28 @@ class _Taking:
         return self.inner.take()
 
 
+class _Plenty:
+    """Implements `plugin.platforms.token_bucket.Budget`."""
+
+    def take(self) -> float:
+        return 0.0
+
+
 @contextmanager
-def open_world(given: Given, shops: int) -> Iterator[World]:
-    """Accounts with nothing in them, connected and swept from now on."""
+def open_world(given: Given, shops: int, stores: Mapping[str, int]) -> Iterator[World]:
+    """Accounts with nothing in them, connected and swept from now on.
+
+    So many of Systeme.io, and so many of each of `stores`.
+    """
     clock = FakeClock(START)
     with ExitStack() as stack:
         stripe = stack.enter_context(FakeStripe(now=lambda: int(clock.now().timestamp())))
         stripe.hooks.mode = "held"
         stripe.books.listed_after = LISTED_AFTER
         fakes = [stack.enter_context(FakeSystemeIo(now=clock.now).running()) for _ in range(shops)]
+        accounts = _open_stores(stack, stores, clock)
         places = [stripe.place, *(fake.place for fake in fakes)]
+        places += [account.place for account in accounts.values()]
         environment = {
             "MAKEGOOD_DATA_DIR": str(given.folder / "data"),
             "MAKEGOOD_ALLOW_PRIVATE_HOSTS": ",".join(places),
@@ -198,25 +225,42 @@ def open_world(given: Given, shops: int) -> Iterator[World]:
         practice = PracticeWorld(given.folder / "practice.sqlite")
         practice.seed(START - timedelta(days=60))
         tenant = home_tenant(parts.house.storage).id
-        world = World(clock, parts, tenant, stripe, names, practice, random.Random(given.seed))
+        chance = random.Random(given.seed)
+        world = World(clock, parts, tenant, stripe, names, accounts, practice, chance)
         parts.house.storage.add_tenant(Tenant(PRACTICE_TENANT, "Practice", simulated=True), START)
-        _connect(world, tenant, STRIPE, "stripe", stripe.url)
+        _connect(world, STRIPE, "stripe", {"base_url": stripe.url}, {"api_key": "rk_test_drift"})
         for name, fake in names.items():
-            _connect(world, tenant, name, "systeme_io", fake.url)
-        _connect(
-            world, PRACTICE_TENANT, PRACTICE, "practice", str(given.folder / "practice.sqlite")
-        )
+            _connect(world, name, "systeme_io", {"base_url": fake.url}, {"api_key": KEY})
+        for name, account in accounts.items():
+            _connect(world, name, account.platform, account.settings, account.secrets)
+            with world.books() as uow:
+                uow.settings.save_access_map(name, account.access_map, START)
+        of_practice = {"file": str(given.folder / "practice.sqlite")}
+        _connect(world, PRACTICE, "practice", of_practice, {"api_key": "none"})
         yield world
 
 
+def _open_stores(
+    stack: ExitStack, stores: Mapping[str, int], clock: FakeClock
+) -> dict[InstallationId, StoreAccount]:
+    opened = {}
+    for place, (platform, number) in enumerate(stores.items(), 4):
+        for which in range(number):
+            account = _OF_STORES[platform](InstallationId(f"{place}{which:031}"), clock.now)
+            stack.enter_context(account.running())
+            opened[account.name] = account
+    return opened
+
+
 def _connect(
-    world: World, tenant: TenantId, name: InstallationId, platform: str, where: str
+    world: World,
+    name: InstallationId,
+    platform: str,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, str],
 ) -> None:
-    settings = {"file": where} if platform == "practice" else {"base_url": where}
-    key = KEY if platform == "systeme_io" else "rk_test_drift"
-    connection = Connection(
-        tenant, name, Kind.STORE, platform, platform, settings, {"api_key": key}
-    )
+    tenant = PRACTICE_TENANT if name == PRACTICE else world.tenant
+    connection = Connection(tenant, name, Kind.STORE, platform, platform, settings, secrets)
     with world.books(tenant) as uow:
         connected_at = START - timedelta(days=60)
         uow.installations.add(Installation(connection, InstallationStatus.CONNECTED, connected_at))
