@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from plugin.workflows.engine import Task
     from plugin.workflows.looking_back import LookingBack
 
+LEFT_TO_PEOPLE: Final = 4
+"""One part in so many of the calls that an account can take at once, whatever a sweep looks at."""
 BREAKER_LOOK_SECONDS: Final = 0.2
 """How long an account that answers is called without another look at what others found."""
 
@@ -194,7 +196,17 @@ def sweeping(parts: Parts) -> SweepAccount:
     declarations = ManifestDeclarations(parts.registry, settings.allow_private_hosts)
     self_test = RunSelfTest(storage, parts.platforms, declarations, parts.mint, settings.public_url)
     keep = KeepWebhook(storage, parts.platforms, parts.clock, self_test)
-    return SweepAccount(storage, parts.platforms, parts.clock, parts.mint, keep)
+    beside = _leaving_some(parts.platforms)
+    return SweepAccount(storage, parts.platforms, parts.clock, parts.mint, keep, beside)
+
+
+def _leaving_some(platforms: Adapters) -> Adapters:
+    """The same, by budgets of which some calls are always left to people, who wait for theirs."""
+
+    def budget_for(account: str, rate: Rate) -> Budget:
+        return platforms.budget_for(account, replace(rate, left=rate.burst // LEFT_TO_PEOPLE))
+
+    return replace(platforms, budget_for=budget_for)
 
 
 def looking_back(parts: Parts) -> LookingBack:

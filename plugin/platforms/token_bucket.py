@@ -14,15 +14,21 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`requests` tokens flow in evenly over `per_seconds`; `burst` is the size of the bucket."""
+    """`requests` tokens flow in evenly over `per_seconds`; `burst` is the size of the bucket.
+
+    Of a full bucket `left` tokens are left to others: who asks by this rate does not get them.
+    """
 
     requests: int
     per_seconds: int
     burst: int
+    left: int = 0
 
     def __post_init__(self) -> None:
         if min(self.requests, self.per_seconds, self.burst) < 1:
             raise ValueError("a rate needs at least one request, one second and a burst of one")
+        if not 0 <= self.left < self.burst:
+            raise ValueError("a rate that leaves all to others gives nothing")
 
     @property
     def gap_us(self) -> int:
@@ -48,7 +54,7 @@ def take(bucket: Bucket, now_us: int, rate: Rate) -> tuple[Bucket, float]:
     """
     whole_us = rate.gap_us * rate.burst
     full_at_us = min(max(bucket.full_at_us, now_us), now_us + whole_us)
-    wait_us = full_at_us + rate.gap_us - now_us - whole_us
+    wait_us = full_at_us + rate.gap_us * (1 + rate.left) - now_us - whole_us
     if wait_us > 0:
         return Bucket(full_at_us), wait_us / _MICROSECONDS
     return Bucket(full_at_us + rate.gap_us), 0.0

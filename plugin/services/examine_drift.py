@@ -24,7 +24,7 @@ from plugin.domain.drift import (
     next_state,
 )
 from plugin.domain.effects import EffectState, access_key
-from plugin.domain.errors import NeedsHuman
+from plugin.domain.errors import NeedsHuman, RetryLater
 from plugin.domain.facts import Fact, Refunded
 from plugin.domain.ids import CustomerKey, InstallationId, RunId, TenantId, digest
 from plugin.domain.ledger import Ledger
@@ -49,6 +49,11 @@ SHARE = 2
 
 Half as many again are for those suspected: however many they are, they slow down nobody's turn.
 """
+REST = timedelta(minutes=1)
+"""After a whole portion the account is left alone for so long; after a part of one for as much less
+as it took less, since half of the calls are people's all the same."""
+SHORTEST_REST = timedelta(seconds=10)
+BUDGET_SPENT = "budget_spent"
 MOST_ORDERS = 10
 WORKER = "worker"
 _THROUGH = (EffectState.DONE, EffectState.ALREADY)
@@ -85,12 +90,14 @@ NOBODY = Looked()
 class Portion:
     """A part of a round. `examined` is the last customer of it, empty when the round is over.
 
-    `error` is why it stopped early; whoever it was about has had their turn.
+    `error` is why it stopped early; whoever it was about has had their turn. Where the account's
+    calls were spent it goes on with them instead, after `rest`.
     """
 
     looked: Looked
     examined: str
     error: Exception | None = None
+    rest: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +145,13 @@ class ExamineDrift:
                 looked = looked.plus(self.look_at(tenant, installation, customer, ripe))
             except Exception as problem:  # noqa: BLE001 - one customer must not hold up the others
                 error = problem
-            if place >= len(suspects):
+            is_spent = isinstance(error, RetryLater) and error.code == BUDGET_SPENT
+            # Who alone takes all there is would else never let the others have a turn.
+            if place >= len(suspects) and not (is_spent and looked.customers):
                 examined = customer
+            if is_spent:
+                rest = REST * min(looked.customers, most) / most
+                return Portion(looked, examined, rest=max(SHORTEST_REST, rest))
             if error is not None:
                 return Portion(looked, examined, error)
         return Portion(looked, examined if len(turn) == CANDIDATES else "")

@@ -33,6 +33,7 @@ from plugin.ports.records import (
 )
 from plugin.ports.storage import Storage, UnitOfWork
 from plugin.services.examine_drift import (
+    BUDGET_SPENT,
     NOBODY,
     WORKER,
     ExamineDrift,
@@ -55,7 +56,6 @@ SOON = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=10)
 """However often an account failed to answer: when it does again, nothing is found too late."""
 MISSED = "no webhook brought it"
-BUDGET_SPENT = "budget_spent"
 RIGHT_MISSING = "right_missing"
 _log = logging.getLogger("makegood.sweep")
 
@@ -82,13 +82,17 @@ def _nothing_to_keep(tenant: TenantId, installation: InstallationId) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SweepAccount:
-    """The use case, with its ports. `keep_webhook` is `plugin.services.keep_webhook`."""
+    """The use case, with its ports. `keep_webhook` is `plugin.services.keep_webhook`.
+
+    `beside` are the platforms as they are asked about customers: beside people, who come first.
+    """
 
     storage: Storage
     platforms: Platforms
     clock: Clock
     mint: Mint
     keep_webhook: Callable[[TenantId, InstallationId], None] = _nothing_to_keep
+    beside: Platforms | None = None
 
     def __call__(self, tenant: TenantId, installation: InstallationId) -> Swept | None:
         """Sweep it if it is due. None where it is not, or where somebody else is at it."""
@@ -163,11 +167,12 @@ class _Run:
     def to_its_end(self) -> Swept:
         """News first, then people. Whatever stops it, its row says when to go on."""
         is_read, applied = False, self.sweep.read_until
-        examined, error = self.sweep.examined, None
+        examined, error, rest = self.sweep.examined, None, None
         try:
             is_read = self._read_all_news()
             if is_read:
-                examine = ExamineDrift(self.use.storage, self.use.platforms, self.use.clock)
+                beside = self.use.beside or self.use.platforms
+                examine = ExamineDrift(self.use.storage, beside, self.use.clock)
                 deadline = self.begun + AT_MOST
                 portion = examine(
                     self.tenant,
@@ -177,12 +182,15 @@ class _Run:
                     known_until=applied if self.taken_in else None,
                 )
                 self.looked, examined, error = portion.looked, portion.examined, portion.error
+                rest = portion.rest
         except Exception as problem:  # noqa: BLE001 - the row must say when to go on
             error = problem
-        goes_on = not is_read or self.taken_in > 0 or examined != "" or self.sweep.examined != ""
+        is_within = rest is not None or examined != "" or self.sweep.examined != ""
+        goes_on = not is_read or self.taken_in > 0 or is_within
         reason = "" if error is None else _words_of(error)
         with suppress(_Overtaken):
-            self._write_down(replace(self.sweep, examined=examined), error, goes_on=goes_on)
+            wait = (rest or SOON) if goes_on else INTERVAL
+            self._write_down(replace(self.sweep, examined=examined), error, wait)
         return Swept(self.read, self.taken_in, self.looked, reason, goes_on)
 
     # --- news -------------------------------------------------------------------------------------
@@ -250,10 +258,10 @@ class _Run:
         """All that is told of the time before `until` is committed. Never moves it back."""
         self._save(replace(self.sweep, read_until=max(until, self.sweep.read_until)))
 
-    def _write_down(self, after: Sweep, error: Exception | None, *, goes_on: bool) -> None:
+    def _write_down(self, after: Sweep, error: Exception | None, wait: timedelta) -> None:
+        """`wait` is how long it waits where nothing stopped it."""
         now = self.use.clock.now()
         if error is None:
-            wait = SOON if goes_on else INTERVAL
             after = replace(after, swept_at=now, failures=0, reason="")
         elif isinstance(error, RetryLater) and error.code == BUDGET_SPENT:
             wait = SOON  # no failure: people came first

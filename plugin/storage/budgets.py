@@ -96,7 +96,7 @@ class _SqlBudget:
         given: dict[str, object] = {
             "mine": self.account,
             "gap": gap_us,
-            "room": gap_us * (self.rate.burst - 2),
+            "room": gap_us * (self.rate.burst - self.rate.left - 2),
         }
         counts_itself = self.now_us is database_now_us
         if not counts_itself:

@@ -23,7 +23,7 @@ from tests.harness import Given, Outcome, run_from_terminal, say
 
 BEGIN = START + timedelta(minutes=20)
 SPREAD = timedelta(minutes=12)
-STEP = timedelta(seconds=20)
+STEP = timedelta(seconds=10)
 GIVEN_UP = timedelta(minutes=45)
 """What is not found by then counts as missed and not as late."""
 GATEWAY = (*gateway.KINDS, "pending")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,24 @@ def test_a_full_bucket_gives_its_burst_at_once_and_no_more(rate: Rate, now: int)
     assert math.isclose(waits[-1], rate.gap_us / 10**6)
 
 
+@given(rate=RATES, now=MOMENTS, data=st.data())
+def test_what_is_left_to_others_is_there_for_them_alone(
+    rate: Rate, now: int, data: st.DataObject
+) -> None:
+    left = data.draw(st.integers(0, rate.burst - 1))
+    modest, bucket, taken = replace(rate, left=left), Bucket(), 0
+    while not (answer := take(bucket, now, modest))[1]:
+        bucket, taken = answer[0], taken + 1
+    _, wait = answer
+
+    assert taken == rate.burst - left
+    for _ in range(left):
+        bucket, others = take(bucket, now, rate)
+        assert others == 0
+    assert take(bucket, now, rate)[1] > 0
+    assert take(answer[0], now + round(wait * 10**6), modest)[1] == 0
+
+
 @given(rate=RATES, now=MOMENTS)
 def test_waiting_takes_no_token(rate: Rate, now: int) -> None:
     bucket = Bucket()
@@ -94,3 +113,9 @@ def test_a_rate_of_nothing_is_refused(requests: int, per_seconds: int, burst: in
         ValueError, match=r"^a rate needs at least one request, one second and a burst of one$"
     ):
         Rate(requests, per_seconds, burst)
+
+
+@pytest.mark.parametrize("left", [-1, 2, 3])
+def test_a_rate_that_leaves_all_to_others_is_refused(left: int) -> None:
+    with pytest.raises(ValueError, match="leaves all to others"):
+        Rate(requests=1, per_seconds=1, burst=2, left=left)

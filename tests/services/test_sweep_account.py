@@ -332,6 +332,28 @@ def test_calls_that_people_needed_are_no_failure(scene: Scene, bank: TellingStor
     assert after.wake_at == scene.clock.now() + timedelta(minutes=1)
 
 
+def test_a_sweep_whose_looks_spent_their_calls_has_read_its_news_and_goes_on_after_a_rest(
+    scene: Scene, bank: TellingStore
+) -> None:
+    """Failures that lie apart would else count as one after the other: later and later."""
+    elsewhere = a_course("c8", store=BANK)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        line = a_line_ref(order=an_order_ref("10600", BANK))
+        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
+        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
+        uow.commit()
+    bank.raises["read_news"].append(RetryLater("server_error"))
+    assert swept(scene).reason == "server_error"
+    scene.clock.advance(minutes=1)
+    bank.raises["read_access"].append(RetryLater("budget_spent", after_seconds=1))
+
+    done, after = swept(scene), row(scene)
+
+    assert (done.reason, done.goes_on) == ("", True)
+    assert (after.failures, after.swept_at) == (0, scene.clock.now())
+    assert after.wake_at == scene.clock.now() + timedelta(seconds=10)
+
+
 def test_a_missing_right_is_named_and_all_else_told_by_its_code(
     scene: Scene, bank: TellingStore
 ) -> None:
