@@ -167,6 +167,11 @@ class Deliveries(Protocol):
     def ids_in(self, states: Sequence[DeliveryState]) -> Sequence[DeliveryId]:
         """All in these states, oldest first."""
 
+    def put_off_since(
+        self, installation: InstallationId, since: datetime, now: datetime
+    ) -> datetime | None:
+        """When the oldest came, from `since` on, that was tried and waits beyond `now`."""
+
     def last_received(self) -> Mapping[InstallationId, datetime]:
         """When each connection was last heard; those that never were are left out."""
 

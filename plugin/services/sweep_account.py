@@ -52,6 +52,8 @@ BUSY = timedelta(minutes=2)
 """Longer than a sweep may take: one that was interrupted is begun again then."""
 AT_MOST = timedelta(seconds=20)
 """After that long a sweep goes on in another turn: others want to be swept too."""
+HELD_UP = timedelta(minutes=30)
+"""For so long news that could not be applied yet keep differences from being told; not for ever."""
 SOON = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=10)
 """However often an account failed to answer: when it does again, nothing is found too late."""
@@ -179,7 +181,7 @@ class _Run:
                     self.installation,
                     examined,
                     deadline,
-                    known_until=applied if self.taken_in else None,
+                    known_until=self._known_until(applied),
                 )
                 self.looked, examined, error = portion.looked, portion.examined, portion.error
                 rest = portion.rest
@@ -194,6 +196,17 @@ class _Run:
         return Swept(self.read, self.taken_in, self.looked, reason, goes_on)
 
     # --- news -------------------------------------------------------------------------------------
+
+    def _known_until(self, before: datetime) -> datetime | None:
+        """Until when all news are applied; None where none wait. `before` this turn it was so far.
+
+        What came in this turn waits, and so does what was tried and must be tried again.
+        """
+        here, now = self.installation.connection.installation, self.use.clock.now()
+        with self.use.storage.read(self.tenant) as uow:
+            held_up = uow.deliveries.put_off_since(here, now - HELD_UP, now)
+        wait_since = [at for at in (before if self.taken_in else None, held_up) if at is not None]
+        return min(wait_since, default=None)
 
     def _read_all_news(self) -> bool:
         """Read window by window. False where there is more to read than fits into one turn."""

@@ -118,6 +118,18 @@ class DeliveryRows(TenantRows):
         oldest_first = query.order_by(_d.c.received_at, _d.c.id)
         return [DeliveryId(ref) for ref in self._db.execute(oldest_first).scalars()]
 
+    def put_off_since(
+        self, installation: InstallationId, since: datetime, now: datetime
+    ) -> datetime | None:
+        oldest = select(func.min(_d.c.received_at)).where(
+            self._mine(_d),
+            _d.c.wake_at > now,
+            _d.c.installation_id == installation,
+            _d.c.received_at >= since,
+        )
+        found: datetime | None = self._db.execute(oldest).scalar_one()
+        return found
+
     def last_received(self) -> Mapping[InstallationId, datetime]:
         latest = (
             select(func.max(_d.c.received_at))

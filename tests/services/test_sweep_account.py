@@ -290,6 +290,33 @@ def test_news_that_come_in_after_an_outage_tell_no_difference_either(
     assert swept(scene).looked.opened == 1
 
 
+@pytest.mark.parametrize(("minutes", "opened"), [(10, 0), (40, 1)])
+def test_news_that_could_not_be_applied_yet_keep_a_difference_back_for_a_while(
+    scene: Scene, bank: TellingStore, minutes: int, opened: int
+) -> None:
+    """A refund that its shop has not settled, say. What waits for days holds nothing up."""
+    elsewhere = a_course("c8", store=BANK)
+    with scene.storage.begin(scene.tenant.id) as uow:
+        line = a_line_ref(order=an_order_ref("10600", BANK))
+        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
+        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
+        uow.commit()
+    bank.tell("evt-1", scene.clock.now())
+    assert (swept(scene).taken_in, row(scene).wake_at) == (
+        1,
+        scene.clock.now() + timedelta(minutes=1),
+    )
+    with scene.storage.begin(scene.tenant.id) as uow:
+        [waiting] = uow.deliveries.newest([DeliveryState.RECEIVED], 9)
+        later = scene.clock.now() + timedelta(hours=1)
+        uow.deliveries.settle(waiting.id, waiting.state, reason="unsettled", wake_at=later)
+        uow.commit()
+    scene.clock.advance(minutes=minutes)
+    bank.told.clear()
+
+    assert swept(scene).looked.opened == opened
+
+
 # --- failures -------------------------------------------------------------------------------------
 
 

@@ -133,6 +133,28 @@ def test_the_newest_deliveries_come_first_and_by_state(shop: SqlStorage) -> None
     assert [delivery.id for delivery in bad] == ["d1", "d2"]
 
 
+def test_the_oldest_that_was_put_off_is_told_of_one_connection_and_of_a_time(
+    shop: SqlStorage,
+) -> None:
+    since = ago(minutes=30)
+    told = {
+        "due": (STORE, ago(minutes=20), NOW),
+        "applied": (STORE, ago(minutes=20), None),
+        "of another": (BANK, ago(minutes=20), soon(minutes=1)),
+        "too old": (STORE, ago(minutes=31), soon(minutes=1)),
+    }
+    with shop.begin(TENANT) as uow:
+        for name, (installation, at, wake_at) in told.items():
+            one = a_delivery(name, received_at=at, wake_at=wake_at)
+            uow.deliveries.add(replace(one, installation=installation))
+        assert uow.deliveries.put_off_since(STORE, since, NOW) is None
+        for minutes in (5, 9):
+            at = ago(minutes=minutes)
+            uow.deliveries.add(a_delivery(f"{minutes}", received_at=at, wake_at=soon(minutes=1)))
+
+        assert uow.deliveries.put_off_since(STORE, since, NOW) == ago(minutes=9)
+
+
 def test_each_connection_is_told_with_when_it_was_last_heard(shop: SqlStorage) -> None:
     with shop.begin(TENANT) as uow:
         for hours, installation in ((2, STORE), (1, STORE), (3, BANK)):
