@@ -9,7 +9,7 @@ import pytest
 
 from plugin.domain.drift import DriftKind, DriftState
 from plugin.domain.effects import EffectState
-from plugin.domain.errors import NeedsHuman, Refused, RetryLater
+from plugin.domain.errors import NeedsHuman, Refused
 from plugin.domain.facts import Refunded
 from plugin.domain.ids import CustomerKey, InstallationId, RunId
 from plugin.domain.orders import RefundStage, Resource
@@ -434,37 +434,6 @@ def test_a_failure_ends_the_portion_and_its_customer_had_their_turn(scene: Scene
 
     assert (portion.examined, type(portion.error)) == (names[0], Refused)
     assert examine(scene, after=portion.examined).examined == ""
-
-
-def test_who_was_cut_off_by_spent_calls_comes_first_after_a_short_rest(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = many(scene, 12)
-    monkeypatch.setattr(scene.platforms, "pace", lambda _: Pace(60, 60, 60))  # ten in a portion
-    real = scene.shop.enter
-
-    def spent_at_the_fourth(method: str, detail: str) -> None:
-        real(method, detail)
-        if len(scene.shop.called("read_access")) == 4:
-            raise RetryLater("budget_spent", after_seconds=1)
-
-    scene.shop.enter = spent_at_the_fourth  # type: ignore[method-assign]  # people took the rest
-
-    portion = examine(scene)
-
-    assert (portion.looked.customers, portion.examined, portion.error) == (3, names[2], None)
-    assert portion.rest == timedelta(seconds=18)  # three tenths of a minute
-    assert examine(scene, after=portion.examined).looked.customers == len(names) - 3
-    assert scene.shop.called("read_access") == [*names[:4], *names[3:]]
-
-
-def test_who_alone_takes_all_calls_had_their_turn(scene: Scene) -> None:
-    names = many(scene, 3)
-    scene.shop.raises["read_access"].append(RetryLater("budget_spent", after_seconds=1))
-
-    portion = examine(scene)
-
-    assert (portion.examined, portion.rest) == (names[0], examine_drift.SHORTEST_REST)
 
 
 def test_who_has_nothing_at_an_account_costs_no_call(scene: Scene) -> None:

@@ -21,14 +21,7 @@ from plugin.services.sweep_account import SweepAccount, SweepSoon, Swept, begin_
 from tests.factories import (
     BANK,
     STORE,
-    a_course,
     a_delivery,
-    a_line_ref,
-    a_purchase,
-    a_tag,
-    a_tag_removed,
-    ago,
-    an_order_ref,
 )
 from tests.fakes.crashes import Crash, Crashes, CrashingStorage
 from tests.fakes.telling import TellingStore
@@ -244,79 +237,6 @@ def test_a_clock_that_was_set_back_moves_no_cursor_back(scene: Scene) -> None:
     assert row(scene, STORE).read_until == read_until
 
 
-def test_a_difference_is_not_told_in_the_turn_that_takes_its_news_in(
-    scene: Scene, bank: TellingStore
-) -> None:
-    """The worker applies it only after that turn."""
-    elsewhere = a_course("c8", store=BANK)
-    with scene.storage.begin(scene.tenant.id) as uow:
-        line = a_line_ref(order=an_order_ref("10600", BANK))
-        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
-        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
-        uow.commit()
-    assert swept(scene).looked.suspected == 1
-    scene.clock.advance(minutes=4)
-    bank.tell("evt-1", scene.clock.now() - timedelta(seconds=90))
-    account(scene).now(scene.tenant.id, BANK)
-    with scene.storage.read(scene.tenant.id) as uow:
-        assert uow.drifts.open(9) == []
-    scene.clock.advance(minutes=1)
-
-    assert swept(scene).looked.opened == 1
-
-
-def test_news_that_come_in_after_an_outage_tell_no_difference_either(
-    scene: Scene, bank: TellingStore
-) -> None:
-    """However long ago it was seen, the news of it may be among those that came just now."""
-    elsewhere = a_course("c8", store=BANK)
-    with scene.storage.begin(scene.tenant.id) as uow:
-        line = a_line_ref(order=an_order_ref("10600", BANK))
-        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
-        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
-        uow.commit()
-    assert swept(scene).looked.suspected == 1
-    bank.tell("evt-1", scene.clock.now() + timedelta(minutes=1))
-    for minutes in (5, 1, 2):
-        scene.clock.advance(minutes=minutes)
-        bank.raises["read_news"].append(RetryLater("server_error"))
-        assert swept(scene).reason == "server_error"
-    scene.clock.advance(minutes=4)
-    done = account(scene).now(scene.tenant.id, BANK)
-
-    assert done is not None
-    assert (done.taken_in, done.looked.opened) == (1, 0)
-    scene.clock.advance(minutes=1)
-    assert swept(scene).looked.opened == 1
-
-
-@pytest.mark.parametrize(("minutes", "opened"), [(10, 0), (40, 1)])
-def test_news_that_could_not_be_applied_yet_keep_a_difference_back_for_a_while(
-    scene: Scene, bank: TellingStore, minutes: int, opened: int
-) -> None:
-    """A refund that its shop has not settled, say. What waits for days holds nothing up."""
-    elsewhere = a_course("c8", store=BANK)
-    with scene.storage.begin(scene.tenant.id) as uow:
-        line = a_line_ref(order=an_order_ref("10600", BANK))
-        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
-        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
-        uow.commit()
-    bank.tell("evt-1", scene.clock.now())
-    assert (swept(scene).taken_in, row(scene).wake_at) == (
-        1,
-        scene.clock.now() + timedelta(minutes=1),
-    )
-    with scene.storage.begin(scene.tenant.id) as uow:
-        [waiting] = uow.deliveries.newest([DeliveryState.RECEIVED], 9)
-        later = scene.clock.now() + timedelta(hours=1)
-        uow.deliveries.settle(waiting.id, waiting.state, reason="unsettled", wake_at=later)
-        uow.commit()
-    scene.clock.advance(minutes=minutes)
-    bank.told.clear()
-
-    assert swept(scene).looked.opened == opened
-
-
 # --- failures -------------------------------------------------------------------------------------
 
 
@@ -357,28 +277,6 @@ def test_calls_that_people_needed_are_no_failure(scene: Scene, bank: TellingStor
     after = row(scene)
     assert (after.failures, after.reason) == (0, "")
     assert after.wake_at == scene.clock.now() + timedelta(minutes=1)
-
-
-def test_a_sweep_whose_looks_spent_their_calls_has_read_its_news_and_goes_on_after_a_rest(
-    scene: Scene, bank: TellingStore
-) -> None:
-    """Failures that lie apart would else count as one after the other: later and later."""
-    elsewhere = a_course("c8", store=BANK)
-    with scene.storage.begin(scene.tenant.id) as uow:
-        line = a_line_ref(order=an_order_ref("10600", BANK))
-        uow.facts.append(a_purchase(elsewhere, line=line), "test", scene.clock.now())
-        uow.facts.append(a_tag_removed(a_tag(), ago(days=1)), "test", scene.clock.now())
-        uow.commit()
-    bank.raises["read_news"].append(RetryLater("server_error"))
-    assert swept(scene).reason == "server_error"
-    scene.clock.advance(minutes=1)
-    bank.raises["read_access"].append(RetryLater("budget_spent", after_seconds=1))
-
-    done, after = swept(scene), row(scene)
-
-    assert (done.reason, done.goes_on) == ("", True)
-    assert (after.failures, after.swept_at) == (0, scene.clock.now())
-    assert after.wake_at == scene.clock.now() + timedelta(seconds=10)
 
 
 def test_a_missing_right_is_named_and_all_else_told_by_its_code(
