@@ -68,7 +68,7 @@ histories: $(STAMPS)/test ## drive N steps (N=20000) of random histories, in any
 	@exec $(BIN)/python -m tests.histories --n $(or $(N),20000) --database $(or $(DATABASE),sqlite)
 
 drift: $(STAMPS)/test ## plant N differences (N=1000) that no webhook tells of, and sweep for 15 minutes
-	@exec $(BIN)/python -m tests.drift --n $(or $(N),1000) --database $(or $(DATABASE),sqlite)
+	@exec $(BIN)/python -m tests.drift --n $(or $(N),1000) --database $(or $(DATABASE),sqlite) $(if $(PER_SHOP),--per-shop $(PER_SHOP))
 
 powercut: $(STAMPS)/test $(DIST) ## cut the power at every write of N customers' refunds (N=12); try bad starts
 	@exec $(BIN)/python -m tests.powercut --n $(or $(N),12)
