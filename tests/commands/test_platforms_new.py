@@ -207,7 +207,8 @@ def test_as_written_all_checks_pass_and_filled_in_the_contracts_are_kept(checkou
     asked = {**KINDS, LONGEST: Kind.STORE}
     files = [f for stem, kind in asked.items() for f in write_platform(stem, kind, checkout, quiet)]
     code = [file for file in files if file.endswith(".py")]
-    assert {name: digests(checkout)[name] for name in before} == before
+    after = digests(checkout)
+    assert {name: after[name] for name in before} == before
 
     run_in(checkout, "ruff", "check", "--no-cache", *code)
     run_in(checkout, "ruff", "format", "--no-cache", "--check", *code)
