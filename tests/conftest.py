@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.nothing_unseen",
     "tests.storage_fixtures",
     "tests.databases",
+    "tests.untraced",
 ]
 
 # A law does not fail because the machine is busy.
