@@ -1,8 +1,8 @@
-"""The databases of tests that open a whole site or house: SQLite, or PostgreSQL by a variable.
+"""The databases of tests that open a whole site or house: each runs on SQLite and on PostgreSQL.
 
-`MAKEGOOD_TEST_DATABASE=postgresql` has the same tests run on PostgreSQL, on the server that tests
-have at hand anyway. Those marked `both_databases` always run on both. What is of SQLite's file by
-its nature says so by `of_sqlite_alone`, and is skipped on PostgreSQL.
+So does every test that asks for `databases`, itself or by a fixture. What is of SQLite's file by
+its nature says so by `of_sqlite_alone`. `MAKEGOOD_TEST_DATABASE=sqlite` and `=postgresql` have them
+run on one alone, for who works on a screen; those that ask for `storage` heed it not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.storage_fixtures import PostgresServer
 VARIABLE: Final = "MAKEGOOD_TEST_DATABASE"
 KINDS: Final = ("sqlite", "postgresql")
 # Read once: tests of the command line take all of our variables away.
-CHOSEN: Final = os.environ.get(VARIABLE, "") or "sqlite"
+CHOSEN: Final = os.environ.get(VARIABLE, "")
 _KEY: Final = Fernet.generate_key().decode()
 
 
@@ -94,25 +94,29 @@ def settings_of(address: str) -> dict[str, str]:
 
 def of_sqlite_alone(why: str) -> pytest.MarkDecorator:
     """For a test that cannot be of PostgreSQL. `why` is a sentence."""
-    return pytest.mark.skipif(CHOSEN != "sqlite", reason=f"of SQLite alone: {why}")
+    return pytest.mark.of_sqlite_alone(why)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if CHOSEN not in KINDS:
+    if CHOSEN not in ("", *KINDS):
         raise pytest.UsageError(f"{VARIABLE} is {' or '.join(KINDS)}, not {CHOSEN}")
-    config.addinivalue_line(
-        "markers", "both_databases: always on SQLite and on PostgreSQL, whichever is chosen"
-    )
+    config.addinivalue_line("markers", "of_sqlite_alone(why): cannot be of PostgreSQL")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.definition.get_closest_marker("both_databases"):
-        metafunc.parametrize("databases", KINDS, indirect=True, scope="session")
+    if "databases" not in metafunc.fixturenames:
+        return
+    kinds: list[object] = [kind for kind in KINDS if CHOSEN in ("", kind)]
+    alone = metafunc.definition.get_closest_marker("of_sqlite_alone")
+    if alone is not None:
+        skipped = pytest.mark.skip(reason=f"of SQLite alone: {alone.args[0]}")
+        kinds = ["sqlite"] if "sqlite" in kinds else [pytest.param(CHOSEN, marks=skipped)]
+    metafunc.parametrize("databases", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest) -> Databases:
-    if getattr(request, "param", CHOSEN) == "sqlite":
+    if request.param == "sqlite":
         return SqliteDatabases(request.getfixturevalue("migrated_sqlite"))
     server: PostgresServer = request.getfixturevalue("postgres_server")
     return PostgresDatabases(server, request.getfixturevalue("migrated_postgres"))

@@ -1,4 +1,4 @@
-"""Tests that are to run on both databases do: none of them falls back to a file in silence."""
+"""What opens a site or a house runs on both databases, and none falls back to a file in silence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def chosen(request: pytest.FixtureRequest) -> str:
     return str(request.node.callspec.params["databases"])
 
 
-@pytest.mark.both_databases
 def test_a_site_is_on_the_database_that_is_chosen(
     databases: Databases, chosen: str, tmp_path: Path
 ) -> None:
@@ -26,7 +25,6 @@ def test_a_site_is_on_the_database_that_is_chosen(
         assert site.parts.house.engine.dialect.name == chosen
 
 
-@pytest.mark.both_databases
 def test_a_house_is_on_the_database_that_is_chosen(
     databases: Databases, chosen: str, tmp_path: Path
 ) -> None:
@@ -34,7 +32,6 @@ def test_a_house_is_on_the_database_that_is_chosen(
         assert house.parts.house.engine.dialect.name == chosen
 
 
-@pytest.mark.both_databases
 def test_a_copy_of_a_practice_house_is_one_of_its_own(
     databases: Databases, chosen: str, tmp_path: Path
 ) -> None:

@@ -91,7 +91,6 @@ def test_a_folder_that_is_not_there_is_told(run: Run, tenant: TenantId, tmp_path
     assert "No such file or directory" in ran.err
 
 
-@pytest.mark.both_databases
 def test_a_restored_house_is_held_until_a_person_says_so(
     run: Run, copy: Path, elsewhere: dict[str, str]
 ) -> None:

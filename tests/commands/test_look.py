@@ -15,7 +15,7 @@ from plugin.ports import Kind
 from plugin.ports.records import DeliveryState, InstallationStatus
 from plugin.settings import read_settings
 from tests.commands.conftest import Run
-from tests.databases import CHOSEN, of_sqlite_alone
+from tests.databases import of_sqlite_alone
 from tests.factories import (
     BANK,
     DESK,
@@ -136,7 +136,6 @@ def test_an_id_that_there_is_not_is_refused(words: tuple[str, ...], run: Run) ->
     assert f"makegood {words[0]} list" in refused.facts["detail"]
 
 
-@pytest.mark.both_databases
 def test_refunds_are_listed_and_shown_with_their_moves(
     run: Run, parts: Parts, tenant: TenantId
 ) -> None:
@@ -160,7 +159,6 @@ def test_refunds_are_listed_and_shown_with_their_moves(
     assert [move["after"] for move in shown.facts["moves"]] == ["reserved"]
 
 
-@pytest.mark.both_databases
 def test_an_unbroken_trail_is_code_0_and_a_changed_one_code_1(
     run: Run, delivery: DeliveryId, parts: Parts, tenant: TenantId
 ) -> None:
@@ -176,11 +174,11 @@ def test_an_unbroken_trail_is_code_0_and_a_changed_one_code_1(
     assert broken.facts["broken"] == {tenant: 1}
 
 
-def test_a_sound_house_is_code_0(run: Run, data: Path) -> None:
+def test_a_sound_house_is_code_0(run: Run, data: Path, parts: Parts) -> None:
     checked = run("check", "--json")
     assert checked.code == 0, checked.err
     assert checked.facts["data_dir"] == str(data)
-    if CHOSEN == "sqlite":
+    if parts.house.engine.dialect.name == "sqlite":
         assert checked.facts["synchronous"] == "2"
     assert checked.facts["faults"] == []
 

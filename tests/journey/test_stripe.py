@@ -94,7 +94,6 @@ def joined(gateway: Gateway, shop: Shop) -> Joined:
 # --- how much -------------------------------------------------------------------------------------
 
 
-@pytest.mark.both_databases
 def test_a_full_refund_pays_once_and_tells_everybody(gateway: Gateway) -> None:
     gateway.books.sell(4900, customer=gateway.customer)
     sidebar = gateway.sidebar()
@@ -252,7 +251,6 @@ class Overtaking(Hooks):
             self.arrived()
 
 
-@pytest.mark.both_databases
 def test_an_event_that_overtakes_the_answer_waits_for_it(gateway: Gateway) -> None:
     house = gateway.house
     gateway.books.sell(4900, customer=gateway.customer)

@@ -104,7 +104,6 @@ def test_a_sale_fills_the_ledger_with_course_tag_and_what_bundle_and_tag_open(sh
 # --- a one-shot sale cancelled --------------------------------------------------------------------
 
 
-@pytest.mark.both_databases
 def test_a_cancelled_sale_takes_all_that_only_it_gave_and_tells_owner_and_ticket(
     shop: Shop,
 ) -> None:

@@ -277,7 +277,6 @@ def test_a_store_is_no_desk(site: Site, panel: Flask) -> None:
 # --- the admin's cookie ---------------------------------------------------------------------------
 
 
-@pytest.mark.both_databases
 def test_opening_the_link_spends_nothing_and_pressing_signs_in(site: Site) -> None:
     link = site.sign_in.make_link(TENANT.id, "", NOW)
     scanner, person = site.browser(), site.browser()

@@ -110,7 +110,6 @@ def _deliver(site: Site, name: str, to: InstallationId, at: datetime) -> None:
         uow.commit()
 
 
-@pytest.mark.both_databases
 def test_several_things_stand_below_one_another(site: Site) -> None:
     make_rich(site)
     words = page(site)
@@ -289,7 +288,6 @@ def test_budgets_say_what_is_left_now(site: Site) -> None:
     assert 50 < int(left[1]) < 60
 
 
-@pytest.mark.both_databases
 def test_a_spent_budget_says_what_follows(site: Site) -> None:
     connect_all(site)
     with site.parts.house.engine.begin() as db:
@@ -313,7 +311,6 @@ def test_a_platform_that_is_never_called_has_no_budget_to_show(site: Site) -> No
     assert part(answer, "budgets") == ""
 
 
-@pytest.mark.both_databases
 def test_figures_say_what_is_known(site: Site) -> None:
     make_rich(site)
     words = page(site)
@@ -332,7 +329,6 @@ def test_what_was_never_measured_is_left_out(site: Site) -> None:
 # --- yesterday ------------------------------------------------------------------------------------
 
 
-@pytest.mark.both_databases
 def test_bars_and_table_tell_the_same_day(site: Site) -> None:
     make_rich(site)
     answer = site.admin().get(PAGE)

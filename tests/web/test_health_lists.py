@@ -82,7 +82,6 @@ def test_a_long_list_shows_what_waits_longest_and_says_how_many_there_are(site: 
     assert answer.text.count("/replay") == answer.text.count("/close") == SHOWN
 
 
-@pytest.mark.both_databases
 def test_a_refund_for_a_person_leads_to_its_ticket_where_its_page_is_known(site: Site) -> None:
     make_rich(site)
     there = a_connection("desk-2", tenant=TENANT.id, kind=Kind.HELPDESK, platform="zendesk")
@@ -109,7 +108,6 @@ def test_a_refund_that_nobody_asked_for_in_a_ticket_names_none(site: Site) -> No
     assert "Ticket" not in part(site.admin().get(PAGE), "refunds")
 
 
-@pytest.mark.both_databases
 def test_what_waits_longest_is_on_the_page_however_much_comes_after_it(site: Site) -> None:
     """A wish to erase somebody, and a flood of what nobody knows."""
     make_rich(site)
@@ -186,7 +184,6 @@ def test_an_effect_is_replayed_by_one_press_and_a_mail_only_by_its_own_button(si
     assert _state(site, "effect-4") is EffectState.WAITING
 
 
-@pytest.mark.both_databases
 def test_a_delivery_done_by_hand_is_closed_by_one_press(site: Site) -> None:
     make_rich(site)
     admin = site.admin()
@@ -224,7 +221,6 @@ def test_what_was_replayed_meanwhile_is_not_closed(site: Site) -> None:
     assert _state(site, "effect-3") is EffectState.WAITING
 
 
-@pytest.mark.both_databases
 def test_effects_done_by_hand_are_closed_mails_that_are_unknown_too(site: Site) -> None:
     make_rich(site)
     admin = site.admin()

@@ -178,7 +178,6 @@ def test_a_person_who_looked_says_what_they_found(
     assert shown in desk.timeline(plan).text
 
 
-@pytest.mark.both_databases
 def test_two_agents_on_one_order_make_one_refund(house: PracticeHouse, clock: TurnedClock) -> None:
     first, second = opened(house, ANA), opened(house, ANA, "practice-lead")
     first.press()
