@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.databases import Databases, pytest_configure
+from tests.databases import VARIABLE, Databases, pytest_configure
+from tests.harness import ROOT
 from tests.journey.house import open_house
 from tests.web.practice_house import NewHouse, PracticeHouse
 from tests.web.site import open_site
@@ -58,3 +63,44 @@ def test_a_database_that_there_is_not_is_refused(
     monkeypatch.setattr("tests.databases.CHOSEN", "mysql")
     with pytest.raises(pytest.UsageError, match="is sqlite or postgresql, not mysql"):
         pytest_configure(request.config)
+
+
+TESTS = """
+from tests.databases import of_sqlite_alone
+
+def test_either(databases): ...
+
+@of_sqlite_alone("the file is read")
+def test_file(databases): ...
+
+def test_neither(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "outcomes"),
+    [
+        ("", {"either[sqlite]", "either[postgresql]", "file[sqlite]", "neither"}),
+        ("sqlite", {"either[sqlite]", "file[sqlite]", "neither"}),
+        ("postgresql", {"either[postgresql]", "file[postgresql]", "neither"}),
+    ],
+)
+def test_each_runs_on_both_or_on_the_one_that_is_chosen(
+    chosen: str, outcomes: set[str], tmp_path: Path
+) -> None:
+    them = tmp_path / "test_them.py"
+    them.write_text(TESTS, "utf-8")
+    words = ("-p", "tests.storage_fixtures", "-p", "tests.databases", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rs", "-v", *words, "-c", os.devnull, them],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: chosen},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = re.findall(r"::test_(\S+) (PASSED|SKIPPED)", done.stdout)
+    assert {name for name, _ in told} == outcomes
+    skipped = {name for name, end in told if end == "SKIPPED"}
+    assert skipped == outcomes & {"file[postgresql]"}
+    assert ("of SQLite alone: the file is read" in done.stdout) == (chosen == "postgresql")
