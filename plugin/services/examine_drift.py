@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from plugin.domain.drift import (
     Difference,
@@ -125,7 +126,7 @@ class ExamineDrift:
         *,
         known_until: datetime | None = None,
     ) -> Portion:
-        """Those who are suspected, then the next in turn after `after`, until `deadline`.
+        """Those who are suspected, beside the next in turn after `after`, until `deadline`.
 
         News from before `known_until` are applied; None where that is now. What was taken in just
         now is not, however long ago a difference was seen: it may be what explains it.
@@ -137,7 +138,7 @@ class ExamineDrift:
             suspects = uow.drifts.suspects(here, ripe, max(1, most // 2))
             turn = uow.sweeps.customers(after, CANDIDATES)
         looked, examined = NOBODY, after
-        for place, customer in enumerate([*suspects, *turn]):
+        for customer, is_in_turn in _alternately(suspects, turn):
             if looked.customers >= most + len(suspects) or self.clock.now() >= deadline:
                 return Portion(looked, examined)
             error = None
@@ -147,7 +148,7 @@ class ExamineDrift:
                 error = problem
             is_spent = isinstance(error, RetryLater) and error.code == BUDGET_SPENT
             # Who alone takes all there is would else never let the others have a turn.
-            if place >= len(suspects) and not (is_spent and looked.customers):
+            if is_in_turn and not (is_spent and looked.customers):
                 examined = customer
             if is_spent:
                 rest = REST * min(looked.customers, most) / most
@@ -246,6 +247,21 @@ class CloseDrift:
             keep_drift(uow, replace(drift, state=DriftState.CLOSED, changed_at=now), actor, now)
             uow.commit()
         return True
+
+
+def _alternately(
+    suspects: Sequence[CustomerKey], turn: Sequence[CustomerKey]
+) -> Iterator[tuple[CustomerKey, bool]]:
+    """Two suspects, then one in turn (True), and so on.
+
+    The account's calls may be spent before either is through: neither takes all of them. A suspect
+    is one for minutes already.
+    """
+    waiting, others = iter(suspects), iter(turn)
+    for one in others:
+        yield from ((suspect, False) for suspect in islice(waiting, 2))
+        yield one, True
+    yield from ((suspect, False) for suspect in waiting)
 
 
 # --- what is known --------------------------------------------------------------------------------

@@ -226,11 +226,15 @@ class Feeder:
             until = now if standing.was_taken else now + wait
             self.troubles[name] = _Trouble(times, until)
             self.elsewhere.pop(name, None)
-            if not standing.was_taken:
+            if not standing.was_taken and not self._is_of_another(standing):
                 _log.error("work.ended_without_moving name=%s times=%d", name, times)
             take = self._take(name)
             standing = self.engine.standings([take]).get(take)
         return standing
+
+    def _is_of_another(self, standing: Standing) -> bool:
+        """Whether a living worker did it: it tells of it, should the row not be moved by now."""
+        return standing.executor in self.living() - {self.engine.executor}
 
     def _watch(self, name: str, standing: Standing, now: datetime) -> None:
         """Leave work that somebody else has to them for a while; then it is ours, as a new take."""

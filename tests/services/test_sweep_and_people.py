@@ -22,7 +22,7 @@ from tests.factories import (
 )
 from tests.fakes.telling import TellingStore
 from tests.services.scene import Scene
-from tests.services.test_examine_drift import examine, many
+from tests.services.test_examine_drift import COURSE, examine, many, settle
 from tests.services.test_sweep_account import account, bank, row, swept
 
 __all__ = ["bank"]
@@ -139,6 +139,32 @@ def test_who_was_cut_off_by_spent_calls_comes_first_after_a_short_rest(
     assert portion.rest == timedelta(seconds=18)  # three tenths of a minute
     assert examine(scene, after=portion.examined).looked.customers == len(names) - 3
     assert scene.shop.called("read_access") == [*names[:4], *names[3:]]
+
+
+def test_suspects_do_not_take_all_the_calls_that_there_are(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short turn is of four customers: were all four suspects, the round would stand still."""
+    names = many(scene, 10)
+    monkeypatch.setattr(scene.platforms, "pace", lambda _: Pace(60, 60, 60))  # ten in a portion
+    for name in names[5:]:
+        scene.shop.held[name].add(COURSE)
+    settle(scene, names)
+    assert examine(scene).looked.suspected == 5
+    scene.clock.advance(minutes=3)
+    scene.shop.calls.clear()
+    real = scene.shop.enter
+
+    def spent_at_the_fifth(method: str, detail: str) -> None:
+        real(method, detail)
+        if len(scene.shop.called("read_access")) == 5:
+            raise RetryLater("budget_spent", after_seconds=1)
+
+    scene.shop.enter = spent_at_the_fifth  # type: ignore[method-assign]  # people took the rest
+
+    portion = examine(scene)
+
+    assert (portion.looked.opened, portion.examined) == (3, names[0])
 
 
 def test_who_alone_takes_all_calls_had_their_turn(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from tests.factories import TENANT
 from tests.storage_fixtures import FakeClock
 
 OVER = Standing(is_over=True, executor="one")
+OVER_THERE = Standing(is_over=True, executor="two")
 TAKEN = Standing(is_over=True, executor="two", was_taken=True)
 OURS = Standing(is_over=False, executor="one")
 THEIRS = Standing(is_over=False, executor="two")

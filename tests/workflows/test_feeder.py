@@ -20,6 +20,7 @@ from tests.storage_fixtures import FakeClock
 from tests.workflows.feeding_bench import (
     OURS,
     OVER,
+    OVER_THERE,
     QUEUED,
     STRANGERS,
     TAKEN,
@@ -132,6 +133,22 @@ def test_work_that_was_taken_from_a_dead_worker_is_begun_at_once(
 
     assert bench.feed() == ["run:a:0/2"]
     assert "ended_without_moving" not in caplog.text
+
+
+@pytest.mark.parametrize(("living", "is_told"), [({"one", "two"}, False), ({"one"}, True)])
+def test_what_another_worker_has_just_done_is_no_trouble_of_ours(
+    bench: Bench, caplog: pytest.LogCaptureFixture, living: set[str], is_told: bool
+) -> None:
+    """Its row was read before it was moved. Had it not been, the other one tells of it."""
+    bench.living = frozenset(living)
+    bench.due("a")
+    bench.engine.known["run:a:0"] = OVER_THERE
+
+    assert bench.feed() == []
+    assert ("ended_without_moving" in caplog.text) == is_told
+    assert bench.feed(seconds=1) == ["run:a:0/1"]
+    bench.due()
+    assert bench.feed() == []
 
 
 def test_a_living_workers_work_is_left_to_it_far_longer_than_any_call_may_take(
