@@ -44,11 +44,14 @@ FAULTS = frozenset(
         "serve.child_killed",
         "task.failed",
         "web.failed",
-        "work.ended_without_moving",
         "work.stuck",
     }
 )
-"""What a server says in its log where something is that should not be (docs/operating.md)."""
+"""What a server says in its log where something is that should not be (docs/operating.md).
+
+Not `work.ended_without_moving`: a worker may say so of what a worker beside it, which began a
+moment ago, has just done. Work that ended in an error says `task.failed`.
+"""
 
 
 def faults_in(log: Path) -> list[str]:
