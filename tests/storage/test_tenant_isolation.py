@@ -142,6 +142,7 @@ def rows_of(engine: Engine, tenant: TenantId) -> dict[str, list[tuple[object, ..
         return rows | {"mg_tenants": [tuple(row) for row in db.execute(own)]}
 
 
+LONG_AGO = ago(days=99)
 READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "installations.get": lambda uow: uow.installations.get(STORE),
     "pending_installs.get": lambda uow: uow.pending_installs.get(a_pending_install().id),
@@ -157,6 +158,7 @@ READS: dict[str, Callable[[SqlUnitOfWork], object]] = {
     "deliveries.newest": lambda uow: uow.deliveries.newest((), 9),
     "deliveries.not_applied": lambda uow: uow.deliveries.not_applied(9),
     "deliveries.ids_in": lambda uow: uow.deliveries.ids_in((DeliveryState.FAILED,)),
+    "deliveries.put_off_since": lambda uow: uow.deliveries.put_off_since(STORE, LONG_AGO, LONG_AGO),
     "deliveries.last_received": lambda uow: uow.deliveries.last_received(),
     "facts.of_customer": lambda uow: uow.facts.of_customer(CUSTOMER),
     "orders.get": lambda uow: uow.orders.get(ORDER),
