@@ -1,8 +1,10 @@
 """The databases of tests that open a whole site or house: each runs on SQLite and on PostgreSQL.
 
 So does every test that asks for `databases`, itself or by a fixture. What is of SQLite's file by
-its nature says so by `of_sqlite_alone`. `MAKEGOOD_TEST_DATABASE=sqlite` and `=postgresql` have them
-run on one alone, for who works on a screen; those that ask for `storage` heed it not.
+its nature says so by `of_sqlite_alone`. Those in browsers run on SQLite: what a page does there is
+the same, what it writes is tried on both without one, and they take minutes.
+`MAKEGOOD_TEST_DATABASE=sqlite` and `=postgresql` have all of them run on that one, for who works on
+a screen; those that ask for `storage` heed it not.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from tests.storage_fixtures import PostgresServer
 
 VARIABLE: Final = "MAKEGOOD_TEST_DATABASE"
 KINDS: Final = ("sqlite", "postgresql")
+BROWSERS: Final = "tests/browser/"
+IN_BROWSERS: Final = "sqlite"
 # Read once: tests of the command line take all of our variables away.
 CHOSEN: Final = os.environ.get(VARIABLE, "")
 _KEY: Final = Fernet.generate_key().decode()
@@ -106,7 +110,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "databases" not in metafunc.fixturenames:
         return
-    kinds: list[object] = [kind for kind in KINDS if CHOSEN in ("", kind)]
+    chosen = CHOSEN or (IN_BROWSERS if metafunc.definition.nodeid.startswith(BROWSERS) else "")
+    kinds: list[object] = [kind for kind in KINDS if chosen in ("", kind)]
     alone = metafunc.definition.get_closest_marker("of_sqlite_alone")
     if alone is not None:
         skipped = pytest.mark.skip(reason=f"of SQLite alone: {alone.args[0]}")

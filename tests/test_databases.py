@@ -78,6 +78,29 @@ def test_neither(): ...
 
 
 @pytest.mark.parametrize(
+    ("chosen", "kinds"),
+    [("", {"sqlite"}), ("sqlite", {"sqlite"}), ("postgresql", {"postgresql"})],
+)
+def test_those_in_browsers_run_on_one(chosen: str, kinds: set[str]) -> None:
+    words = (
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/browser/test_panel_journey.py",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: chosen},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(re.findall(r"\[(sqlite|postgresql)", done.stdout)) == kinds
+
+
+@pytest.mark.parametrize(
     ("chosen", "outcomes"),
     [
         ("", {"either[sqlite]", "either[postgresql]", "file[sqlite]", "neither"}),

@@ -85,7 +85,7 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "panel.enter": Case(ids=("ticket", "agent", "s", "token"), told_apart=_DOOR),
         "panel.give": Case(rest={"agent": "102"}, told_apart=_DOOR),
         "panel.open": Case(ids=("ticket", "order"), rest={"again": ""}),
-        "panel.pair": Case(ids=("order",), rest={"again": ""}),
+        "panel.pair": _MOVES["plan"],
         **{f"panel.{verb}": case for verb, case in _MOVES.items()},
         "install.overview": Case(),
         "install.form": Case(),

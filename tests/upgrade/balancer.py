@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
@@ -19,6 +20,8 @@ _CLOSED = (
     b"Connection: close\r\n\r\n"
 )
 _CHUNK = 65536
+ANSWER_SECONDS = 60.0
+"""No request takes longer."""
 
 
 class Balancer(AbstractContextManager["Balancer"]):
@@ -27,7 +30,8 @@ class Balancer(AbstractContextManager["Balancer"]):
     def __init__(self, port: int) -> None:
         self._doors: list[int] = []
         self._turn = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._under_way: Counter[int] = Counter()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
 
     def __enter__(self) -> Self:
@@ -50,9 +54,13 @@ class Balancer(AbstractContextManager["Balancer"]):
             self._doors.append(door)
 
     def close(self, door: int) -> None:
-        """From now on nobody new is sent there."""
+        """From now on nobody new is sent there. Returns once those who were have their answers.
+
+        Else one may be sent whom a server that ends has not taken in yet, and no longer will.
+        """
         with self._lock:
             self._doors.remove(door)
+            self._lock.wait_for(lambda: not self._under_way[door], ANSWER_SECONDS)
 
     def _listen(self) -> None:
         while True:
@@ -70,18 +78,29 @@ class Balancer(AbstractContextManager["Balancer"]):
                     _read_request(caller)
                     caller.sendall(_CLOSED)
                 return
-            with suppress(OSError), socket.create_connection(("127.0.0.1", door)) as web:
-                back = threading.Thread(target=_pass_on, args=(web, caller), daemon=True)
-                back.start()
-                _pass_on(caller, web)
-                back.join()
+            try:
+                _join(caller, door)
+            finally:
+                with self._lock:
+                    self._under_way[door] -= 1
+                    self._lock.notify_all()
 
     def _next(self) -> int | None:
         with self._lock:
             if not self._doors:
                 return None
             self._turn += 1
-            return self._doors[self._turn % len(self._doors)]
+            door = self._doors[self._turn % len(self._doors)]
+            self._under_way[door] += 1
+            return door
+
+
+def _join(caller: socket.socket, door: int) -> None:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", door)) as web:
+        back = threading.Thread(target=_pass_on, args=(web, caller), daemon=True)
+        back.start()
+        _pass_on(caller, web)
+        back.join()
 
 
 def _chunks(one: socket.socket) -> Iterator[bytes]:
