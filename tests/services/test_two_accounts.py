@@ -172,6 +172,16 @@ def test_a_tag_that_the_store_tells_with_the_new_address_goes_with_what_gave_it(
     assert shop.held == {"12": {a_course("d")}}
 
 
+def test_what_is_held_at_another_store_is_not_of_this_account(
+    scene: Scene, shop: ByAccount
+) -> None:
+    one = bought(scene, shop, sale(a_course("c1"), ref="100", days=9, contact="12"))
+    elsewhere = a_course("c1", store=BANK)
+    scene.apply(SaleMade(by(sale(elsewhere, ref="200", days=2, contact="12"), "new@mail.example")))
+    news_of_refund(scene, one)
+    assert shop.held == {"12": set()}
+
+
 def test_another_account_with_the_same_course_keeps_nothing(scene: Scene, shop: ByAccount) -> None:
     one = bought(scene, shop, sale(a_course("c1"), ref="100", days=9, contact="12"))
     two = by(sale(a_course("c1"), ref="200", days=2, contact="15"), "new@mail.example")
