@@ -198,7 +198,7 @@ class Orders(Protocol):
     ) -> Sequence[tuple[InstallationId, CustomerKey]]:
         """Who else bought with an account of hers, and at which store: herself, by another address.
 
-        No more than a person may have: a till's own account, with everybody's orders, says nothing.
+        Some twenty at most: more addresses are not of a person, but of a till's own account.
         """
 
     def by_number(self, number: str) -> Sequence[Order]: ...

@@ -252,7 +252,7 @@ def test_who_bought_with_the_same_account_is_found_at_the_store_where_it_is(
         assert uow.orders.sharing_accounts(customer_key(dee)) == ()
 
 
-def test_an_account_of_everybody_is_nobodys(shop: SqlStorage) -> None:
+def test_of_an_account_of_everybody_only_so_many_are_told(shop: SqlStorage) -> None:
     with shop.begin(TENANT) as uow:
         for number in range(MOST_SHARING + 5):
             email = f"{number}@mail.example"

@@ -21,11 +21,10 @@ oldest_code = "0004"
 def upgrade() -> None:
     """Add the column, and fill it from the documents."""
     op.add_column("mg_orders", sa.Column("contact", sa.String(length=255), nullable=True))
-    is_postgresql = op.get_bind().dialect.name == "postgresql"
-    told = (
-        "document::json ->> 'contact'" if is_postgresql else "json_extract(document, '$.contact')"
-    )
-    op.execute(f"UPDATE mg_orders SET contact = {told}")  # noqa: S608 - constants
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("UPDATE mg_orders SET contact = document::json ->> 'contact'")
+    else:
+        op.execute("UPDATE mg_orders SET contact = json_extract(document, '$.contact')")
     by_account = ["tenant_id", "installation_id", "contact"]
     op.create_index("ix_mg_orders_contact", "mg_orders", by_account)
 
