@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from uuid import uuid4
+from weakref import WeakSet
 
+import psycopg
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, Pool, create_engine, event, make_url, text
 
 from plugin.ports.records import Tenant
 from plugin.storage.database import open_database
@@ -74,7 +77,9 @@ class PostgresServer:
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def drop(self, name: str) -> None:
+        """Also while somebody uses it; this process's own connections to it are closed."""
         self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        _close_connections(name)
 
     def run(self, statement: str) -> None:
         """One statement, outside of any transaction."""
@@ -82,6 +87,32 @@ class PostgresServer:
         with engine.connect() as connection:
             connection.execute(text(statement))
         engine.dispose()
+
+
+_opened: dict[str, WeakSet[psycopg.Connection]] = defaultdict(WeakSet)
+
+
+@event.listens_for(Pool, "connect")
+def _remember(connection: object, record: object) -> None:
+    del record
+    if isinstance(connection, psycopg.Connection):
+        _opened[connection.info.dbname].add(connection)
+
+
+def connections_to(name: str) -> int:
+    """How many connections this process has open to the database `name`."""
+    return sum(not one.closed for one in tuple(_opened.get(name, ())))
+
+
+def _close_connections(name: str) -> None:
+    """Close what a thread still had in its hands when its engine was disposed of.
+
+    The driver would else complain of it whenever it is collected, in a test that is not to blame.
+    """
+    for one in tuple(_opened.pop(name, ())):
+        # Its thread may be in the middle of a statement, which the server has just ended.
+        with one.lock:
+            one.close()
 
 
 @contextmanager

@@ -7,14 +7,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from sqlalchemy import make_url
 
-from tests.databases import VARIABLE, Databases, pytest_configure
+from plugin.storage.database import open_database
+from tests.databases import VARIABLE, Databases, PostgresDatabases, pytest_configure
 from tests.harness import ROOT
 from tests.journey.house import open_house
+from tests.storage_fixtures import PostgresServer, connections_to
 from tests.web.practice_house import NewHouse, PracticeHouse
 from tests.web.site import open_site
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 @pytest.fixture
@@ -35,6 +42,21 @@ def test_a_house_is_on_the_database_that_is_chosen(
 ) -> None:
     with open_house(tmp_path, databases) as house:
         assert house.parts.house.engine.dialect.name == chosen
+
+
+def test_what_a_thread_still_holds_is_closed_with_its_database(
+    postgres_server: PostgresServer, migrated_postgres: str, tmp_path: Path
+) -> None:
+    with PostgresDatabases(postgres_server, migrated_postgres).fresh(tmp_path) as address:
+        name = make_url(address).database or ""
+        engine = open_database(address)
+        held = engine.raw_connection()
+        engine.dispose()
+        assert connections_to(name) == 1
+        driver = cast("psycopg.Connection", held.dbapi_connection)
+    assert driver.closed
+    assert connections_to(name) == 0
+    held.invalidate()
 
 
 def test_a_copy_of_a_practice_house_is_one_of_its_own(

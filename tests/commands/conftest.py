@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import make_url
 
 from plugin.app import Parts, put_together
 from plugin.chance import SystemClock, SystemMint
@@ -18,6 +19,7 @@ from plugin.cli import main
 from plugin.first_start import prepare_house
 from plugin.settings import read_settings
 from tests.databases import Databases, settings_of
+from tests.storage_fixtures import connections_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def run(
             monkeypatch.setenv(name, value)
         prepare_house(read_settings(), SystemClock(), SystemMint()).engine.dispose()
         yield run_bare
+        left = connections_to(make_url(database).database or "") if database else 0
+        assert left == 0, f"commands left {left} connections to the database open"
 
 
 @pytest.fixture
