@@ -46,7 +46,7 @@ from plugin.web.views.panel_view import OrderList, Panel, Told
 from plugin.web.views.panel_words import word
 from plugin.web.views.render_panel import PAGE, render_panel
 
-LOOKING = frozenset({"open", "orders", "order", "plan", "timeline", "pair"})
+LOOKING = frozenset({"open", "orders", "order", "plan", "timeline", "pair", "renew"})
 """The moves of an agent whom nobody has proven yet. Searching reads what no ticket shows."""
 _NOBODY = "Refund desk"
 """The page's title where nobody's name is known yet."""
@@ -97,6 +97,7 @@ def panel_blueprint(context: WebContext) -> Blueprint:
         ("search", moves.search),
         ("prove", moves.prove),
         ("pair", moves.pair),
+        ("renew", lambda _: None),
     ):
         move(name, act)
     return blueprint

@@ -7,6 +7,7 @@ its hands. What the panel says of the money must be true at each moment.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -276,3 +277,52 @@ def test_coming_back_to_a_page_shows_what_its_plan_was_made_for(
     page.wait_for_load_state("networkidle")
     expect(page.locator("#pay")).to_contain_text("Refund 80.00 EUR")
     expect(page.locator("#amount-free")).not_to_be_checked()
+
+
+# --- a ticket that stays open ---------------------------------------------------------------------
+
+
+def pass_five_minutes(page: Page, clock: TurnedClock) -> None:
+    clock.turn(timedelta(minutes=5))
+    with page.expect_response("**/renew") as renewed:
+        page.clock.run_for(5 * 60_000)
+    assert renewed.value.status == 204
+    page.clock.run_for(100)
+
+
+def token_of(page: Page) -> str | None:
+    return page.get_attribute('meta[name="session"]', "content")
+
+
+def test_an_agent_who_writes_for_an_hour_can_still_refund(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2330")
+    stop_clock(page, house, "2330")
+    for _ in range(12):
+        pass_five_minutes(page, clock)
+    page.click("#pay")
+    expect(page.locator("#status")).to_have_text("This plan ran out")  # and here is a new one
+    page.click("#pay")
+    expect(page.locator("#undo-button")).to_be_visible()
+
+
+def test_a_token_that_comes_late_does_not_take_a_newer_ones_place(
+    page: Page, house: PracticeHouse, clock: TurnedClock
+) -> None:
+    add_sale(house, clock, "2331")
+    stop_clock(page, house, "2331")
+    renewals = Held(page, "**/renew")
+    with page.expect_request("**/renew"):
+        page.clock.run_for(5 * 60_000)
+    clock.turn(timedelta(minutes=1))
+    with page.expect_response("**/plan"):
+        page.uncheck("#line-1")
+    page.clock.run_for(100)
+    newer = token_of(page)
+    clock.turn(timedelta(minutes=1))
+    with page.expect_response("**/renew") as late:
+        renewals.let_go()
+    assert late.value.header_value("X-Makegood-Session") != newer
+    page.clock.run_for(100)
+    assert token_of(page) == newer

@@ -86,6 +86,7 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
         "panel.give": Case(rest={"agent": "102"}, told_apart=_DOOR),
         "panel.open": Case(ids=("ticket", "order"), rest={"again": ""}),
         "panel.pair": _MOVES["plan"],
+        "panel.renew": Case(),
         **{f"panel.{verb}": case for verb, case in _MOVES.items()},
         "install.overview": Case(),
         "install.form": Case(),

@@ -181,6 +181,18 @@ def test_a_session_ends_after_fifteen_minutes_without_a_click(
     assert desk.send("orders", token=token).page.status_code == 401
 
 
+def test_a_page_that_stays_open_renews_its_token_for_twelve_hours(
+    house: PracticeHouse, clock: TurnedClock
+) -> None:
+    desk = opened(house, ANA)
+    for _ in range(71):
+        clock.turn(timedelta(minutes=10))
+        assert (desk.send("renew").page.status_code, desk.html) == (204, "")
+    assert desk.send("orders").page.status_code == 200
+    clock.turn(timedelta(minutes=10))
+    assert desk.send("renew").page.status_code == 401
+
+
 @pytest.mark.parametrize("how", ["none", "cut", "altered", "other key", "other purpose"])
 def test_a_token_that_is_not_ours_opens_nothing(house: PracticeHouse, how: str) -> None:
     desk = opened(house, ANA)

@@ -78,6 +78,24 @@ document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
   renewSession(detail.xhr.getResponseHeader("X-Makegood-Session"));
 });
 
+// A token lives for fifteen minutes. An agent who leaves a ticket open while she writes must still be able to
+// press; only asleep, as on a closed laptop, does a page let its token end.
+const RENEWED_EVERY = 5 * 60_000;
+
+async function renew() {
+  const token = session.content;
+  const headers = { Authorization: `Bearer ${token}` };
+  try {
+    const answer = await fetch(session.dataset.renew, { method: "POST", headers });
+    // Where another ticket was opened meanwhile, this answer is of the ticket before.
+    if (answer.ok && session.content === token) renewSession(answer.headers.get("X-Makegood-Session"));
+  } catch {
+    // The next press says that nobody answers.
+  }
+}
+
+setInterval(renew, RENEWED_EVERY);
+
 // ---- before and after an answer ---------------------------------------------------------------------
 
 function say(sentence) {

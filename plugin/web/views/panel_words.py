@@ -426,7 +426,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     # when a request gets no good answer; set by the script
     "trouble.offline": "Makegood did not answer, so we cannot show what became of your last click. "
     "A refund is never sent twice: try again to see where it stands.",
-    "trouble.ended": "Your session has ended. Open the ticket again; "
+    "trouble.ended": "Your session has ended. Reload this page; "
     "a refund you started carries on, once.",
     "trouble.refused": "This was not accepted, and no money has moved by it. "
     "Open the ticket again, then try once more.",

@@ -90,7 +90,7 @@ def test_every_move_but_looking_is_closed_to_the_unpaired(house: PairingHouse, a
         if place == "panel" and access_of(view) is Access.PANEL_SESSION:
             assert (ana.frame().send(move).status_code == 403) is (move not in LOOKING), move
             opened |= {move} & LOOKING
-    assert opened == {"open", "orders", "order", "plan", "timeline", "pair"}
+    assert opened == {"open", "orders", "order", "plan", "timeline", "pair", "renew"}
 
 
 def test_what_the_page_claims_is_not_who_sits_there(house: PairingHouse, ana: Person) -> None:
