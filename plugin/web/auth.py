@@ -21,7 +21,7 @@ from flask import Response, g, request
 
 from plugin.domain.ids import AgentId, InstallationId, PairingId, TenantId, TicketId
 from plugin.ports import Connection
-from plugin.services.sign_in_admin import Session
+from plugin.services.sign_in_admin import SESSION_LIFE, Session
 from plugin.web.problems import NotAllowed, NotSignedIn
 
 V = TypeVar("V", bound=Callable[..., object])
@@ -245,7 +245,8 @@ def set_cookie(response: Response, session: Session, *, https: bool) -> None:
     response.set_cookie(
         cookie_name(https=https),
         session.token,
-        expires=session.expires_at,
+        # Not by a date: a browser whose clock is ahead would drop it at once.
+        max_age=SESSION_LIFE,
         path="/",
         secure=https,
         httponly=True,

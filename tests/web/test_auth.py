@@ -303,7 +303,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> No
     answer = site.browser().post("/admin/sign-in", {"link": link.partition("link=")[2]})
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("makegood=")
-    for part in ("HttpOnly", "SameSite=Lax", "Path=/", "Expires="):
+    for part in ("HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=43200"):
         assert part in cookie
     assert "Domain" not in cookie
 
