@@ -124,11 +124,9 @@ def _announce(settings: Settings, out: Output, *, with_practice: bool) -> None:
 def web(*, parent: int | None) -> None:
     """Run the web server only."""
     from plugin.logs import log_to_stderr
-    from plugin.serve import end_with_parent, serve_web
+    from plugin.serve import serve_web
 
     settings = read_settings()
-    if parent is not None:
-        end_with_parent(parent)
     log_to_stderr()
     serve_web(
         settings.host,
@@ -136,6 +134,7 @@ def web(*, parent: int | None) -> None:
         settings.web_workers,
         settings.web_threads,
         settings.drain_notice_seconds,
+        parent,
     )
 
 

@@ -224,9 +224,9 @@ def answers(host: str, port: int) -> bool:
 # --- the web --------------------------------------------------------------------------------------
 
 
-_told_to_end = mmap.mmap(-1, 2)
-"""Two bytes that the server's processes share, where the system forks them: 1 once it was told, and
-1 once its notice is over and they shall leave."""
+TELLING: Final = (signal.SIGTERM, signal.SIGINT)
+_told_to_end = mmap.mmap(-1, 1)
+"""A byte that the server's processes share, where the system forks them: 1 once it was told."""
 
 
 def is_draining() -> bool:
@@ -234,12 +234,24 @@ def is_draining() -> bool:
     return _told_to_end[0] != 0
 
 
-def serve_web(host: str, port: int, workers: int, threads: int, notice_seconds: int = 0) -> None:
-    """Run the web server in this process until it is told to end.
+def serve_web(
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    notice_seconds: int = 0,
+    parent: int | None = None,
+) -> None:
+    """Run the web server in this process until it is told to end, or its `parent` is gone.
 
     For `notice_seconds` after that it goes on, and says that it is not ready: whoever shares out
     the requests takes it off the list before it closes the door.
     """
+    # Before any other thread is there, and before the server forks: all inherit it. A signal that
+    # is held back waits until it is asked for, so none comes too early to be heard.
+    signal.pthread_sigmask(signal.SIG_BLOCK, TELLING)
+    if parent is not None:
+        end_with_parent(parent)
     # Where `setproctitle` is there, the server names its processes, over their environment unless
     # told not to: by that an operator, and our tests, tell whose data a process works on.
     os.putenv("SPT_NOENV", "1")
@@ -264,39 +276,35 @@ def serve_web(host: str, port: int, workers: int, threads: int, notice_seconds: 
         # Refused elsewhere.
         process_name="makegood web" if find_spec("setproctitle") else None,
     )
-    leave = server.signal_handler_interrupt
-    server.signal_handler_interrupt = _after_notice(leave, notice_seconds)  # type: ignore[method-assign]  # there is no hook before the door closes
+
+    def hear_of_the_end() -> None:
+        signal.sigwait(TELLING)
+        _told_to_end[0] = 1
+        threading.Event().wait(notice_seconds)
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]  # as its own handler
+
+    threading.Thread(target=hear_of_the_end, name="told-to-end", daemon=True).start()
     server.serve()
 
 
-def _after_notice(leave: Callable[..., None], seconds: int) -> Callable[..., None]:
-    def leave_now() -> None:
-        _told_to_end[1] = 1
-        leave()
+def _pass_on_the_end() -> Callable[[], None]:
+    """A look that passes a signal on to the server's own code in this process, once.
 
-    def told(*_: object) -> None:
-        _told_to_end[0] = 1
-        if seconds:
-            threading.Timer(seconds, leave_now).start()
-        else:
-            leave_now()
-
-    return told
-
-
-def _hear_of_the_end() -> Callable[[], None]:
-    """A look that passes on to the main thread, once, that it shall leave.
-
-    The server tells its processes by a signal, which the system may give to any of their threads.
-    Only the main one acts on it, and where it waits for a lock it never learns that another got it.
+    That code installs its handler late in the start of a process: a signal before it would be lost,
+    and the process go on until it is killed, and with it all others with the requests they are at.
+    More than two calls of the handler would not return.
     """
+    inherited = signal.getsignal(signal.SIGTERM)
     is_told = False
 
     def look() -> None:
         nonlocal is_told
-        if _told_to_end[1] and not is_told:
+        handler = signal.getsignal(signal.SIGTERM)
+        if is_told or handler is inherited or not callable(handler):
+            return
+        if signal.sigpending() & set(TELLING):
             is_told = True
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            handler(signal.SIGTERM, None)
 
     return look
 
@@ -307,7 +315,7 @@ def web_worker() -> Flask:
     from plugin.storage.disk import end_when_the_disk_fails
 
     server = multiprocessing.parent_process()
-    end_with_parent(None if server is None else server.pid, _hear_of_the_end())
+    end_with_parent(None if server is None else server.pid, _pass_on_the_end())
     log_to_stderr()
     end_when_the_disk_fails()
     return create_app(is_draining=is_draining)

@@ -29,6 +29,9 @@ PROMISED_SECONDS = 30
 PATIENCE_SECONDS = 120
 """Far beyond what it takes: who does not drain in time is killed, and that is logged."""
 SLOW_SECONDS = 4.0
+COMMAND = ("-m", "plugin.cli")
+PATIENT = "import plugin.serve as s; s.DRAIN_SECONDS = 3600; from plugin.cli import main; main()"
+"""Whoever does not end by itself is waited for, longer than this test waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,11 @@ class Shop:
     def environment(self) -> dict[str, str]:
         return Served(self.folder, port=self.house.door).environment | self.house.environment()
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, program: tuple[str, str] = COMMAND) -> subprocess.Popen[bytes]:
         """`makegood <words>` on this house."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "plugin.cli", *words],
+                [sys.executable, *program, *words],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -154,3 +157,25 @@ def test_a_request_under_way_at_the_web_alone_is_answered(shop: Shop) -> None:
         assert b" 404 " in client.recv(4096)
     assert process.wait(PATIENCE_SECONDS) == 0
     assert shop.left == []
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_told_while_it_starts_keeps_nobody(shop: Shop, told: int) -> None:
+    process = shop.start("web", program=("-c", PATIENT))
+    wait_for(lambda: psutil.Process(process.pid).children())
+    starting = psutil.Process(process.pid).children()
+    for each in starting:
+        each.suspend()  # long before it listens: it has yet to open the house
+    process.send_signal(told)
+    wait_for(lambda: all(told_of(each) for each in starting))
+    for each in starting:
+        each.resume()
+    assert process.wait(PATIENCE_SECONDS) == 0
+    assert shop.left == []
+
+
+def told_of(process: psutil.Process) -> bool:
+    """Whether SIGTERM waits for it."""
+    status = Path(f"/proc/{process.pid}/status").read_text("ascii")
+    pending = next(line for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(pending.split()[1], 16) & 1 << (signal.SIGTERM - 1))

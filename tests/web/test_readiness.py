@@ -11,7 +11,6 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, event, text
 
-from plugin import serve
 from plugin.ports.records import Tenant
 from plugin.storage import database
 from plugin.storage.database import open_database
@@ -165,14 +164,6 @@ def test_after_sigterm_it_says_draining_before_it_closes_the_door(tmp_path: Path
         assert asked(served, "/healthz") == (200, "ok\n")
         assert served.process.wait(60) == 0
         assert served.processes() == []
-
-
-def test_without_notice_the_door_closes_at_once() -> None:
-    left: list[str] = []
-    serve._after_notice(lambda: left.append("left"), 0)(signal.SIGTERM, None)
-    assert left == ["left"]
-    assert serve.is_draining()
-    serve._told_to_end[:] = bytes(2)
 
 
 def asked(served: Served, path: str) -> tuple[int, str]:
